@@ -1,0 +1,79 @@
+import { type FormatName } from '../events/formats.ts'
+import { type Project } from '../policy/project.ts'
+
+/** The configuration after validation: defaults filled in, secrets read, units converted. */
+export interface Config {
+  /** The file it came from, absolute. */
+  readonly file: string
+  /** Absent: `pullsync up` starts its own. */
+  readonly redis?: { readonly url: string }
+  readonly listen: Address
+  readonly admin: AdminConfig
+  readonly local: RegistryConfig
+  readonly upstreams: ReadonlyMap<string, UpstreamConfig>
+  readonly projects: readonly ProjectConfig[]
+  readonly sources: ReadonlyMap<string, SourceConfig>
+  readonly jobs: JobsConfig
+}
+
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+export interface AdminConfig {
+  readonly listen: Address
+  readonly username: string
+  readonly password?: string
+}
+
+/** How to reach one registry. `id` is `local` or the upstream's id, the word used in errors. */
+export interface RegistryConfig {
+  readonly id: string
+  readonly url: URL
+  readonly username?: string
+  readonly password?: string
+  /** PEM text of an own certificate authority. */
+  readonly ca?: string
+  /** Other host names that this registry's token realm, redirects or upload locations may name although they are private addresses. */
+  readonly trustedHosts: readonly string[]
+}
+
+export interface UpstreamConfig extends RegistryConfig {
+  /** Transfers at once, over all workers. */
+  readonly concurrency: number
+  readonly maxBytesPerSecond?: number
+}
+
+export interface ProjectConfig extends Project {
+  readonly revalidateAfterMs: number
+  readonly onMiss: 'stream' | 'hold' | 'async'
+  readonly holdForMs: number
+  readonly onUpstreamDelete: 'keep' | 'delete'
+  /** Cron expression. */
+  readonly resync?: string
+}
+
+export interface SourceConfig {
+  readonly id: string
+  readonly format: FormatName
+  /** Whose events these are: `local` or an upstream's id. */
+  readonly registry: string
+  /** One or two, for rotation. */
+  readonly secrets: readonly string[]
+}
+
+/** How hard a job is tried and how long its record is kept. */
+export interface JobsConfig {
+  readonly attempts: number
+  /** Before the second attempt; doubles with each further one, with jitter. */
+  readonly backoffMs: number
+  readonly maxBackoffMs: number
+  readonly keepCompleted: KeepConfig
+  readonly keepFailed: KeepConfig
+}
+
+export interface KeepConfig {
+  readonly ageMs: number
+  readonly count: number
+}

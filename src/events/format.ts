@@ -1,0 +1,29 @@
+import { type Parsed } from '../oci/parsed.ts'
+import { type Delivery } from './delivery.ts'
+import { type RegistryEvent } from './registry-event.ts'
+
+/** How one kind of sender speaks: proof of origin and shape of its deliveries. */
+export interface Format {
+  /**
+   * What a body that does not parse gets: `refuse` is 422; `accept` is 202, for senders that
+   * repeat a refused delivery for ever, or switch the hook off because of it.
+   */
+  readonly onMalformed: 'refuse' | 'accept'
+  /** Constant time in the secrets; any one of them will do. */
+  prove(delivery: Delivery, secrets: readonly string[]): boolean
+  parse(delivery: Delivery): Parsed<ParsedDelivery>
+}
+
+export interface ParsedDelivery {
+  readonly events: readonly RegistryEvent[]
+  /** Entries that are no news for a replicator, each with its reason. */
+  readonly dropped: readonly Dropped[]
+}
+
+export interface Dropped {
+  /** `blob`, `unknown-action` or `invalid-name`: a small closed set, used as a metrics label. */
+  readonly reason: DropReason
+  readonly detail: string
+}
+
+export type DropReason = 'blob' | 'unknown-action' | 'invalid-name' | 'incomplete'

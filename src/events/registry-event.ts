@@ -1,0 +1,38 @@
+import { type Digest } from '../oci/digest.ts'
+import { type Reference, type Repository, type Tag } from '../oci/reference.ts'
+
+/** What a source said, in pullsync's one internal form. Only manifests are news; blobs never get here. */
+export type RegistryEvent = PushEvent | PullEvent | DeleteEvent | MissEvent
+
+interface Told {
+  /** The sender's own id of the event where it has one, else one made here; repeats carry the same. */
+  readonly id: string
+  readonly repository: Repository
+  /** The account that did it, where the sender says. */
+  readonly actor?: string
+  readonly userAgent?: string
+}
+
+export interface PushEvent extends Told {
+  readonly action: 'push'
+  readonly tag?: Tag
+  readonly digest?: Digest
+}
+
+export interface PullEvent extends Told {
+  readonly action: 'pull'
+  readonly tag?: Tag
+  readonly digest?: Digest
+}
+
+export interface DeleteEvent extends Told {
+  readonly action: 'delete'
+  readonly tag?: Tag
+  readonly digest?: Digest
+}
+
+/** A pull of something that the local registry does not have. */
+export interface MissEvent extends Told {
+  readonly action: 'miss'
+  readonly reference: Reference
+}

@@ -1,0 +1,19 @@
+import { type ReplicationRequest } from '../replication/request.ts'
+
+/** What policy makes of an event. */
+export type Decision =
+  | { readonly kind: 'replicate'; readonly request: ReplicationRequest }
+  | { readonly kind: 'ignore'; readonly reason: IgnoreReason }
+
+/** A small closed set: used as a metrics label. */
+export type IgnoreReason =
+  | 'unknown-project'
+  | 'auto-sync-off'
+  | 'repository-filtered'
+  | 'tag-filtered'
+  | 'own-activity'
+  | 'upstream-push-ignored'
+  | 'local-push'
+  | 'pull'
+  | 'delete'
+  | 'nothing-named'

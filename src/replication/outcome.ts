@@ -1,0 +1,26 @@
+import { type Digest } from '../oci/digest.ts'
+
+/** How a job ended as expected. Everything else is thrown. */
+export type Outcome =
+  | {
+      readonly kind: 'copied'
+      readonly upstream: string
+      readonly digest: Digest
+      readonly manifests: number
+      readonly blobs: BlobCounts
+      /** Bytes of blobs fetched from the upstream. */
+      readonly bytes: number
+    }
+  | { readonly kind: 'up-to-date'; readonly digest: Digest }
+  | { readonly kind: 'not-found'; readonly upstreams: readonly string[] }
+  | { readonly kind: 'refused'; readonly reason: string }
+
+export interface BlobCounts {
+  readonly copied: number
+  /** Already in the target repository. */
+  readonly skipped: number
+  /** Linked from another repository of the target, without a transfer. */
+  readonly mounted: number
+  /** Left where they are: the spec says that they are not to be distributed. */
+  readonly nonDistributable: number
+}

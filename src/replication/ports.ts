@@ -1,0 +1,36 @@
+import { type Readable } from 'node:stream'
+import { type Descriptor } from '../oci/descriptor.ts'
+import { type Digest } from '../oci/digest.ts'
+import { type Manifest } from '../oci/manifest.ts'
+import { type Reference, type Repository } from '../oci/reference.ts'
+
+/** What a HEAD of a manifest tells. */
+export interface ManifestHead {
+  readonly digest: Digest
+  readonly mediaType: string
+}
+
+/**
+ * One repository of an upstream, to read from. "Not there" is `undefined`; everything else that
+ * goes wrong is thrown. Blobs are never asked for by HEAD: chained caches answer 404 to that.
+ */
+export interface ContentSource {
+  /** The upstream's id in the config. */
+  readonly registry: string
+  headManifest(reference: Reference, signal: AbortSignal): Promise<ManifestHead | undefined>
+  getManifest(reference: Reference, signal: AbortSignal): Promise<Manifest | undefined>
+  /** The blob's bytes, not yet verified. The caller destroys the stream when it stops early. */
+  getBlob(descriptor: Descriptor, signal: AbortSignal): Promise<Readable>
+}
+
+/** One repository of the local registry, to write to. */
+export interface ContentTarget {
+  readonly repository: Repository
+  headManifest(reference: Reference, signal: AbortSignal): Promise<ManifestHead | undefined>
+  hasBlob(digest: Digest, signal: AbortSignal): Promise<boolean>
+  /** Resolves once the registry holds the blob; on failure the upload is cancelled there. */
+  putBlob(descriptor: Descriptor, body: Readable, signal: AbortSignal): Promise<void>
+  /** Links a blob that another repository of the same registry holds; false when it would not. */
+  mountBlob(digest: Digest, from: Repository, signal: AbortSignal): Promise<boolean>
+  putManifest(reference: Reference, manifest: Manifest, signal: AbortSignal): Promise<void>
+}

@@ -1,0 +1,31 @@
+import { type Digest } from '../oci/digest.ts'
+import { type Reference, type Repository } from '../oci/reference.ts'
+
+/** Why something is copied; the order is the order of urgency. */
+export const TRIGGERS = ['miss', 'manual', 'push', 'revalidate', 'resync'] as const
+export type Trigger = (typeof TRIGGERS)[number]
+
+/**
+ * What to copy. The producer decides once, so a worker needs nothing else but the registries; it is
+ * exactly the job's payload and never holds credentials.
+ */
+export interface ReplicationRequest {
+  /** The name in the local registry. */
+  readonly repository: Repository
+  /** The name on the upstream; differs where the project sets `upstreamProject`. */
+  readonly upstreamRepository: Repository
+  readonly reference: Reference
+  /** Ids of the upstreams to ask, in this order. */
+  readonly upstreams: readonly [string, ...string[]]
+  readonly trigger: Trigger
+  /** What a push event said the tag now is. The event can be older or newer than the tag itself. */
+  readonly announcedDigest?: Digest
+  /** Refresh what is held locally, fetch nothing new. */
+  readonly onlyIfPresent: boolean
+  /** `all`, or the wanted ones of an index, as `os/architecture[/variant]`. */
+  readonly platforms: 'all' | readonly string[]
+  /** Copy signatures, SBOMs and attestations too. */
+  readonly referrers: boolean
+  /** Follows the event or command through job, worker and logs. */
+  readonly eventId: string
+}
