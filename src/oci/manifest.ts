@@ -54,18 +54,18 @@ function withContent(
   json: Record<string, unknown>,
 ): Parsed<Manifest> {
   const index = isIndexType(head.mediaType)
-  const children = index ? descriptors(json['manifests']) : []
-  const blobs = index ? [] : contentOf(json)
-  const subject = json['subject'] === undefined ? undefined : descriptor(json['subject'])
-  const wrong = [...(children ?? []), ...(blobs ?? []), subject].find((d) => typeof d === 'string')
-  if (children === undefined || blobs === undefined) {
+  const listed = index ? descriptors(json['manifests']) : contentOf(json)
+  if (listed === undefined) {
     return unparsable(`the manifest's "${index ? 'manifests' : 'layers'}" is not a list`)
   }
+  const subject = json['subject'] === undefined ? undefined : descriptor(json['subject'])
+  const wrong = [...listed, subject].find((d) => typeof d === 'string')
   if (typeof wrong === 'string') return unparsable(wrong)
+  const content = listed.filter(isDescriptor)
   return parsed({
     ...head,
-    children: children.filter(isDescriptor),
-    blobs: blobs.filter(isDescriptor),
+    children: index ? content : [],
+    blobs: index ? [] : content,
     ...(isDescriptor(subject) && { subject }),
   })
 }

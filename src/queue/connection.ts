@@ -1,0 +1,40 @@
+import { Redis, type RedisOptions } from 'ioredis'
+
+/** Reports what a connection says while nobody waits for it; it reconnects by itself. */
+export type ConnectionErrorListener = (error: Error) => void
+
+/**
+ * For asking and queueing: fails fast, so that a webhook answers 503 while Redis is away and the
+ * registry keeps the event. No command waits longer than `COMMAND_TIMEOUT_MS`.
+ */
+export function openProducerConnection(url: string, onError: ConnectionErrorListener): Redis {
+  return open(url, onError, {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+  })
+}
+
+/** For workers: their commands wait until Redis is back, as BullMQ asks for. */
+export function openWorkerConnection(url: string, onError: ConnectionErrorListener): Redis {
+  return open(url, onError, { maxRetriesPerRequest: null })
+}
+
+// distribution gives a delivery one second by default; an answer after that is no answer.
+const COMMAND_TIMEOUT_MS = 1_000
+
+// Replies in the shape that BullMQ expects are the default; the option's type depends on its value.
+type Options = Omit<RedisOptions, 'replyMapping'>
+
+function open(url: string, onError: ConnectionErrorListener, options: Options): Redis {
+  const common: Options = {
+    ...options,
+    connectTimeout: 5_000,
+    retryStrategy: (attempt) => Math.min(attempt * 100, 2_000),
+  }
+  const redis = url.startsWith('unix://')
+    ? new Redis({ ...common, path: new URL(url).pathname })
+    : new Redis(url, common)
+  redis.on('error', onError)
+  return redis
+}

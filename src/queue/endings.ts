@@ -1,0 +1,76 @@
+import { type Redis } from 'ioredis'
+import { type Outcome } from '../replication/outcome.ts'
+import { type ReplicationQueue } from './queues.ts'
+
+/**
+ * How long a miss of the same image is answered by how the last job ended, in milliseconds.
+ * Without it a thousand nodes that miss at the same moment become a thousand upstream requests:
+ * those that arrive after the first job ended would each start another.
+ */
+export const REMEMBERED_MS: Readonly<Record<Outcome['kind'] | 'failed', number>> = {
+  copied: 5_000,
+  'up-to-date': 5_000,
+  'not-found': 30_000,
+  refused: 30_000,
+  failed: 15_000,
+}
+
+// BullMQ drops a deduplication key when its job ends, unless the key has a time to live: then it
+// stays until that is over (removeDeduplicationKeyIfNeededOnFinalization). So the key itself is the
+// memory, and whether work is queued, running or just ended is decided in one atomic step.
+const REMEMBER = `
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return 0`
+
+const FORGET = `
+local forgotten = 0
+for _, key in ipairs(KEYS) do
+  if redis.call('PTTL', key) > 0 then forgotten = forgotten + redis.call('DEL', key) end
+end
+return forgotten`
+
+const CLAIM = `
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] and redis.call('PTTL', KEYS[1]) == -1 then return 0 end
+redis.call('SET', KEYS[1], ARGV[1])
+return 1`
+
+export interface DeduplicatedJob {
+  readonly id?: string | undefined
+  readonly deduplicationId?: string | undefined
+}
+
+/** To be called while the job still runs, just before it ends that way. */
+export async function rememberEnding(
+  redis: Redis,
+  queue: ReplicationQueue,
+  job: DeduplicatedJob,
+  ending: keyof typeof REMEMBERED_MS,
+): Promise<void> {
+  if (job.id === undefined || job.deduplicationId === undefined) return
+  const key = deduplicationKey(queue, job.deduplicationId)
+  await redis.eval(REMEMBER, 1, key, job.id, REMEMBERED_MS[ending])
+}
+
+/** Lets work be asked for again that ended a moment ago; what is queued or running stays known. */
+export async function forgetEndings(
+  redis: Redis,
+  queue: ReplicationQueue,
+  ids: readonly string[],
+): Promise<void> {
+  await redis.eval(FORGET, ids.length, ...ids.map((id) => deduplicationKey(queue, id)))
+}
+
+/** Makes misses of the same image wait for this job, which is about to run once more. */
+export async function claimDeduplication(
+  redis: Redis,
+  queue: ReplicationQueue,
+  job: DeduplicatedJob,
+): Promise<void> {
+  if (job.id === undefined || job.deduplicationId === undefined) return
+  await redis.eval(CLAIM, 1, deduplicationKey(queue, job.deduplicationId), job.id)
+}
+
+function deduplicationKey(queue: ReplicationQueue, id: string): string {
+  return queue.toKey(`de:${id}`)
+}

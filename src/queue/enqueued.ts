@@ -1,0 +1,7 @@
+/** What became of one request that was handed in. */
+export interface Enqueued {
+  /** The job that does the work: a new one, or the one that was already there for the same image. */
+  readonly jobId: string
+  /** Nothing new was queued: the same work is queued, running, or ended a moment ago. */
+  readonly duplicate: boolean
+}

@@ -1,0 +1,188 @@
+import { WaitingError, Worker } from 'bullmq'
+import { type Redis } from 'ioredis'
+import { type JobsConfig } from '../config/config.ts'
+import { type Outcome } from '../replication/outcome.ts'
+import { type Progress } from '../replication/progress.ts'
+import { ReplicationError } from '../replication/errors.ts'
+import { type ReplicationRequest } from '../replication/request.ts'
+import { rememberEnding } from './endings.ts'
+import { recordFailure, recordSuccess } from './health.ts'
+import { parsePayload } from './payload.ts'
+import { ProgressRecorder } from './progress-recorder.ts'
+import { KEY_PREFIX, type ReplicationJob, type ReplicationQueue } from './queues.ts'
+import { asJobError, delayBeforeRetry, dispositionOf, retryAfterOf } from './retry.ts'
+
+// A worker that dies holds its jobs until their lock lapses; another sees that at the next check.
+const LOCK_MS = 10_000
+const STALLED_CHECK_MS = 5_000
+/** How often one job may lose its worker before it counts as what kills them. */
+const MAX_STALLS = 5
+
+/** What a job needs from its surroundings while it runs. */
+export interface JobContext {
+  readonly id: string
+  /** From 1. */
+  readonly attempt: number
+  readonly signal: AbortSignal
+  progress(progress: Progress): void
+  /** A line in the job's own log, shown by `pullsync jobs show` and the dashboard. */
+  log(line: string): void
+}
+
+export type Replicate = (request: ReplicationRequest, context: JobContext) => Promise<Outcome>
+
+/** Told about every turn in a job's life, for logs and metrics. Must not throw. */
+export interface JobListener {
+  started(job: JobFacts): void
+  ended(job: JobFacts, outcome: Outcome, durationMs: number): void
+  failed(job: JobFacts, failure: JobFailure): void
+  /** The worker is stopping; another will run the job from where the copy was. */
+  handedBack(job: JobFacts): void
+  /** The upstream asked everybody to keep away for a while. */
+  held(upstream: string, retryAfterMs: number): void
+  connectionError(error: Error): void
+}
+
+export interface JobFacts {
+  readonly id: string
+  readonly upstream: string
+  readonly request: ReplicationRequest
+  readonly attempt: number
+}
+
+export interface JobFailure {
+  readonly error: unknown
+  readonly durationMs: number
+  /** Absent when it is not tried again by itself. */
+  readonly retryInMs?: number
+}
+
+export interface JobWorkerOptions {
+  readonly upstream: string
+  readonly queue: ReplicationQueue
+  /** Its commands wait for Redis; shared by the workers of a process. */
+  readonly connection: Redis
+  /** Jobs at once in this process. */
+  readonly concurrency: number
+  readonly jobs: () => JobsConfig
+  readonly replicate: Replicate
+  readonly listener: JobListener
+}
+
+/** Runs the jobs of one upstream. Disposing it waits for the running ones; `handBack` hurries them. */
+export class JobWorker implements AsyncDisposable {
+  readonly #options: JobWorkerOptions
+  readonly #worker: Worker<unknown, unknown>
+  readonly #stop = new AbortController()
+  /** What was said of a failed attempt is what happens: BullMQ asks for the delay a moment later. */
+  readonly #delays = new WeakMap<Error, number>()
+
+  constructor(options: JobWorkerOptions) {
+    this.#options = options
+    this.#worker = new Worker<unknown, unknown>(
+      options.upstream,
+      (job, token, signal) => this.#run(job, token ?? '', signal),
+      {
+        connection: options.connection,
+        prefix: KEY_PREFIX,
+        concurrency: options.concurrency,
+        lockDuration: LOCK_MS,
+        stalledInterval: STALLED_CHECK_MS,
+        maxStalledCount: MAX_STALLS,
+        runRetryDelay: 1_000,
+        // A limit that is never reached: BullMQ heeds queue.rateLimit() only where there is one.
+        limiter: { max: Number.MAX_SAFE_INTEGER, duration: 1_000 },
+        metrics: { maxDataPoints: 60 },
+        settings: {
+          backoffStrategy: (made, _type, error) =>
+            (error && this.#delays.get(error)) ?? delayBeforeRetry(made, error, options.jobs()),
+        },
+      },
+    )
+    this.#worker.on('error', (error) => {
+      options.listener.connectionError(error)
+    })
+    // The lock is gone, so another worker has the job: two must not write the same upload.
+    this.#worker.on('lockRenewalFailed', (ids: string[]) => {
+      for (const id of ids) this.#worker.cancelJob(id, 'the lock on the job was lost')
+    })
+  }
+
+  /** Ends the running copies; their jobs go back to the queue without losing an attempt. */
+  handBack(): void {
+    this.#stop.abort(new Error('the worker is stopping'))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#worker.close()
+  }
+
+  async #run(job: ReplicationJob, token: string, signal?: AbortSignal): Promise<Outcome> {
+    const request = parsePayload(job.data)
+    if (!request.ok) {
+      throw asJobError(new ReplicationError(request.reason, { disposition: 'permanent' }))
+    }
+    const { upstream, listener, replicate } = this.#options
+    const attempt = job.attemptsMade + 1
+    const facts: JobFacts = { id: job.id ?? '', upstream, request: request.value, attempt }
+    const startedAt = Date.now()
+    const recorder = new ProgressRecorder(job)
+    listener.started(facts)
+    try {
+      const outcome = await replicate(request.value, {
+        id: facts.id,
+        attempt,
+        signal: AbortSignal.any([this.#stop.signal, ...(signal ? [signal] : [])]),
+        progress: (progress) => {
+          recorder.record(progress)
+        },
+        log: (line) => {
+          recorder.log(line)
+        },
+      })
+      await recorder.finish()
+      await this.#ended(job, upstream, outcome)
+      listener.ended(facts, outcome, Date.now() - startedAt)
+      return outcome
+    } catch (error) {
+      await recorder.finish()
+      if (this.#stop.signal.aborted) return await this.#giveBack(job, token, facts)
+      throw await this.#failed(job, facts, { error, durationMs: Date.now() - startedAt })
+    }
+  }
+
+  async #ended(job: ReplicationJob, upstream: string, outcome: Outcome): Promise<void> {
+    const { connection, queue } = this.#options
+    await rememberEnding(connection, queue, job, outcome.kind)
+    if (outcome.kind !== 'refused') await recordSuccess(connection, upstream)
+  }
+
+  async #giveBack(job: ReplicationJob, token: string, facts: JobFacts): Promise<never> {
+    await job.moveToWait(token)
+    this.#options.listener.handedBack(facts)
+    throw new WaitingError()
+  }
+
+  async #failed(
+    job: ReplicationJob,
+    facts: JobFacts,
+    failure: Omit<JobFailure, 'retryInMs'>,
+  ): Promise<Error> {
+    const { connection, queue, listener, jobs } = this.#options
+    const { error } = failure
+    const last = dispositionOf(error) === 'permanent' || facts.attempt >= (job.opts.attempts ?? 1)
+    if (last) await rememberEnding(connection, queue, job, 'failed')
+    const retryAfterMs = retryAfterOf(error)
+    if (retryAfterMs > 0) {
+      await queue.rateLimit(retryAfterMs)
+      listener.held(facts.upstream, retryAfterMs)
+    }
+    const jobError = asJobError(error)
+    await recordFailure(connection, facts.upstream, jobError.message)
+    await job.log(`attempt ${facts.attempt} failed: ${jobError.message}`)
+    const retryInMs = delayBeforeRetry(facts.attempt, error, jobs())
+    this.#delays.set(jobError, retryInMs)
+    listener.failed(facts, { ...failure, ...(!last && { retryInMs }) })
+    return jobError
+  }
+}

@@ -1,0 +1,55 @@
+import { z } from 'zod'
+import { isDigest, parseDigest } from '../oci/digest.ts'
+import { type Parsed, parsed, unparsable } from '../oci/parsed.ts'
+import { parseReference, parseRepository } from '../oci/reference.ts'
+import { type ReplicationRequest, TRIGGERS } from '../replication/request.ts'
+
+const repository = z.string().transform((text, context) => {
+  const result = parseRepository(text)
+  if (result.ok) return result.value
+  context.addIssue(result.reason)
+  return z.NEVER
+})
+
+const reference = z.string().transform((text, context) => {
+  const result = parseReference(text)
+  if (result.ok) return result.value
+  context.addIssue(result.reason)
+  return z.NEVER
+})
+
+const digest = z.string().transform((text, context) => {
+  const result = parseDigest(text)
+  if (result.ok) return result.value
+  context.addIssue(result.reason)
+  return z.NEVER
+})
+
+const payload = z.object({
+  repository,
+  upstreamRepository: repository,
+  reference,
+  upstreams: z.tuple([z.string()], z.string()),
+  trigger: z.enum(TRIGGERS),
+  announcedDigest: digest.optional(),
+  onlyIfPresent: z.boolean(),
+  platforms: z.union([z.literal('all'), z.array(z.string())]),
+  referrers: z.boolean(),
+  eventId: z.string(),
+})
+
+/** What another process, perhaps of another version, put into Redis. */
+export function parsePayload(data: unknown): Parsed<ReplicationRequest> {
+  const result = payload.safeParse(data)
+  if (!result.success) {
+    return unparsable(`the job's payload is not a request: ${z.prettifyError(result.error)}`)
+  }
+  const { announcedDigest, ...rest } = result.data
+  return parsed({ ...rest, ...(announcedDigest && { announcedDigest }) })
+}
+
+/** One job at a time for one of these; a tag and a digest of the same image are two. */
+export function deduplicationId(request: ReplicationRequest): string {
+  const separator = isDigest(request.reference) ? '@' : ':'
+  return `${request.repository}${separator}${request.reference}`
+}

@@ -1,0 +1,10 @@
+import { type Trigger } from '../replication/request.ts'
+
+/** BullMQ takes the lowest number first. Somebody waits for a miss; nobody waits for a resync. */
+export const PRIORITY: Readonly<Record<Trigger, number>> = {
+  miss: 1,
+  manual: 2,
+  push: 3,
+  revalidate: 4,
+  resync: 5,
+}

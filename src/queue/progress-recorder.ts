@@ -1,0 +1,46 @@
+import { type Progress } from '../replication/progress.ts'
+import { type ReplicationJob } from './queues.ts'
+
+/** People watch; four times a second is fast enough for them and no load for Redis. */
+const INTERVAL_MS = 250
+
+/** Writes a job's progress and log to Redis without making the copy wait or fail for it. */
+export class ProgressRecorder {
+  readonly #job: ReplicationJob
+  #latest: Progress | undefined
+  #writtenAt = 0
+  #writing: Promise<unknown> = Promise.resolve()
+
+  constructor(job: ReplicationJob) {
+    this.#job = job
+  }
+
+  record(progress: Progress): void {
+    this.#latest = progress
+    if (Date.now() - this.#writtenAt >= INTERVAL_MS) this.#write()
+  }
+
+  log(line: string): void {
+    this.#then(() => this.#job.log(line))
+  }
+
+  /** Resolves when the last state is written; never rejects. */
+  async finish(): Promise<void> {
+    this.#write()
+    await this.#writing
+  }
+
+  #write(): void {
+    const progress = this.#latest
+    if (progress === undefined) return
+    this.#latest = undefined
+    this.#writtenAt = Date.now()
+    this.#then(() => this.#job.updateProgress({ ...progress }))
+  }
+
+  #then(write: () => Promise<unknown>): void {
+    this.#writing = this.#writing.then(write).catch(() => {
+      // Progress is for watching; the copy itself must not depend on it.
+    })
+  }
+}

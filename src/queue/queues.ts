@@ -1,0 +1,149 @@
+import { randomBytes } from 'node:crypto'
+import { type Job, Queue } from 'bullmq'
+import { type Redis } from 'ioredis'
+import { type JobsConfig } from '../config/config.ts'
+import { type ReplicationRequest } from '../replication/request.ts'
+import { type ConnectionErrorListener, openProducerConnection } from './connection.ts'
+import { forgetEndings } from './endings.ts'
+import { type Enqueued } from './enqueued.ts'
+import { QueueUnavailableError } from './errors.ts'
+import { deduplicationId } from './payload.ts'
+import { PRIORITY } from './priority.ts'
+
+/** Every key that pullsync has in Redis begins with this. */
+export const KEY_PREFIX = 'pullsync'
+
+export type ReplicationJob = Job<unknown, unknown>
+export type ReplicationQueue = Queue<unknown, unknown>
+
+export interface QueuesOptions {
+  readonly url: string
+  readonly upstreams: Iterable<string>
+  readonly jobs: JobsConfig
+  readonly onError: ConnectionErrorListener
+}
+
+/** The queues, one per upstream, as those who ask for work and look at it see them. */
+export class ReplicationQueues implements AsyncDisposable {
+  readonly redis: Redis
+  readonly #queues = new Map<string, ReplicationQueue>()
+  readonly #onError: ConnectionErrorListener
+  #jobs: JobsConfig
+
+  constructor({ url, upstreams, jobs, onError }: QueuesOptions) {
+    this.redis = openProducerConnection(url, onError)
+    this.#onError = onError
+    this.#jobs = jobs
+    this.configure(upstreams, jobs)
+  }
+
+  /** Opens queues of upstreams that are new in the configuration; those that left keep their jobs. */
+  configure(upstreams: Iterable<string>, jobs: JobsConfig): void {
+    this.#jobs = jobs
+    for (const upstream of upstreams) {
+      if (!this.#queues.has(upstream)) this.#queues.set(upstream, this.#open(upstream))
+    }
+  }
+
+  get upstreams(): readonly string[] {
+    return [...this.#queues.keys()]
+  }
+
+  of(upstream: string): ReplicationQueue {
+    const queue = this.#queues.get(upstream)
+    if (queue === undefined) throw new Error(`there is no queue for upstream "${upstream}"`)
+    return queue
+  }
+
+  all(): readonly (readonly [string, ReplicationQueue])[] {
+    return [...this.#queues]
+  }
+
+  /**
+   * Resolves once Redis holds the jobs.
+   * @throws QueueUnavailableError when it does not within about a second
+   */
+  async enqueue(requests: readonly ReplicationRequest[]): Promise<readonly Enqueued[]> {
+    const results: Enqueued[] = []
+    const upstreams = new Set(requests.map((request) => request.upstreams[0]))
+    try {
+      await Promise.all(
+        [...upstreams].map(async (upstream) => {
+          const mine = requests.flatMap((request, position) =>
+            request.upstreams[0] === upstream ? [{ request, position }] : [],
+          )
+          const added = await this.#add(
+            upstream,
+            mine.map(({ request }) => request),
+          )
+          mine.forEach(({ position }, i) => {
+            const result = added[i]
+            if (result !== undefined) results[position] = result
+          })
+        }),
+      )
+    } catch (error) {
+      throw new QueueUnavailableError('queueing the work', error)
+    }
+    return results
+  }
+
+  /** @throws QueueUnavailableError */
+  async ping(): Promise<void> {
+    try {
+      await this.redis.ping()
+    } catch (error) {
+      throw new QueueUnavailableError('reaching Redis', error)
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#queues.values()].map((queue) => queue.close()))
+    this.redis.disconnect()
+  }
+
+  async #add(
+    upstream: string,
+    requests: readonly ReplicationRequest[],
+  ): Promise<readonly Enqueued[]> {
+    const queue = this.of(upstream)
+    // A miss that repeats one just answered is no news. Everything else is: a push says that
+    // something changed, a person knows why they ask again.
+    const news = requests.filter(({ trigger }) => trigger !== 'miss')
+    if (news.length > 0) await forgetEndings(this.redis, queue, news.map(deduplicationId))
+    const jobs = requests.map((request) => this.#jobOf(upstream, request))
+    const added = await queue.addBulk(jobs)
+    return added.map(({ id = '' }, i) => ({ jobId: id, duplicate: id !== jobs[i]?.opts.jobId }))
+  }
+
+  #jobOf(upstream: string, request: ReplicationRequest) {
+    const { attempts, keepCompleted, keepFailed } = this.#jobs
+    return {
+      name: request.trigger,
+      data: request,
+      opts: {
+        jobId: `${upstream}-${randomBytes(6).toString('hex')}`,
+        priority: PRIORITY[request.trigger],
+        attempts,
+        backoff: { type: 'custom' },
+        deduplication: {
+          id: deduplicationId(request),
+          keepLastIfActive: request.trigger !== 'miss',
+        },
+        removeOnComplete: { age: keepCompleted.ageMs / 1_000, count: keepCompleted.count },
+        removeOnFail: { age: keepFailed.ageMs / 1_000, count: keepFailed.count },
+        stackTraceLimit: 0,
+      },
+    }
+  }
+
+  #open(upstream: string): ReplicationQueue {
+    const queue: ReplicationQueue = new Queue(upstream, {
+      connection: this.redis,
+      prefix: KEY_PREFIX,
+      skipWaitingForReady: true,
+    })
+    queue.on('error', this.#onError)
+    return queue
+  }
+}
