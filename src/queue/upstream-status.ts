@@ -65,13 +65,12 @@ export async function readCounts(queue: ReplicationQueue): Promise<Record<JobSta
     'failed',
     'active',
     'wait',
-    'paused',
     'prioritized',
     'delayed',
     'completed',
   )
   const { failed = 0, active = 0, delayed = 0, completed = 0 } = counts
-  const waiting = sum([counts['wait'], counts['paused'], counts['prioritized']])
+  const waiting = sum([counts['wait'], counts['prioritized']])
   return { failed, active, waiting, delayed, completed }
 }
 
