@@ -17,3 +17,5 @@ export type IgnoreReason =
   | 'pull'
   | 'delete'
   | 'nothing-named'
+  /** The other side's project name makes the repository's name longer than registries take. */
+  | 'name-too-long'

@@ -1,0 +1,46 @@
+import { type Parsed, parsed, unparsable } from '../oci/parsed.ts'
+
+/** An object out of a sender's JSON; its values are still to be checked one by one. */
+export type JsonObject = Readonly<Record<string, unknown>>
+
+/** RFC 8259: UTF-8, a byte order mark is tolerated, the top level must be an object. */
+export function parseJsonObject(body: Buffer): Parsed<JsonObject> {
+  if (body.length === 0) return unparsable('the body is empty')
+  const text = decode(body)
+  if (text === undefined) return unparsable('the body is not valid UTF-8')
+  try {
+    const value: unknown = JSON.parse(text)
+    return isJsonObject(value) ? parsed(value) : unparsable('the body is not a JSON object')
+  } catch {
+    // The engine's message quotes the body, and that is no business of a log or an answer.
+    return unparsable('the body is not valid JSON')
+  }
+}
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** The object under this key, or an empty one. Never what an object inherits. */
+export function objectAt(object: JsonObject, key: string): JsonObject {
+  const value = valueAt(object, key)
+  return isJsonObject(value) ? value : {}
+}
+
+/** The text under this key; senders write "not there" as absent, null or empty. */
+export function textAt(object: JsonObject, key: string): string | undefined {
+  const value = valueAt(object, key)
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+export function valueAt(object: JsonObject, key: string): unknown {
+  return Object.hasOwn(object, key) ? object[key] : undefined
+}
+
+function decode(body: Buffer): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(body)
+  } catch {
+    return undefined
+  }
+}

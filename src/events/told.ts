@@ -1,0 +1,16 @@
+import { type JsonObject, textAt } from './json-body.ts'
+
+const MAX_TOLD_LENGTH = 256
+
+/**
+ * An event id that may stand in logs, headers and job records: up to 128 visible ASCII characters.
+ * Anything else a sender calls its id is not used as one.
+ */
+export function saneId(text: string | undefined): string | undefined {
+  return text !== undefined && /^[\x21-\x7e]{1,128}$/.test(text) ? text : undefined
+}
+
+/** What a sender says about who did it: free text, so only the first 256 characters are kept. */
+export function toldAt(object: JsonObject, key: string): string | undefined {
+  return textAt(object, key)?.slice(0, MAX_TOLD_LENGTH)
+}
