@@ -30,3 +30,21 @@ export class ReplicationError extends Error {
     this.retryAfterMs = failure.retryAfterMs
   }
 }
+
+/** The upstream's content cannot be copied byte-exact at all; becomes the outcome `refused`. */
+export class UnsupportedContentError extends ReplicationError {
+  override readonly name = 'UnsupportedContentError'
+
+  constructor(message: string, cause?: unknown) {
+    super(message, { disposition: 'permanent', cause })
+  }
+}
+
+/** The local registry refused a manifest because it says it lacks something the manifest names. */
+export class MissingContentError extends ReplicationError {
+  override readonly name = 'MissingContentError'
+
+  constructor(message: string, cause?: unknown) {
+    super(message, { disposition: 'transient', cause })
+  }
+}

@@ -1,0 +1,166 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { matchesPlatform } from '../oci/descriptor.ts'
+import { type Digest } from '../oci/digest.ts'
+import { type Manifest } from '../oci/manifest.ts'
+import { type Reference } from '../oci/reference.ts'
+import { type BlobFlights } from './blob-flights.ts'
+import { copyGraph } from './copy-graph.ts'
+import { UnsupportedContentError } from './errors.ts'
+import { type Outcome } from './outcome.ts'
+import { type ContentSource, type ContentTarget, type ManifestHead } from './ports.ts'
+import { type Progress } from './progress.ts'
+import { type ReplicationRequest, TRIGGERS } from './request.ts'
+import { Tally } from './tally.ts'
+import { type TransferSlots } from './transfer-slots.ts'
+
+export interface Replication {
+  /** The upstream's repository that the request names. */
+  readonly source: (upstream: string) => ContentSource
+  readonly target: ContentTarget
+  readonly slots: (upstream: string) => TransferSlots
+  readonly flights: BlobFlights
+  readonly signal: AbortSignal
+  readonly onProgress: (progress: Progress) => void
+  readonly log: (line: string) => void
+}
+
+/**
+ * Makes the local registry hold what the request names, asking upstream for as little as can be.
+ *
+ * @throws ReplicationError with what to do about it
+ */
+export async function replicate(
+  request: ReplicationRequest,
+  replication: Replication,
+): Promise<Outcome> {
+  const { reference, trigger, onlyIfPresent } = request
+  const local = await replication.target.headManifest(reference, replication.signal)
+  if (local === undefined && onlyIfPresent) {
+    return { kind: 'refused', reason: 'not held locally, and only what is held is refreshed' }
+  }
+  // The miss is over: somebody brought the image meanwhile. Content under a digest cannot change.
+  if (local !== undefined && (trigger === 'miss' || local.digest === reference)) {
+    return { kind: 'up-to-date', digest: local.digest }
+  }
+  try {
+    return await fromFirstThatHas(request, replication, local)
+  } catch (error) {
+    if (error instanceof UnsupportedContentError) return { kind: 'refused', reason: error.message }
+    throw error
+  }
+}
+
+/** Only "not there" leads to the next upstream; one that fails might hold another image of that name. */
+async function fromFirstThatHas(
+  request: ReplicationRequest,
+  replication: Replication,
+  local: ManifestHead | undefined,
+): Promise<Outcome> {
+  for (const upstream of request.upstreams) {
+    const source = replication.source(upstream)
+    const found = await findManifest(request, source, local, replication.signal)
+    if (found.kind === 'same') return { kind: 'up-to-date', digest: found.digest }
+    if (found.kind === 'other') return await copyFrom(request, replication, source, found.manifest)
+    replication.log(`upstream "${upstream}" does not have it`)
+  }
+  return { kind: 'not-found', upstreams: request.upstreams }
+}
+
+type Found =
+  | { readonly kind: 'same'; readonly digest: Digest }
+  | { readonly kind: 'other'; readonly manifest: Manifest }
+  | { readonly kind: 'none' }
+
+/** A GET counts against upstream's limits, so a HEAD goes first wherever it can save the GET. */
+async function findManifest(
+  { reference, announcedDigest }: ReplicationRequest,
+  source: ContentSource,
+  local: ManifestHead | undefined,
+  signal: AbortSignal,
+): Promise<Found> {
+  let wanted = reference
+  if (local !== undefined || announcedDigest !== undefined) {
+    const head = await settledHead(source, reference, announcedDigest, signal)
+    if (head === undefined) return { kind: 'none' }
+    if (head.digest === local?.digest) return { kind: 'same', digest: head.digest }
+    // By digest from here on: the tag may move on while it is being copied.
+    wanted = head.digest
+  }
+  const manifest = await source.getManifest(wanted, signal)
+  return manifest === undefined ? { kind: 'none' } : { kind: 'other', manifest }
+}
+
+/**
+ * What upstream's tag points at. A push is announced before its tag is written (distribution 2.8
+ * and 3.x), so the tag gets a moment to become what was announced. If it does not, the event was
+ * overtaken by another push: upstream's tag is the truth, not the event.
+ */
+async function settledHead(
+  source: ContentSource,
+  reference: Reference,
+  announcedDigest: Digest | undefined,
+  signal: AbortSignal,
+): Promise<ManifestHead | undefined> {
+  let head = await source.headManifest(reference, signal)
+  if (announcedDigest === undefined) return head
+  for (const waitMs of SETTLE_MS) {
+    if (head?.digest === announcedDigest) break
+    await delay(waitMs, undefined, { signal })
+    head = await source.headManifest(reference, signal)
+  }
+  return head
+}
+
+// Measured: the tag follows within a few milliseconds; the rest is for slow storage.
+const SETTLE_MS = [20, 80, 300, 1_000]
+
+async function copyFrom(
+  request: ReplicationRequest,
+  replication: Replication,
+  source: ContentSource,
+  manifest: Manifest,
+): Promise<Outcome> {
+  const { target, slots, flights, signal, onProgress, log } = replication
+  const { platforms, reference, trigger } = request
+  const missing = unknownPlatforms(manifest, platforms)
+  if (missing !== undefined) return { kind: 'refused', reason: missing }
+  const tally = new Tally(onProgress)
+  const upstream = source.registry
+  await copyGraph(
+    {
+      source,
+      target,
+      slots: slots(upstream),
+      flights,
+      tally,
+      urgency: TRIGGERS.indexOf(trigger),
+      platforms,
+      signal,
+      log,
+    },
+    manifest,
+    reference,
+  )
+  return {
+    kind: 'copied',
+    upstream,
+    digest: manifest.digest,
+    manifests: tally.manifests,
+    blobs: tally.blobs,
+    bytes: tally.fetchedBytes,
+  }
+}
+
+function unknownPlatforms(
+  { children }: Manifest,
+  platforms: 'all' | readonly string[],
+): string | undefined {
+  const offered = children.flatMap(({ platform }) => (platform ? [platform] : []))
+  if (platforms === 'all' || offered.length === 0) return undefined
+  const wanted = offered.some((platform) => platforms.some((p) => matchesPlatform(p, platform)))
+  if (wanted) return undefined
+  const names = offered.map(({ os, architecture, variant }) =>
+    [os, architecture, variant].filter(Boolean).join('/'),
+  )
+  return `it has none of the project's platforms (${platforms.join(', ')}), only ${names.join(', ')}`
+}

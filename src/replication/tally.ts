@@ -1,0 +1,68 @@
+import { type BlobCounts } from './outcome.ts'
+import { type Progress } from './progress.ts'
+
+/** What one copy has done so far. */
+export class Tally {
+  readonly #onProgress: (progress: Progress) => void
+  readonly #blobs = { copied: 0, skipped: 0, mounted: 0, nonDistributable: 0 }
+  #manifests = 0
+  #totalBlobs = 0
+  #totalBytes = 0
+  /** Of blobs that are there now, however they came. */
+  #bytes = 0
+  #fetched = 0
+
+  constructor(onProgress: (progress: Progress) => void) {
+    this.#onProgress = onProgress
+  }
+
+  get blobs(): BlobCounts {
+    return { ...this.#blobs }
+  }
+
+  get manifests(): number {
+    return this.#manifests
+  }
+
+  get fetchedBytes(): number {
+    return this.#fetched
+  }
+
+  found(size: number): void {
+    this.#totalBlobs += 1
+    this.#totalBytes += size
+    this.#report()
+  }
+
+  fetched(bytes: number): void {
+    this.#fetched += bytes
+    this.#bytes += bytes
+    this.#report()
+  }
+
+  /** Bytes that came and were thrown away, because the transfer failed. */
+  lost(bytes: number): void {
+    this.#bytes -= bytes
+    this.#report()
+  }
+
+  blob(how: keyof BlobCounts, size: number): void {
+    this.#blobs[how] += 1
+    if (how !== 'copied') this.#bytes += size
+    this.#report()
+  }
+
+  manifest(): void {
+    this.#manifests += 1
+  }
+
+  #report(): void {
+    const { copied, skipped, mounted, nonDistributable } = this.#blobs
+    this.#onProgress({
+      bytes: this.#bytes,
+      totalBytes: this.#totalBytes,
+      blobs: copied + skipped + mounted + nonDistributable,
+      totalBlobs: this.#totalBlobs,
+    })
+  }
+}
