@@ -54,9 +54,14 @@ function parse(delivery: Delivery): Parsed<ParsedDelivery> {
 function readEntry(entry: unknown, index: number, requestId: string): RegistryEvent | Dropped {
   if (!isJsonObject(entry)) return dropped('incomplete', `events[${index}] is not an object`)
   const action = textAt(entry, 'action') ?? ''
-  const target = objectAt(entry, 'target')
   if (action === 'mount') return dropped('blob', 'only blobs are mounted')
   if (!isNews(action)) return dropped('unknown-action', `action ${quoted(action)}`)
+  const name = readTarget(action, objectAt(entry, 'target'))
+  if ('reason' in name) return name
+  return { action, id: saneId(textAt(entry, 'id')) ?? requestId, ...name, ...whoDidIt(entry) }
+}
+
+function readTarget(action: News, target: JsonObject): Name | Dropped {
   // A push of one image is announced blob by blob; only its manifest is the news.
   if (isOfBlob(action, target)) return dropped('blob', `${action} of a blob`)
   const name = readName(target)
@@ -64,8 +69,7 @@ function readEntry(entry: unknown, index: number, requestId: string): RegistryEv
   if (action !== 'delete' && !('tag' in name.value || 'digest' in name.value)) {
     return dropped('incomplete', `${action} in ${name.value.repository} without tag and digest`)
   }
-  const id = saneId(textAt(entry, 'id')) ?? requestId
-  return { action, id, ...name.value, ...whoDidIt(entry) }
+  return name.value
 }
 
 function isNews(action: string): action is News {

@@ -1,0 +1,112 @@
+import { type Disposition } from '../replication/errors.ts'
+import { type BlobCounts, type Outcome } from '../replication/outcome.ts'
+import { type Trigger } from '../replication/request.ts'
+import { type Facts } from './logger.ts'
+import { type Metrics } from './metrics.ts'
+import { type Report, uncounted } from './reporting.ts'
+
+/** Which job; `eventId` is what caused it, the one id that is on every line about it. */
+export interface JobFacts {
+  readonly eventId: string
+  readonly jobId: string
+  readonly upstream: string
+  readonly repository: string
+  readonly reference: string
+  readonly trigger: Trigger
+}
+
+export interface FailedAttempt {
+  readonly error: unknown
+  readonly disposition: Disposition
+  /** Counted from 1. */
+  readonly attempt: number
+  readonly willRetry: boolean
+  readonly nextAttemptInMs?: number | undefined
+  readonly durationMs: number
+}
+
+export interface JobReporter {
+  jobStarted(job: JobFacts, facts: { readonly attempt: number; readonly waitedMs?: number }): void
+  jobEnded(job: JobFacts, ended: { readonly outcome: Outcome; readonly durationMs: number }): void
+  jobFailed(job: JobFacts, failed: FailedAttempt): void
+  /** The process that had the job went away; another has it now. */
+  jobTakenOver(job: Pick<JobFacts, 'jobId' | 'upstream'>): void
+  /** The upstream asked to be left alone for a while; the whole pool obeys. */
+  upstreamHeld(facts: { readonly upstream: string; readonly retryAfterMs: number }): void
+}
+
+export function reportJobs(report: Report): JobReporter {
+  return {
+    jobStarted(job, facts) {
+      report({
+        level: 'info',
+        message: 'job started',
+        facts: { ...job, ...facts },
+        count: uncounted,
+      })
+    },
+    jobEnded(job, { outcome, durationMs }) {
+      report({
+        level: 'info',
+        message: 'job ended',
+        facts: { ...job, ...outcomeFacts(outcome), durationMs },
+        count: (metrics) => {
+          countEnded(metrics, { upstream: job.upstream, outcome, durationMs })
+        },
+      })
+    },
+    jobFailed(job, { error, willRetry, ...facts }) {
+      report({
+        level: willRetry ? 'warn' : 'error',
+        message: willRetry ? 'job failed, will be tried again' : 'job failed',
+        facts: { ...job, ...facts, willRetry, error },
+        count: ({ failures, lost }) => {
+          failures.inc({ upstream: job.upstream, disposition: facts.disposition })
+          if (!willRetry) lost.inc({ upstream: job.upstream })
+        },
+      })
+    },
+    jobTakenOver(job) {
+      report({ level: 'warn', message: 'job taken over', facts: { ...job }, count: uncounted })
+    },
+    upstreamHeld(facts) {
+      report({
+        level: 'warn',
+        message: 'upstream held',
+        facts,
+        count: ({ held }) => {
+          held.inc({ upstream: facts.upstream })
+        },
+      })
+    },
+  }
+}
+
+function outcomeFacts(outcome: Outcome): Facts {
+  const { kind, ...told } = outcome
+  if (outcome.kind !== 'copied') return { outcome: kind, ...told }
+  const { digest, manifests, blobs, bytes, upstream: copiedFrom } = outcome
+  return { outcome: kind, digest, manifests, blobs, bytes, copiedFrom }
+}
+
+interface Ended {
+  readonly upstream: string
+  readonly outcome: Outcome
+  readonly durationMs: number
+}
+
+function countEnded(metrics: Metrics, { upstream, outcome, durationMs }: Ended): void {
+  metrics.ended.inc({ upstream, outcome: outcome.kind })
+  metrics.jobSeconds.observe({ upstream, outcome: outcome.kind }, durationMs / 1_000)
+  if (outcome.kind !== 'copied') return
+  // The job's queue is of its first upstream; the image can have come from a later one.
+  metrics.bytes.inc({ upstream: outcome.upstream }, outcome.bytes)
+  countBlobs(metrics, outcome.upstream, outcome.blobs)
+}
+
+function countBlobs({ blobs }: Metrics, upstream: string, counts: BlobCounts): void {
+  blobs.inc({ upstream, how: 'copied' }, counts.copied)
+  blobs.inc({ upstream, how: 'skipped' }, counts.skipped)
+  blobs.inc({ upstream, how: 'mounted' }, counts.mounted)
+  blobs.inc({ upstream, how: 'non-distributable' }, counts.nonDistributable)
+}

@@ -1,0 +1,44 @@
+import { type Facts } from './logger.ts'
+import { type Report, uncounted } from './reporting.ts'
+
+export interface ProcessReporter {
+  /** @param facts the command, the version and where it listens */
+  processStarted(facts: Facts): void
+  processStopping(facts: { readonly signal?: string; readonly reason?: string }): void
+  processStopped(facts: { readonly durationMs: number }): void
+  configReloaded(facts: { readonly file: string }): void
+  /** The new configuration is wrong; the old one stays in force. */
+  configRefused(facts: { readonly file: string; readonly problems: readonly string[] }): void
+  /** A request ended in an error that nobody expected. */
+  requestFailed(facts: FailedRequest): void
+}
+
+export interface FailedRequest {
+  readonly method: string
+  /** Without the query, which can hold credentials. */
+  readonly path: string
+  readonly error: unknown
+}
+
+export function reportProcess(report: Report): ProcessReporter {
+  return {
+    processStarted(facts) {
+      report({ level: 'info', message: 'process started', facts, count: uncounted })
+    },
+    processStopping(facts) {
+      report({ level: 'info', message: 'process stopping', facts, count: uncounted })
+    },
+    processStopped(facts) {
+      report({ level: 'info', message: 'process stopped', facts, count: uncounted })
+    },
+    configReloaded(facts) {
+      report({ level: 'info', message: 'configuration reloaded', facts, count: uncounted })
+    },
+    configRefused(facts) {
+      report({ level: 'error', message: 'configuration refused', facts, count: uncounted })
+    },
+    requestFailed(facts) {
+      report({ level: 'error', message: 'request failed', facts: { ...facts }, count: uncounted })
+    },
+  }
+}

@@ -1,0 +1,17 @@
+import { type Logger } from './logger.ts'
+import { type Metrics } from './metrics.ts'
+import { type JobReporter, reportJobs } from './report-jobs.ts'
+import { type ProcessReporter, reportProcess } from './report-process.ts'
+import { reporting } from './reporting.ts'
+import { reportWebhook, type WebhookReporter } from './report-webhook.ts'
+
+/**
+ * One function per thing that happens; each writes its log line and its metrics together, and none
+ * throws: what is being reported on goes on. Features take the part of it that they use.
+ */
+export type Reporter = WebhookReporter & JobReporter & ProcessReporter
+
+export function createReporter(logger: Logger, metrics: Metrics): Reporter {
+  const report = reporting(logger, metrics)
+  return { ...reportWebhook(report), ...reportJobs(report), ...reportProcess(report) }
+}

@@ -1,0 +1,44 @@
+import { type Facts, type Logger, type LogLevel } from './logger.ts'
+import { type Metrics } from './metrics.ts'
+
+export interface Happening {
+  readonly level: LogLevel
+  readonly message: string
+  readonly facts: Facts
+  readonly count: (metrics: Metrics) => void
+}
+
+export type Report = (happening: Happening) => void
+
+/** Writes the log line and counts; a failure of either is logged if that is still possible. */
+export function reporting(logger: Logger, metrics: Metrics): Report {
+  return ({ level, message, facts, count }) => {
+    attempt(() => {
+      logger.log(level, message, facts)
+    })
+    attempt(() => {
+      count(metrics)
+    })
+  }
+
+  function attempt(write: () => void): void {
+    try {
+      write()
+    } catch (error) {
+      complain(logger, error)
+    }
+  }
+}
+
+/** For happenings that have no number of their own. */
+export function uncounted(): void {
+  // Nothing to count.
+}
+
+function complain(logger: Logger, error: unknown): void {
+  try {
+    logger.log('error', 'report failed', { error })
+  } catch {
+    // Neither logs nor metrics can be written: the work itself is worth more than its report.
+  }
+}
