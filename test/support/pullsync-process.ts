@@ -1,0 +1,121 @@
+import { writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Child, type Exit, lastLines, startChild } from './child.ts'
+import { eventually, Hopeless } from './eventually.ts'
+import { run } from './run.ts'
+import { tempFolder } from './temp-folder.ts'
+
+export interface PullsyncOptions {
+  /** The command and its options, without `--config`: `['up']`, `['serve']`, `['worker']`. */
+  readonly args: readonly string[]
+  /** The text of the config file. */
+  readonly config: string
+  /** It has started once this address answers 200, for example `http://127.0.0.1:9090/readyz` … */
+  readonly readyUrl?: string
+  /** … and a line like this was printed. */
+  readonly readyLine?: RegExp
+  readonly env?: Readonly<Record<string, string>>
+  /** Milliseconds until it is ready; 20,000 unless told. */
+  readonly within?: number
+}
+
+/** The built command line as a process of its own, with a config file in a folder of its own. */
+export interface PullsyncProcess extends AsyncDisposable {
+  readonly child: Child
+  readonly folder: string
+  readonly configFile: string
+  output(): readonly string[]
+  /** Overwrites the config file, for tests of its reload. */
+  writeConfig(config: string): Promise<void>
+  /** A further command with the same config file. */
+  run(args: readonly string[]): Promise<PullsyncResult>
+  /** SIGTERM; resolves with how it ended. */
+  stop(within?: number): Promise<Exit>
+  kill9(): Promise<Exit>
+}
+
+export interface PullsyncResult {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Starts `pullsync` and resolves once it is ready. It must have been built. */
+export async function startPullsync(options: PullsyncOptions): Promise<PullsyncProcess> {
+  const folder = await tempFolder('process')
+  const configFile = join(folder.path, 'pullsync.yaml')
+  let child: Child | undefined
+  try {
+    await writeFile(configFile, options.config)
+    child = await startChild({
+      command: process.execPath,
+      args: [pullsyncScript(), ...options.args, '--config', configFile],
+      cwd: folder.path,
+      ...(options.env === undefined ? {} : { env: options.env }),
+    })
+    await isReady(child, options)
+  } catch (error) {
+    await child?.stop()
+    await folder[Symbol.asyncDispose]()
+    throw error
+  }
+  return controls(child, folder, configFile)
+}
+
+/** Runs a command of the built command line to its end. */
+export async function runPullsync(
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<PullsyncResult> {
+  const ran = await run(process.execPath, [pullsyncScript(), ...args], options)
+  return {
+    code: ran.code,
+    stdout: ran.stdout.toString('utf8'),
+    stderr: ran.stderr.toString('utf8'),
+  }
+}
+
+function controls(
+  child: Child,
+  folder: AsyncDisposable & { readonly path: string },
+  configFile: string,
+): PullsyncProcess {
+  return {
+    child,
+    folder: folder.path,
+    configFile,
+    output: () => child.lines(),
+    writeConfig: (config) => writeFile(configFile, config),
+    run: (args) => runPullsync([...args, '--config', configFile], { cwd: folder.path }),
+    stop: (within) => child.stop(within),
+    kill9: () => child.kill9(),
+    async [Symbol.asyncDispose]() {
+      await child.stop()
+      await folder[Symbol.asyncDispose]()
+    },
+  }
+}
+
+async function isReady(child: Child, options: PullsyncOptions): Promise<void> {
+  const within = options.within ?? 20_000
+  if (options.readyLine !== undefined) await child.waitForOutput(options.readyLine, within)
+  const url = options.readyUrl
+  if (url === undefined) return
+  await eventually(
+    async () => {
+      if (child.exit() !== undefined)
+        throw new Hopeless(`pullsync ended:\n${lastLines(child.lines())}`)
+      return (await fetch(url)).status === 200
+    },
+    { within, describe: () => `200 from ${url}; pullsync printed\n${lastLines(child.lines())}` },
+  )
+}
+
+/** Above the sources as well as above what is built from them. */
+function pullsyncScript(): string {
+  let folder = dirname(fileURLToPath(import.meta.url))
+  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder)
+  return join(folder, 'dist', 'pullsync.js')
+}
