@@ -5,7 +5,9 @@ import { type Project } from '../policy/project.ts'
 export interface Config {
   /** The file it came from, absolute. */
   readonly file: string
-  /** Absent: `pullsync up` starts its own. */
+  /** The keys that the file itself sets, as `projects[0].onMiss`; all others have their defaults. */
+  readonly keysInFile?: readonly string[]
+  /** Absent: `pullsync up` starts its own. The URL holds the password: never log it. */
   readonly redis?: { readonly url: string }
   readonly listen: Address
   readonly admin: AdminConfig

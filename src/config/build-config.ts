@@ -1,0 +1,135 @@
+import { resolve } from 'node:path'
+import {
+  type AdminConfig,
+  type Config,
+  type ProjectConfig,
+  type RegistryConfig,
+  type SourceConfig,
+  type UpstreamConfig,
+} from './config.ts'
+import { type ReadFiles, secretIn } from './file-references.ts'
+import {
+  type ConfigFile,
+  type ProjectSection,
+  type RegistrySection,
+  type SourceSection,
+  type UpstreamSection,
+} from './schema.ts'
+
+/** Text of a file that the configuration names, read and checked before. */
+type FileText = (name: string) => string
+
+/** The configuration from a file in which everything was found right. */
+export function buildConfig(
+  parsedFile: ConfigFile,
+  files: ReadFiles,
+  place: { readonly file: string; readonly folder: string; readonly keysInFile: readonly string[] },
+): Config {
+  const textOf = fileText(files, place.folder)
+  const { local, upstreams, projects, sources, jobs } = parsedFile
+  return {
+    file: place.file,
+    keysInFile: place.keysInFile,
+    ...(parsedFile.redis && { redis: { url: redisUrl(parsedFile.redis, textOf) } }),
+    listen: parsedFile.listen,
+    admin: adminConfig(parsedFile.admin, textOf),
+    local: registryConfig('local', local, textOf),
+    upstreams: new Map(
+      Object.entries(upstreams).map(([id, each]) => [id, upstreamConfig(id, each, textOf)]),
+    ),
+    projects: projects.map(projectConfig),
+    sources: new Map(
+      Object.entries(sources).map(([id, each]) => [id, sourceConfig(id, each, textOf)]),
+    ),
+    jobs: {
+      attempts: jobs.attempts,
+      backoffMs: jobs.backoff,
+      maxBackoffMs: jobs.maxBackoff,
+      keepCompleted: { ageMs: jobs.keepCompleted.age, count: jobs.keepCompleted.count },
+      keepFailed: { ageMs: jobs.keepFailed.age, count: jobs.keepFailed.count },
+    },
+  }
+}
+
+function fileText(files: ReadFiles, folder: string): FileText {
+  return (name) => {
+    const read = files.get(resolve(folder, name))
+    if (read?.ok !== true) throw new Error(`${name} was not checked before it was used`)
+    return read.text
+  }
+}
+
+interface Login {
+  readonly username?: string | undefined
+  readonly password?: string | undefined
+  readonly passwordFile?: string | undefined
+}
+
+function passwordOf({ password, passwordFile }: Login, textOf: FileText): string | undefined {
+  return passwordFile === undefined ? password : secretIn(textOf(passwordFile))
+}
+
+function redisUrl(redis: Login & { readonly url: URL }, textOf: FileText): string {
+  const url = new URL(redis.url)
+  const password = passwordOf(redis, textOf)
+  if (redis.username !== undefined) url.username = encodeURIComponent(redis.username)
+  if (password !== undefined) url.password = encodeURIComponent(password)
+  return url.href
+}
+
+function adminConfig(admin: ConfigFile['admin'], textOf: FileText): AdminConfig {
+  const password = passwordOf(admin, textOf)
+  return {
+    listen: admin.listen,
+    username: admin.username,
+    ...(password !== undefined && { password }),
+  }
+}
+
+function registryConfig(id: string, from: RegistrySection, textOf: FileText): RegistryConfig {
+  const password = passwordOf(from, textOf)
+  return {
+    id,
+    url: from.url,
+    ...(from.username !== undefined && { username: from.username }),
+    ...(password !== undefined && { password }),
+    ...(from.caFile !== undefined && { ca: textOf(from.caFile) }),
+    trustedHosts: from.trustedHosts,
+  }
+}
+
+function upstreamConfig(id: string, from: UpstreamSection, textOf: FileText): UpstreamConfig {
+  const { maxBytesPerSecond } = from
+  return {
+    ...registryConfig(id, from, textOf),
+    concurrency: from.concurrency,
+    ...(maxBytesPerSecond !== undefined && { maxBytesPerSecond }),
+  }
+}
+
+function projectConfig(from: ProjectSection): ProjectConfig {
+  const [first = '', ...others] = from.upstream
+  const { upstreamProject, resync } = from
+  return {
+    name: from.name,
+    upstreams: [first, ...others],
+    autoSync: from.autoSync,
+    ...(upstreamProject !== undefined && { upstreamProject }),
+    repositories: from.repositories,
+    tags: from.tags,
+    platforms: from.platforms,
+    referrers: from.referrers,
+    onUpstreamPush: from.onUpstreamPush,
+    revalidateAfterMs: from.revalidateAfter,
+    onMiss: from.onMiss,
+    holdForMs: from.holdFor,
+    onUpstreamDelete: from.onUpstreamDelete,
+    ...(resync !== undefined && { resync }),
+  }
+}
+
+function sourceConfig(id: string, from: SourceSection, textOf: FileText): SourceConfig {
+  const { format, registry, secret, secretFile = [] } = from
+  const secrets = secret ?? secretFile.map((name) => secretIn(textOf(name)))
+  return { id, format, registry, secrets }
+}

@@ -1,0 +1,223 @@
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type Scalar,
+  visit,
+} from 'yaml'
+import { quoted } from '../oci/parsed.ts'
+import { type ConfigProblem } from './config-error.ts'
+import { type ConfigPath, formatPath, isSecretPath } from './config-path.ts'
+import { interpolate } from './interpolate.ts'
+import { yamlProblem } from './yaml-problems.ts'
+
+/** A configuration file as YAML: its plain value, and where in the file each part of it stands. */
+export interface ConfigDocument {
+  /** Mappings, lists and scalars with environment variables filled in; not yet checked. */
+  readonly value: unknown
+  readonly problems: readonly ConfigProblem[]
+  /** The line of the first thing that is no YAML; what stands after it may have been misread. */
+  readonly brokenAtLine?: number
+  /** A problem at this path, or at the nearest part above it that the file has. */
+  problemAt(path: ConfigPath, message: string): ConfigProblem
+  /** What the file says there, as it may stand in a message: no secret, no variable's value. */
+  shown(path: ConfigPath): string
+}
+
+/** Reads `text` as one YAML document and fills in `env`. Pure; never throws. */
+export function readDocument(text: string, env: NodeJS.ProcessEnv): ConfigDocument {
+  const lines = new LineCounter()
+  try {
+    const yaml = parseDocument(text, {
+      lineCounter: lines,
+      prettyErrors: false,
+      stringKeys: true,
+      merge: true,
+    })
+    return describe({ yaml, lines, written: new Map() }, env)
+  } catch (error) {
+    // The parser recurses: thousands of opened brackets exhaust the stack.
+    if (!(error instanceof RangeError)) throw error
+    return unreadable('the YAML is nested too deeply')
+  }
+}
+
+/** A document that says nothing, for a file that could not be read at all. */
+export function unreadable(message: string): ConfigDocument {
+  return {
+    value: undefined,
+    problems: [{ path: '', message }],
+    brokenAtLine: 1,
+    problemAt: (path, text) => ({ path: formatPath(path), message: text }),
+    shown: () => '',
+  }
+}
+
+interface Source {
+  readonly yaml: Document.Parsed
+  readonly lines: LineCounter
+  /** What stood in the file before interpolation. */
+  readonly written: Map<Node, string>
+}
+
+function describe(source: Source, env: NodeJS.ProcessEnv): ConfigDocument {
+  const syntax = syntaxProblems(source)
+  const aliases = quoteUnknownAliases(source)
+  const variables = fillIn(source, env)
+  const plain = toPlain(source)
+  return {
+    value: plain.value,
+    problems: [...syntax.problems, ...aliases, ...plain.problems, ...variables],
+    ...(syntax.brokenAtLine !== undefined && { brokenAtLine: syntax.brokenAtLine }),
+    problemAt: (path, message) => problemAt(source, path, message),
+    shown: (path) => shown(source, path),
+  }
+}
+
+function syntaxProblems({ yaml, lines }: Source): {
+  readonly problems: readonly ConfigProblem[]
+  readonly brokenAtLine?: number
+} {
+  const errors = [...yaml.errors, ...yaml.warnings].map(({ code, pos }) => {
+    const { line, col } = lines.linePos(pos[0])
+    return { code, problem: { path: '', line, column: col, message: yamlProblem(code) } }
+  })
+  // One slip makes the parser stumble several times on the same line.
+  const first = errors.filter(
+    ({ problem }, index) => errors.findIndex((e) => e.problem.line === problem.line) === index,
+  )
+  const broken = first
+    .filter(({ code }) => !HARMLESS.includes(code))
+    .map(({ problem }) => problem.line)
+  return {
+    problems: first.map(({ problem }) => problem),
+    ...(broken.length > 0 && { brokenAtLine: Math.min(...broken) }),
+  }
+}
+
+// Everything else in the file is still read as it was meant.
+const HARMLESS: readonly string[] = ['DUPLICATE_KEY', 'BAD_ALIAS', 'TAG_RESOLVE_FAILED']
+
+// `tags: {include: [**]}` is meant as text; reading on as if it were finds the other problems.
+function quoteUnknownAliases({ yaml, lines }: Source): readonly ConfigProblem[] {
+  const problems: ConfigProblem[] = []
+  const known = new Set(yaml.errors.map(({ pos }) => lines.linePos(pos[0]).line))
+  visit(yaml, {
+    Alias(_, alias, ancestors) {
+      if (alias.resolve(yaml) !== undefined) return undefined
+      const { line, col } = lines.linePos(alias.range?.[0] ?? 0)
+      if (!known.has(line)) {
+        const path = formatPath(pathTo(alias, ancestors))
+        problems.push({ path, line, column: col, message: yamlProblem('BAD_ALIAS') })
+      }
+      return yaml.createNode(`*${alias.source}`)
+    },
+  })
+  return problems
+}
+
+function fillIn(source: Source, env: NodeJS.ProcessEnv): readonly ConfigProblem[] {
+  const problems: ConfigProblem[] = []
+  visit(source.yaml, {
+    Scalar(key, scalar, ancestors) {
+      if (key === 'key' || typeof scalar.value !== 'string') return
+      const { text, problems: found } = interpolate(scalar.value, env)
+      const path = pathTo(scalar, ancestors)
+      problems.push(...found.map((message) => problemAt(source, path, message)))
+      source.written.set(scalar, scalar.value)
+      scalar.value = text
+    },
+  })
+  return problems
+}
+
+function toPlain({ yaml }: Source): {
+  readonly value: unknown
+  readonly problems: readonly ConfigProblem[]
+} {
+  try {
+    const value: unknown = yaml.toJS({ maxAliasCount: 100 })
+    return { value, problems: [] }
+  } catch (error) {
+    if (!(error instanceof ReferenceError)) throw error
+    const message = 'the YAML aliases (*name) stand for too many values'
+    return { value: undefined, problems: [{ path: '', line: 1, column: 1, message }] }
+  }
+}
+
+function pathTo(node: Node, ancestors: readonly unknown[]): ConfigPath {
+  const chain = [...ancestors, node]
+  return chain.flatMap((ancestor, index): (string | number)[] => {
+    if (isPair(ancestor) && isScalar(ancestor.key)) return [String(ancestor.key.value)]
+    return isSeq(ancestor) ? [ancestor.items.indexOf(chain[index + 1])] : []
+  })
+}
+
+function problemAt(source: Source, path: ConfigPath, message: string): ConfigProblem {
+  const { offset, depth } = locate(source.yaml, path)
+  const { line, col } = source.lines.linePos(offset)
+  // A single value that stands for a list of one has no place of its own in it.
+  const missing = path.slice(depth).filter((segment) => typeof segment === 'string')
+  return { path: formatPath([...path.slice(0, depth), ...missing]), line, column: col, message }
+}
+
+function shown({ yaml, written }: Source, path: ConfigPath): string {
+  const { value, depth } = locate(yaml, path)
+  if (isSecretPath(path)) return ''
+  if (isMap(value)) return 'a mapping'
+  if (isSeq(value)) return 'a list'
+  return isScalar(value) ? shownScalar(value, written.get(value)) : 'nothing'
+}
+
+function shownScalar(scalar: Scalar, text: string | undefined): string {
+  if (scalar.value === null) return 'nothing'
+  if (text === undefined) return quoted(scalar.source ?? '').slice(1, -1)
+  // Somebody's password may stand before the @ of a URL, whatever else is wrong with it.
+  return quoted(text.includes('@') ? text.replace(/\/\/.*$/s, '//…') : text)
+}
+
+interface Located {
+  readonly value: unknown
+  /** Where its key stands, or the item of a list. */
+  readonly offset: number
+  /** How many segments of the path the file has. */
+  readonly depth: number
+}
+
+function locate(yaml: Document.Parsed, path: ConfigPath): Located {
+  let found: Located = { value: yaml.contents, offset: yaml.contents?.range[0] ?? 0, depth: 0 }
+  for (const segment of path) {
+    const next = step(yaml, found, segment)
+    if (next === undefined) return found
+    found = next
+  }
+  return found
+}
+
+function step(yaml: Document.Parsed, from: Located, segment: string | number): Located | undefined {
+  const parent = isAlias(from.value) ? from.value.resolve(yaml) : from.value
+  const depth = from.depth + 1
+  if (isSeq(parent) && typeof segment === 'number') {
+    const value = parent.items[segment]
+    return isNode(value) ? { value, offset: offsetOf(value, from), depth } : undefined
+  }
+  if (!isMap(parent)) return undefined
+  const pair = parent.items.find(({ key }) => isScalar(key) && key.value === segment)
+  return isScalar(pair?.key)
+    ? { value: pair.value, offset: offsetOf(pair.key, from), depth }
+    : undefined
+}
+
+function isNode(value: unknown): value is Node {
+  return isMap(value) || isSeq(value) || isScalar(value) || isAlias(value)
+}
+
+function offsetOf(node: Node, otherwise: Located): number {
+  return node.range?.[0] ?? otherwise.offset
+}

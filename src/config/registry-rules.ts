@@ -1,0 +1,84 @@
+import { type ConfigPath } from './config-path.ts'
+import { type Mapping, mappingOf, textAt } from './outline.ts'
+import { type Finding } from './finding.ts'
+import { isLoopback, parseAddress, parseFlag } from './scalars.ts'
+import { parseRegistryUrl } from './urls.ts'
+
+const USERNAME_ALONE = 'a username needs a password or passwordFile'
+
+/** How a registry may be reached, and with which login. */
+export function registryRules(value: unknown, path: ConfigPath): readonly Finding[] {
+  const registry = mappingOf(value)
+  return [
+    ...transportRules(registry, path),
+    ...loginRules(registry, path),
+    ...pairRules(registry, path),
+  ]
+}
+
+/** The admin listener shows and retries jobs, so it is not left open to a network. */
+export function adminRules(value: unknown): readonly Finding[] {
+  const admin = mappingOf(value)
+  const listen = parseAddress(textAt(admin, 'listen') ?? '')
+  const open = listen.ok && !isLoopback(listen.value.host) && !hasPassword(admin)
+  const message =
+    'an admin listener on other than loopback needs a password: set admin.passwordFile, or listen on 127.0.0.1'
+  return [
+    ...loginRules(admin, ['admin']),
+    ...(open ? [{ path: ['admin', 'listen'], message }] : []),
+  ]
+}
+
+/** What the Redis client can do with a login. */
+export function redisRules(value: unknown): readonly Finding[] {
+  const redis = mappingOf(value)
+  const socket = textAt(redis, 'url')?.startsWith('unix://') === true
+  return [...loginRules(redis, ['redis']), ...(socket ? socketRules(redis) : nameRules(redis))]
+}
+
+function loginRules(value: unknown, path: ConfigPath): readonly Finding[] {
+  const { password, passwordFile } = mappingOf(value)
+  if (password === undefined || passwordFile === undefined) return []
+  return [{ path: [...path, 'passwordFile'], message: 'use password or passwordFile, not both' }]
+}
+
+function socketRules(redis: Mapping): readonly Finding[] {
+  if (redis['username'] === undefined && !hasPassword(redis)) return []
+  const message = 'a login is not supported with a unix:// socket: its file mode guards it'
+  return [{ path: ['redis', 'url'], message }]
+}
+
+// Redis knows a password without a username, but not the other way round.
+function nameRules(redis: Mapping): readonly Finding[] {
+  if (redis['username'] === undefined || hasPassword(redis)) return []
+  return [{ path: ['redis', 'username'], message: USERNAME_ALONE }]
+}
+
+function transportRules(registry: Mapping, path: ConfigPath): readonly Finding[] {
+  const url = parseRegistryUrl(textAt(registry, 'url') ?? '')
+  const insecure = parseFlag(registry['insecure'] ?? false)
+  if (!url.ok || !insecure.ok) return []
+  if (url.value.protocol === 'https:' && insecure.value) {
+    const message = 'insecure only allows plain http; for an own certificate authority set caFile'
+    return [{ path: [...path, 'insecure'], message }]
+  }
+  if (url.value.protocol === 'https:' || insecure.value || isLoopback(url.value.hostname)) return []
+  const message = `plain http to ${url.value.hostname} would send credentials and images unprotected: use https, or set insecure: true`
+  return [{ path: [...path, 'url'], message }]
+}
+
+function pairRules(registry: Mapping, path: ConfigPath): readonly Finding[] {
+  const named = registry['username'] !== undefined
+  if (named === hasPassword(registry)) return []
+  const [key, message] = named
+    ? ['username', USERNAME_ALONE]
+    : [
+        registry['password'] === undefined ? 'passwordFile' : 'password',
+        'a password needs a username',
+      ]
+  return [{ path: [...path, key], message }]
+}
+
+function hasPassword(section: Mapping): boolean {
+  return section['password'] !== undefined || section['passwordFile'] !== undefined
+}

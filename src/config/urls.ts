@@ -1,0 +1,42 @@
+import { parsed, type Parsed, unparsable } from '../oci/parsed.ts'
+
+const USERINFO = 'credentials belong in username/passwordFile, not in the URL'
+
+/** Where a registry answers: scheme, host and port, nothing else. */
+export function parseRegistryUrl(text: string): Parsed<URL> {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol) || !/^https?:\/\//i.test(text)) {
+    return unparsable('expected an http(s) URL')
+  }
+  if (url.username !== '' || url.password !== '') return unparsable(USERINFO)
+  if (url.pathname !== '/' || text.includes('?') || text.includes('#')) {
+    return unparsable('expected only scheme, host and port (a path, query or fragment is not used)')
+  }
+  return parsed(url)
+}
+
+/** `redis://host:6379/0`, `rediss://…` for TLS, `unix:///run/redis.sock`. */
+export function parseRedisUrl(text: string): Parsed<URL> {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || !/^(rediss?|unix):\/\//.test(text)) {
+    return unparsable('expected a redis://, rediss:// or unix:// URL')
+  }
+  if (url.username !== '' || url.password !== '') return unparsable(USERINFO)
+  if (text.includes('?') || text.includes('#')) {
+    return unparsable('expected no query or fragment in a Redis URL')
+  }
+  return url.protocol === 'unix:' ? socketUrl(url) : networkUrl(url)
+}
+
+function socketUrl(url: URL): Parsed<URL> {
+  if (url.host === '' && url.pathname.length > 1) return parsed(url)
+  return unparsable('expected an absolute path, as in unix:///run/redis.sock')
+}
+
+function networkUrl(url: URL): Parsed<URL> {
+  if (url.hostname === '') return unparsable('expected a host, as in redis://127.0.0.1:6379')
+  if (/^(\/\d{0,4})?$/.test(url.pathname)) return parsed(url)
+  return unparsable(
+    'expected nothing but a database number as path, as in redis://127.0.0.1:6379/0',
+  )
+}
