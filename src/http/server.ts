@@ -1,0 +1,105 @@
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { type AddressInfo } from 'node:net'
+import { ListenError, type ListenAddress } from './listen-error.ts'
+
+export interface HttpServerOptions {
+  readonly address: ListenAddress
+  /** The key in the configuration that says where to listen: named when that does not work. */
+  readonly configKey: string
+  /** For head and body of a request together; 0 is no limit, for listeners that take uploads. */
+  readonly requestTimeoutMs?: number
+}
+
+export interface HttpServer extends AsyncDisposable {
+  /** Where it really listens, also when port 0 was asked for. */
+  readonly address: ListenAddress
+  /** `http://host:port` as a program on this machine reaches it. */
+  readonly url: string
+  /**
+   * Takes no more connections, lets running requests finish for at most `graceMs`, then cuts what is
+   * left. Calling it again waits for the same end.
+   */
+  stop(graceMs?: number): Promise<void>
+}
+
+// A sender gets these to hand over a delivery; a registry's own time limit is a second or so.
+const HEADERS_TIMEOUT_MS = 10_000
+const REQUEST_TIMEOUT_MS = 30_000
+// Longer than the 60 s of the usual reverse proxies, or they would use a connection just being closed.
+const KEEP_ALIVE_TIMEOUT_MS = 65_000
+const CHECK_TIMEOUTS_EVERY_MS = 5_000
+const MAX_HEADERS = 100
+const GRACE_MS = 10_000
+
+/** @throws ListenError when the address cannot be listened on */
+export async function startHttpServer(
+  listener: RequestListener,
+  { address, configKey, requestTimeoutMs = REQUEST_TIMEOUT_MS }: HttpServerOptions,
+): Promise<HttpServer> {
+  const server = createServer({
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    connectionsCheckingInterval: CHECK_TIMEOUTS_EVERY_MS,
+  })
+  server.maxHeadersCount = MAX_HEADERS
+  const drain = drainable(server)
+  server.on('request', listener)
+  const port = await listen(server, address, configKey)
+  let stopped: Promise<void> | undefined
+  const stop = (graceMs = GRACE_MS): Promise<void> => (stopped ??= drain(graceMs))
+  const bound = { host: address.host, port }
+  return { address: bound, url: urlOf(bound), stop, [Symbol.asyncDispose]: () => stop() }
+}
+
+async function listen(server: Server, address: ListenAddress, configKey: string): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) => {
+      reject(new ListenError(address, configKey, cause))
+    })
+    server.listen({ host: address.host, port: address.port }, resolve)
+  })
+  server.removeAllListeners('error')
+  return portOf(server.address(), address.port)
+}
+
+function portOf(address: AddressInfo | string | null, asked: number): number {
+  return typeof address === 'object' && address !== null ? address.port : asked
+}
+
+function urlOf({ host, port }: ListenAddress): string {
+  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
+  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`
+}
+
+/** Must be called before the server's first request: it has to see every response. */
+function drainable(server: Server): (graceMs: number) => Promise<void> {
+  const running = new Set<{ readonly headersSent: boolean; shouldKeepAlive: boolean }>()
+  let draining = false
+  server.on('request', (_request, response) => {
+    running.add(response)
+    response.shouldKeepAlive &&= !draining
+    response.once('close', () => {
+      running.delete(response)
+      // A response that had already promised keep-alive leaves an idle connection behind.
+      if (draining)
+        setImmediate(() => {
+          server.closeIdleConnections()
+        })
+    })
+  })
+  return async (graceMs) => {
+    draining = true
+    for (const response of running) response.shouldKeepAlive = false
+    const closed = new Promise<void>((resolve) =>
+      server.close(() => {
+        resolve()
+      }),
+    )
+    const deadline = setTimeout(() => {
+      server.closeAllConnections()
+    }, graceMs)
+    await closed
+    clearTimeout(deadline)
+  }
+}

@@ -1,0 +1,11 @@
+import { type Enqueued } from '../queue/enqueued.ts'
+import { type ReplicationRequest } from '../replication/request.ts'
+
+/** The way into the queue. */
+export interface Enqueuer {
+  /**
+   * Resolves once all of them are stored, with one answer per request in the same order.
+   * @throws QueueUnavailableError when they cannot be stored now
+   */
+  enqueue(requests: readonly ReplicationRequest[]): Promise<readonly Enqueued[]>
+}

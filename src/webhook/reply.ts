@@ -1,0 +1,29 @@
+/** What a sender is answered; the body is sent as JSON. */
+export interface Reply {
+  readonly status: number
+  readonly body: ReplyBody
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+export type ReplyBody = Counts | Malformed | Refusal
+
+/** How many of a delivery's events became a job, are of no interest, or had a job already. */
+export interface Counts {
+  readonly accepted: number
+  readonly ignored: number
+  readonly duplicates: number
+}
+
+/** Taken all the same, because the sender would repeat a refused delivery for ever. */
+export interface Malformed {
+  readonly malformed: true
+  readonly reason: string
+}
+
+export interface Refusal {
+  readonly error: string
+}
+
+export function refusal(status: number, error: string, headers?: Reply['headers']): Reply {
+  return { status, body: { error }, ...(headers !== undefined && { headers }) }
+}

@@ -1,0 +1,91 @@
+import { randomUUID } from 'node:crypto'
+import { type Request, type Response, Router } from 'express'
+import { type Config, type SourceConfig } from '../config/config.ts'
+import { type Delivery } from '../events/delivery.ts'
+import { saneId } from '../events/told.ts'
+import { type WebhookReporter } from '../telemetry/report-webhook.ts'
+import { readBody } from './body.ts'
+import { type Enqueuer } from './enqueuer.ts'
+import { receive } from './receive.ts'
+import { refusal, type Reply } from './reply.ts'
+
+/** What of the configuration the webhook needs. */
+export type WebhookConfig = Pick<Config, 'sources' | 'projects' | 'local' | 'upstreams'>
+
+export interface WebhookDeps {
+  /** Asked anew for every delivery, so that a reload takes effect at once. */
+  readonly config: () => WebhookConfig
+  readonly enqueuer: Enqueuer
+  readonly report: WebhookReporter
+}
+
+// A name out of a request is no metrics label: anybody could make up as many as they like.
+const UNKNOWN_SOURCE = 'unknown'
+
+/** `POST /v1/events/:source` */
+export function webhookRoutes(deps: WebhookDeps): Router {
+  const router = Router({ caseSensitive: true })
+  router
+    .route('/v1/events/:source')
+    .post((request, response) => answerDelivery(request, response, deps))
+    .all((_request, response) => {
+      send(response, refusal(405, 'events are sent with POST', { Allow: 'POST' }))
+    })
+  return router
+}
+
+async function answerDelivery(
+  request: Request<{ source: string }>,
+  response: Response,
+  deps: WebhookDeps,
+): Promise<void> {
+  const startedAt = performance.now()
+  const requestId = saneId(request.headersDistinct['x-request-id']?.[0]) ?? randomUUID()
+  response.setHeader('X-Request-Id', requestId)
+  const config = deps.config()
+  const source = config.sources.get(request.params.source)
+  const reply =
+    source === undefined
+      ? refusal(404, 'there is no such source in the configuration')
+      : await replyTo({ request, response, requestId, source }, config, deps)
+  send(response, reply)
+  deps.report.deliveryAnswered({
+    source: source?.id ?? UNKNOWN_SOURCE,
+    requestId,
+    status: reply.status,
+    durationMs: performance.now() - startedAt,
+  })
+}
+
+interface Incoming {
+  readonly request: Request
+  readonly response: Response
+  readonly requestId: string
+  readonly source: SourceConfig
+}
+
+async function replyTo(
+  { request, response, requestId, source }: Incoming,
+  config: WebhookConfig,
+  { enqueuer, report }: WebhookDeps,
+): Promise<Reply> {
+  const body = await readBody(request, response)
+  if (!Buffer.isBuffer(body)) return body
+  const delivery: Delivery = { headers: firstHeaders(request), body, requestId }
+  const account = accountAt(source.registry, config)
+  return receive(delivery, source, { projects: config.projects, account, enqueuer, report })
+}
+
+function accountAt(registry: string, { local, upstreams }: WebhookConfig): string | undefined {
+  return registry === 'local' ? local.username : upstreams.get(registry)?.username
+}
+
+function firstHeaders(request: Request): Delivery['headers'] {
+  return Object.fromEntries(
+    Object.entries(request.headersDistinct).map(([name, values]) => [name, values?.[0]]),
+  )
+}
+
+function send(response: Response, { status, body, headers = {} }: Reply): void {
+  response.status(status).set(headers).json(body)
+}
