@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { Redis, type RedisOptions } from 'ioredis'
 
 /** Reports what a connection says while nobody waits for it; it reconnects by itself. */
@@ -19,6 +20,25 @@ export function openProducerConnection(url: string, onError: ConnectionErrorList
 export function openWorkerConnection(url: string, onError: ConnectionErrorListener): Redis {
   return open(url, onError, { maxRetriesPerRequest: null })
 }
+
+/** @throws Error when the connection is not there within `FIRST_CONNECTION_MS`, with the reason */
+export async function whenReady(redis: Redis): Promise<void> {
+  if (redis.status === 'ready') return
+  let last = new Error(`no answer within ${FIRST_CONNECTION_MS} ms`)
+  const remember = (error: Error) => {
+    last = error
+  }
+  redis.on('error', remember)
+  try {
+    await once(redis, 'ready', { signal: AbortSignal.timeout(FIRST_CONNECTION_MS) })
+  } catch {
+    throw last
+  } finally {
+    redis.off('error', remember)
+  }
+}
+
+const FIRST_CONNECTION_MS = 2_000
 
 // distribution gives a delivery one second by default; an answer after that is no answer.
 const COMMAND_TIMEOUT_MS = 1_000

@@ -3,7 +3,7 @@ import { type Job, Queue } from 'bullmq'
 import { type Redis } from 'ioredis'
 import { type JobsConfig } from '../config/config.ts'
 import { type ReplicationRequest } from '../replication/request.ts'
-import { type ConnectionErrorListener, openProducerConnection } from './connection.ts'
+import { type ConnectionErrorListener, openProducerConnection, whenReady } from './connection.ts'
 import { forgetEndings } from './endings.ts'
 import { type Enqueued } from './enqueued.ts'
 import { QueueUnavailableError } from './errors.ts'
@@ -88,9 +88,10 @@ export class ReplicationQueues implements AsyncDisposable {
     return results
   }
 
-  /** @throws QueueUnavailableError */
+  /** @throws QueueUnavailableError when Redis does not answer within about two seconds */
   async ping(): Promise<void> {
     try {
+      await whenReady(this.redis)
       await this.redis.ping()
     } catch (error) {
       throw new QueueUnavailableError('reaching Redis', error)
@@ -106,7 +107,7 @@ export class ReplicationQueues implements AsyncDisposable {
     upstream: string,
     requests: readonly ReplicationRequest[],
   ): Promise<readonly Enqueued[]> {
-    const queue = this.of(upstream)
+    const queue = await this.#usable(upstream)
     // A miss that repeats one just answered is no news. Everything else is: a push says that
     // something changed, a person knows why they ask again.
     const news = requests.filter(({ trigger }) => trigger !== 'miss')
@@ -114,6 +115,21 @@ export class ReplicationQueues implements AsyncDisposable {
     const jobs = requests.map((request) => this.#jobOf(upstream, request))
     const added = await queue.addBulk(jobs)
     return added.map(({ id = '' }, i) => ({ jobId: id, duplicate: id !== jobs[i]?.opts.jobId }))
+  }
+
+  // A BullMQ queue whose first connection failed stays unusable; a new one takes its place.
+  async #usable(upstream: string): Promise<ReplicationQueue> {
+    if (this.redis.status !== 'ready') throw new Error(`the connection is ${this.redis.status}`)
+    const queue = this.of(upstream)
+    try {
+      await queue.waitUntilReady()
+      return queue
+    } catch {
+      const another = this.#open(upstream)
+      this.#queues.set(upstream, another)
+      await another.waitUntilReady()
+      return another
+    }
   }
 
   #jobOf(upstream: string, request: ReplicationRequest) {
@@ -141,7 +157,6 @@ export class ReplicationQueues implements AsyncDisposable {
     const queue: ReplicationQueue = new Queue(upstream, {
       connection: this.redis,
       prefix: KEY_PREFIX,
-      skipWaitingForReady: true,
     })
     queue.on('error', this.#onError)
     return queue

@@ -1,0 +1,354 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type JobsConfig } from '../../src/config/config.ts'
+import { openWorkerConnection } from '../../src/queue/connection.ts'
+import { QueueUnavailableError } from '../../src/queue/errors.ts'
+import { retryJob } from '../../src/queue/job-actions.ts'
+import { findJob, JOB_STATES, type JobState, listJobs } from '../../src/queue/job-records.ts'
+import { type JobListener, JobWorker, type Replicate } from '../../src/queue/job-worker.ts'
+import { ReplicationQueues } from '../../src/queue/queues.ts'
+import { readCounts } from '../../src/queue/upstream-status.ts'
+import { type Digest } from '../../src/oci/digest.ts'
+import { type Reference, type Repository } from '../../src/oci/reference.ts'
+import { ReplicationError } from '../../src/replication/errors.ts'
+import { type Outcome } from '../../src/replication/outcome.ts'
+import { type ReplicationRequest } from '../../src/replication/request.ts'
+import { eventually } from '../support/eventually.ts'
+import { startRedis, type TestRedis } from '../support/redis.ts'
+
+const JOBS: JobsConfig = {
+  attempts: 3,
+  backoffMs: 20,
+  maxBackoffMs: 100,
+  keepCompleted: { ageMs: 60_000, count: 100 },
+  keepFailed: { ageMs: 60_000, count: 100 },
+}
+
+const copied: Outcome = {
+  kind: 'copied',
+  upstream: 'hq',
+  digest: `sha256:${'0'.repeat(64)}` as Digest,
+  manifests: 1,
+  blobs: { copied: 1, skipped: 0, mounted: 0, nonDistributable: 0 },
+  bytes: 1,
+}
+
+function request(changes: Partial<ReplicationRequest> = {}): ReplicationRequest {
+  return {
+    repository: 'team/app' as Repository,
+    upstreamRepository: 'team/app' as Repository,
+    reference: '1.0' as Reference,
+    upstreams: ['hq'],
+    trigger: 'miss',
+    onlyIfPresent: false,
+    platforms: 'all',
+    referrers: true,
+    eventId: 'event-1',
+    ...changes,
+  }
+}
+
+describe('the queue', () => {
+  let redis: TestRedis
+  let queues: ReplicationQueues
+  const opened: AsyncDisposable[] = []
+
+  beforeEach(async () => {
+    redis = await startRedis()
+    queues = new ReplicationQueues({
+      url: redis.url,
+      upstreams: ['hq', 'lab'],
+      jobs: JOBS,
+      onError: () => undefined,
+    })
+    await eventually(() => queues.ping().then(() => true))
+  })
+
+  afterEach(async () => {
+    for (const part of opened.splice(0).reverse()) await part[Symbol.asyncDispose]()
+    await queues[Symbol.asyncDispose]()
+    await redis[Symbol.asyncDispose]()
+  })
+
+  function startWorker(replicate: Replicate, changes: Partial<JobListener> = {}, upstream = 'hq') {
+    const connection = openWorkerConnection(redis.url, () => undefined)
+    const nothing = () => undefined
+    const worker = new JobWorker({
+      upstream,
+      queue: queues.of(upstream),
+      connection,
+      concurrency: 4,
+      jobs: () => JOBS,
+      replicate,
+      listener: {
+        started: nothing,
+        ended: nothing,
+        failed: nothing,
+        handedBack: nothing,
+        held: nothing,
+        connectionError: nothing,
+        ...changes,
+      },
+    })
+    opened.push({
+      [Symbol.asyncDispose]: async () => {
+        await worker[Symbol.asyncDispose]()
+        connection.disconnect()
+      },
+    })
+    return worker
+  }
+
+  async function jobs(...states: JobState[]) {
+    return await listJobs(queues, {
+      states: states.length > 0 ? states : JOB_STATES,
+      matches: () => true,
+      limit: 1_000,
+    })
+  }
+
+  it('makes one job of the same miss, however often it is told', async () => {
+    const told = await Promise.all(Array.from({ length: 500 }, () => queues.enqueue([request()])))
+
+    expect(told.flat().filter(({ duplicate }) => !duplicate)).toHaveLength(1)
+    expect(await jobs()).toHaveLength(1)
+  })
+
+  it('answers a repeated miss by how the last one ended, while it is fresh', async () => {
+    let runs = 0
+    startWorker(async () => {
+      runs += 1
+      await Promise.resolve()
+      return { kind: 'not-found', upstreams: ['hq'] }
+    })
+    const [first] = await queues.enqueue([request()])
+    await eventually(async () => (await jobs('completed')).length === 1)
+
+    const [second] = await queues.enqueue([request()])
+
+    expect(second).toEqual({ jobId: first?.jobId, duplicate: true })
+    expect(runs).toBe(1)
+  })
+
+  it('does not hold an ending against a push, a person or a resync', async () => {
+    startWorker(() => Promise.resolve(copied))
+    for (const trigger of ['miss', 'push', 'manual', 'resync'] as const) {
+      const [told] = await queues.enqueue([request({ trigger })])
+      expect(told?.duplicate).toBe(false)
+      await eventually(async () => (await findJob(queues, told?.jobId ?? ''))?.record.finishedAt)
+    }
+
+    expect(await jobs('completed')).toHaveLength(4)
+  })
+
+  it('runs once more what a push asked for during an active copy, and a miss not', async () => {
+    const gates: (() => void)[] = []
+    startWorker(
+      () =>
+        new Promise((resolve) => {
+          gates.push(() => {
+            resolve(copied)
+          })
+        }),
+    )
+    await queues.enqueue([request()])
+    await eventually(() => gates.length === 1)
+    await queues.enqueue([request(), request()])
+    const pushes = await Promise.all(
+      Array.from({ length: 5 }, () => queues.enqueue([request({ trigger: 'push' })])),
+    )
+    expect(pushes.flat().every(({ duplicate }) => duplicate)).toBe(true)
+
+    gates[0]?.()
+    await eventually(() => gates.length === 2)
+    gates[1]?.()
+    await eventually(async () => (await jobs('completed')).length === 2)
+
+    const triggers = (await jobs('completed')).map((job) => job.request?.trigger)
+    expect(triggers.toSorted()).toEqual(['miss', 'push'])
+    expect(await jobs('active', 'waiting', 'delayed')).toEqual([])
+  })
+
+  it('takes misses before pushes before resyncs', async () => {
+    const tag = (name: string) => name as Reference
+    await queues.enqueue([
+      request({ trigger: 'resync', reference: tag('c') }),
+      request({ trigger: 'push', reference: tag('b') }),
+      request({ trigger: 'miss', reference: tag('a') }),
+    ])
+    const order: string[] = []
+    const connection = openWorkerConnection(redis.url, () => undefined)
+    const nothing = () => undefined
+    await using worker = new JobWorker({
+      upstream: 'hq',
+      queue: queues.of('hq'),
+      connection,
+      concurrency: 1,
+      jobs: () => JOBS,
+      replicate: ({ trigger }) => {
+        order.push(trigger)
+        return Promise.resolve(copied)
+      },
+      listener: {
+        started: nothing,
+        ended: nothing,
+        failed: nothing,
+        handedBack: nothing,
+        held: nothing,
+        connectionError: nothing,
+      },
+    })
+    await eventually(() => order.length === 3)
+    await worker[Symbol.asyncDispose]()
+    connection.disconnect()
+
+    expect(order).toEqual(['miss', 'push', 'resync'])
+  })
+
+  it('tries a transient failure as often as configured and keeps the reason', async () => {
+    const attempts: number[] = []
+    startWorker((_, { attempt }) => {
+      attempts.push(attempt)
+      return Promise.reject(new ReplicationError('hq said 503', { disposition: 'transient' }))
+    })
+    await queues.enqueue([request()])
+
+    const [failed] = await eventually(async () => {
+      const found = await jobs('failed')
+      return found.length > 0 && found
+    })
+
+    expect(attempts).toEqual([1, 2, 3])
+    expect(failed?.failedReason).toBe('hq said 503')
+  })
+
+  it('fails a permanent error at once', async () => {
+    const attempts: number[] = []
+    startWorker((_, { attempt }) => {
+      attempts.push(attempt)
+      return Promise.reject(new ReplicationError('wrong password', { disposition: 'permanent' }))
+    })
+    await queues.enqueue([request()])
+
+    await eventually(async () => (await jobs('failed')).length === 1)
+
+    expect(attempts).toEqual([1])
+  })
+
+  it('runs a failed job again with all its attempts, and holds misses off meanwhile', async () => {
+    let healthy = false
+    const worker = startWorker(() =>
+      healthy
+        ? Promise.resolve(copied)
+        : Promise.reject(new ReplicationError('down', { disposition: 'permanent' })),
+    )
+    const [told] = await queues.enqueue([request()])
+    const id = told?.jobId ?? ''
+    await eventually(async () => (await jobs('failed')).length === 1)
+    healthy = true
+
+    expect(await retryJob(queues, id)).toEqual({ id, done: true })
+    await eventually(async () => (await findJob(queues, id))?.record.outcome?.kind === 'copied')
+
+    expect(await retryJob(queues, id)).toMatchObject({ done: false })
+    expect(await retryJob(queues, 'hq-000000000000')).toMatchObject({ done: false })
+    expect(worker).toBeDefined()
+  })
+
+  it('keeps every job of an upstream waiting as long as the upstream asked for', async () => {
+    const ran: string[] = []
+    const held: number[] = []
+    startWorker(
+      ({ reference }) => {
+        ran.push(reference)
+        return reference === 'first' && ran.length === 1
+          ? Promise.reject(
+              new ReplicationError('429', { disposition: 'transient', retryAfterMs: 700 }),
+            )
+          : Promise.resolve(copied)
+      },
+      { held: (_, ms) => held.push(ms) },
+    )
+    await queues.enqueue([request({ reference: 'first' as Reference })])
+    await eventually(() => held.length === 1)
+    const heldAt = Date.now()
+
+    await queues.enqueue([request({ reference: 'second' as Reference })])
+    await eventually(() => ran.includes('second'))
+
+    expect(Date.now() - heldAt).toBeGreaterThanOrEqual(600)
+    await eventually(async () => (await jobs('completed')).length === 2)
+  })
+
+  it('hands a running job back when the worker stops, and another worker finishes it', async () => {
+    const handedBack: string[] = []
+    const first = startWorker(
+      (_, { signal }) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => {
+            reject(signal.reason as Error)
+          })
+        }),
+      { handedBack: ({ id }) => handedBack.push(id) },
+    )
+    await queues.enqueue([request()])
+    await eventually(async () => (await jobs('active')).length === 1)
+
+    const closing = first[Symbol.asyncDispose]()
+    first.handBack()
+    await closing
+    expect(handedBack).toHaveLength(1)
+    expect(await readCounts(queues.of('hq'))).toMatchObject({ active: 0, failed: 0 })
+
+    startWorker((_, { attempt }) => {
+      expect(attempt).toBe(1)
+      return Promise.resolve(copied)
+    })
+    await eventually(async () => (await jobs('completed')).length === 1)
+  })
+
+  it('refuses a payload that is no request, without trying it again', async () => {
+    startWorker(() => Promise.resolve(copied))
+    await queues.of('hq').add('miss', { repository: '../etc' }, { attempts: 3 })
+
+    const [failed] = await eventually(async () => {
+      const found = await jobs('failed')
+      return found.length > 0 && found
+    })
+
+    expect(failed?.failedReason).toContain('payload')
+    expect(failed?.attemptsMade).toBe(1)
+  })
+
+  it('keeps the queues of two upstreams apart', async () => {
+    const ran: string[] = []
+    startWorker(
+      ({ upstreams }) => {
+        ran.push(upstreams[0])
+        return Promise.resolve(copied)
+      },
+      {},
+      'lab',
+    )
+    const told = await queues.enqueue([request(), request({ upstreams: ['lab'] })])
+
+    await eventually(() => ran.length === 1)
+    expect(told.map(({ duplicate }) => duplicate)).toEqual([false, false])
+    expect(told[1]?.jobId).toMatch(/^lab-/)
+    expect(await jobs('waiting')).toHaveLength(1)
+  })
+
+  it('says within seconds that Redis is away, and works again after its return', async () => {
+    await redis.stop()
+    await expect(queues.enqueue([request()])).rejects.toThrow(QueueUnavailableError)
+
+    await redis.start()
+    const [told] = await eventually(() => queues.enqueue([request()]))
+    expect(told?.duplicate).toBe(false)
+  })
+
+  it('says within seconds that Redis hangs', async () => {
+    redis.pause()
+    await expect(queues.enqueue([request()])).rejects.toThrow(QueueUnavailableError)
+    redis.resume()
+  })
+})
