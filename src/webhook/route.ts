@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { type Request, type Response, Router } from 'express'
-import { type Config, type SourceConfig } from '../config/config.ts'
+import { type Config, type RegistryConfig, type SourceConfig } from '../config/config.ts'
 import { type Delivery } from '../events/delivery.ts'
 import { saneId } from '../events/told.ts'
+import { type Project } from '../policy/project.ts'
 import { type WebhookReporter } from '../telemetry/report-webhook.ts'
 import { readBody } from './body.ts'
 import { type Enqueuer } from './enqueuer.ts'
@@ -10,7 +11,13 @@ import { receive } from './receive.ts'
 import { refusal, type Reply } from './reply.ts'
 
 /** What of the configuration the webhook needs. */
-export type WebhookConfig = Pick<Config, 'sources' | 'projects' | 'local' | 'upstreams'>
+export interface WebhookConfig extends Pick<Config, 'sources'> {
+  readonly projects: readonly Project[]
+  readonly local: Account
+  readonly upstreams: ReadonlyMap<string, Account>
+}
+
+type Account = Pick<RegistryConfig, 'username'>
 
 export interface WebhookDeps {
   /** Asked anew for every delivery, so that a reload takes effect at once. */
