@@ -32,7 +32,7 @@ type News = (typeof NEWS)[number]
 
 // `endpoints[].headers` are sent as written, and GitLab's fork documents the bare secret there.
 function prove(delivery: Delivery, secrets: readonly string[]): boolean {
-  const authorization = authorizationOf(delivery)
+  const authorization = authorizationOf(delivery.headers['authorization'])
   return matchesSecret([authorization.verbatim, ...bearerOrPassword(authorization)], secrets)
 }
 

@@ -14,7 +14,10 @@ import { saneId, toldAt } from '../told.ts'
 export const pullMiss: Format = { onMalformed: 'refuse', prove, parse }
 
 function prove(delivery: Delivery, secrets: readonly string[]): boolean {
-  return matchesSecret(bearerOrPassword(authorizationOf(delivery)), secrets)
+  return matchesSecret(
+    bearerOrPassword(authorizationOf(delivery.headers['authorization'])),
+    secrets,
+  )
 }
 
 function parse(delivery: Delivery): Parsed<ParsedDelivery> {
