@@ -2,7 +2,6 @@ import {
   type Document,
   isAlias,
   isMap,
-  isPair,
   isScalar,
   isSeq,
   LineCounter,
@@ -15,6 +14,7 @@ import { quoted } from '../oci/parsed.ts'
 import { type ConfigProblem } from './config-error.ts'
 import { type ConfigPath, formatPath, isSecretPath } from './config-path.ts'
 import { interpolate } from './interpolate.ts'
+import { locate, pathTo } from './yaml-location.ts'
 import { yamlProblem } from './yaml-problems.ts'
 
 /** A configuration file as YAML: its plain value, and where in the file each part of it stands. */
@@ -32,24 +32,30 @@ export interface ConfigDocument {
 
 /** Reads `text` as one YAML document and fills in `env`. Pure; never throws. */
 export function readDocument(text: string, env: NodeJS.ProcessEnv): ConfigDocument {
+  if (isNestedTooDeeply(text)) return nothing('the YAML is nested too deeply')
   const lines = new LineCounter()
-  try {
-    const yaml = parseDocument(text, {
-      lineCounter: lines,
-      prettyErrors: false,
-      stringKeys: true,
-      merge: true,
-    })
-    return describe({ yaml, lines, written: new Map() }, env)
-  } catch (error) {
-    // The parser recurses: thousands of opened brackets exhaust the stack.
-    if (!(error instanceof RangeError)) throw error
-    return unreadable('the YAML is nested too deeply')
-  }
+  const yaml = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    stringKeys: true,
+    merge: true,
+  })
+  return describe({ text, yaml, lines, written: new Map() }, env)
 }
 
-/** A document that says nothing, for a file that could not be read at all. */
-export function unreadable(message: string): ConfigDocument {
+const MAX_DEPTH = 100
+
+// The parser recurses, and thousands of levels end the whole process (seen with yaml 2.9.1 on Node 20).
+function isNestedTooDeeply(text: string): boolean {
+  let depth = 0
+  for (const [bracket] of text.matchAll(/[[\]{}]/g)) {
+    depth += bracket === '[' || bracket === '{' ? 1 : -1
+    if (depth > MAX_DEPTH) return true
+  }
+  return new RegExp(`^[ ?-]{${2 * MAX_DEPTH},}`, 'm').test(text)
+}
+
+function nothing(message: string): ConfigDocument {
   return {
     value: undefined,
     problems: [{ path: '', message }],
@@ -60,6 +66,7 @@ export function unreadable(message: string): ConfigDocument {
 }
 
 interface Source {
+  readonly text: string
   readonly yaml: Document.Parsed
   readonly lines: LineCounter
   /** What stood in the file before interpolation. */
@@ -80,29 +87,32 @@ function describe(source: Source, env: NodeJS.ProcessEnv): ConfigDocument {
   }
 }
 
-function syntaxProblems({ yaml, lines }: Source): {
+function syntaxProblems({ yaml, lines, text }: Source): {
   readonly problems: readonly ConfigProblem[]
   readonly brokenAtLine?: number
 } {
-  const errors = [...yaml.errors, ...yaml.warnings].map(({ code, pos }) => {
-    const { line, col } = lines.linePos(pos[0])
-    return { code, problem: { path: '', line, column: col, message: yamlProblem(code) } }
-  })
-  // One slip makes the parser stumble several times on the same line.
-  const first = errors.filter(
-    ({ problem }, index) => errors.findIndex((e) => e.problem.line === problem.line) === index,
-  )
-  const broken = first
-    .filter(({ code }) => !HARMLESS.includes(code))
-    .map(({ problem }) => problem.line)
+  const errors = [...yaml.errors, ...yaml.warnings].sort((a, b) => a.pos[0] - b.pos[0])
+  const broken = errors.find(({ code }) => !HARMLESS.includes(code))
+  // One slip makes the parser stumble over all that follows.
+  const told = broken === undefined ? errors : errors.slice(0, errors.indexOf(broken) + 1)
   return {
-    problems: first.map(({ problem }) => problem),
-    ...(broken.length > 0 && { brokenAtLine: Math.min(...broken) }),
+    problems: told.map(({ code, pos: [offset] }) => {
+      const { line, col } = lines.linePos(offset)
+      const message = yamlProblem(code, text[offset - 1])
+      return { path: '', line, column: col, message }
+    }),
+    ...(broken && { brokenAtLine: lines.linePos(broken.pos[0]).line }),
   }
 }
 
 // Everything else in the file is still read as it was meant.
-const HARMLESS: readonly string[] = ['DUPLICATE_KEY', 'BAD_ALIAS', 'TAG_RESOLVE_FAILED']
+const HARMLESS: readonly string[] = [
+  'BAD_ALIAS',
+  'BAD_DQ_ESCAPE',
+  'BAD_SCALAR_START',
+  'DUPLICATE_KEY',
+  'TAG_RESOLVE_FAILED',
+]
 
 // `tags: {include: [**]}` is meant as text; reading on as if it were finds the other problems.
 function quoteUnknownAliases({ yaml, lines }: Source): readonly ConfigProblem[] {
@@ -151,14 +161,6 @@ function toPlain({ yaml }: Source): {
   }
 }
 
-function pathTo(node: Node, ancestors: readonly unknown[]): ConfigPath {
-  const chain = [...ancestors, node]
-  return chain.flatMap((ancestor, index): (string | number)[] => {
-    if (isPair(ancestor) && isScalar(ancestor.key)) return [String(ancestor.key.value)]
-    return isSeq(ancestor) ? [ancestor.items.indexOf(chain[index + 1])] : []
-  })
-}
-
 function problemAt(source: Source, path: ConfigPath, message: string): ConfigProblem {
   const { offset, depth } = locate(source.yaml, path)
   const { line, col } = source.lines.linePos(offset)
@@ -169,7 +171,9 @@ function problemAt(source: Source, path: ConfigPath, message: string): ConfigPro
 
 function shown({ yaml, written }: Source, path: ConfigPath): string {
   const { value, depth } = locate(yaml, path)
-  if (isSecretPath(path)) return ''
+  // What a merge key (<<) brought in stands somewhere else.
+  const elsewhere = path.slice(depth).some((segment) => typeof segment === 'string')
+  if (isSecretPath(path) || elsewhere) return ''
   if (isMap(value)) return 'a mapping'
   if (isSeq(value)) return 'a list'
   return isScalar(value) ? shownScalar(value, written.get(value)) : 'nothing'
@@ -180,44 +184,4 @@ function shownScalar(scalar: Scalar, text: string | undefined): string {
   if (text === undefined) return quoted(scalar.source ?? '').slice(1, -1)
   // Somebody's password may stand before the @ of a URL, whatever else is wrong with it.
   return quoted(text.includes('@') ? text.replace(/\/\/.*$/s, '//…') : text)
-}
-
-interface Located {
-  readonly value: unknown
-  /** Where its key stands, or the item of a list. */
-  readonly offset: number
-  /** How many segments of the path the file has. */
-  readonly depth: number
-}
-
-function locate(yaml: Document.Parsed, path: ConfigPath): Located {
-  let found: Located = { value: yaml.contents, offset: yaml.contents?.range[0] ?? 0, depth: 0 }
-  for (const segment of path) {
-    const next = step(yaml, found, segment)
-    if (next === undefined) return found
-    found = next
-  }
-  return found
-}
-
-function step(yaml: Document.Parsed, from: Located, segment: string | number): Located | undefined {
-  const parent = isAlias(from.value) ? from.value.resolve(yaml) : from.value
-  const depth = from.depth + 1
-  if (isSeq(parent) && typeof segment === 'number') {
-    const value = parent.items[segment]
-    return isNode(value) ? { value, offset: offsetOf(value, from), depth } : undefined
-  }
-  if (!isMap(parent)) return undefined
-  const pair = parent.items.find(({ key }) => isScalar(key) && key.value === segment)
-  return isScalar(pair?.key)
-    ? { value: pair.value, offset: offsetOf(pair.key, from), depth }
-    : undefined
-}
-
-function isNode(value: unknown): value is Node {
-  return isMap(value) || isSeq(value) || isScalar(value) || isAlias(value)
-}
-
-function offsetOf(node: Node, otherwise: Located): number {
-  return node.range?.[0] ?? otherwise.offset
 }

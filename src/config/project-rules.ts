@@ -1,6 +1,6 @@
-import { didYouMean } from './did-you-mean.ts'
 import { listOf, type Mapping, mappingOf, textAt } from './outline.ts'
 import { type Finding } from './finding.ts'
+import { oneOfUpstreams } from './one-of-upstreams.ts'
 
 /** What projects say of upstreams and of each other. */
 export function projectRules(value: unknown, upstreams: readonly string[]): readonly Finding[] {
@@ -18,21 +18,13 @@ function upstreamRules(
   upstreams: readonly string[],
 ): readonly Finding[] {
   const ids = upstreamsOf(project)
-  const path = ['projects', index, 'upstream']
   return ids.flatMap((id, place) => {
-    const at = [...path, place]
-    if (ids.indexOf(id) < place)
-      return [{ path: at, message: `the upstream ${id} stands here twice` }]
-    return upstreams.includes(id) ? [] : [{ path: at, message: unknownUpstream(id, upstreams) }]
+    const path = ['projects', index, 'upstream', place]
+    if (ids.indexOf(id) < place) return [{ path, message: 'this upstream stands here twice' }]
+    // Without any upstream that alone is the problem.
+    const known = upstreams.length === 0 || upstreams.includes(id)
+    return known ? [] : [{ path, message: `expected ${oneOfUpstreams(id, upstreams)}` }]
   })
-}
-
-/** `"hg" is no upstream (did you mean hq?); known: hq, dr` */
-export function unknownUpstream(id: string, upstreams: readonly string[]): string {
-  const near = didYouMean(id, upstreams)
-  const hint = near === undefined ? '' : ` (did you mean ${near}?)`
-  const known = upstreams.length === 0 ? 'none is configured' : `known: ${upstreams.join(', ')}`
-  return `${JSON.stringify(id)} is no upstream${hint}; ${known}`
 }
 
 function nameRules(
@@ -48,27 +40,29 @@ function nameRules(
   }
   const twice = name !== undefined && before.some((other) => textAt(other, 'name') === name)
   return twice
-    ? [{ path: [...path, 'name'], message: `the project ${name} stands here twice` }]
+    ? [{ path: [...path, 'name'], message: 'another project has this name already' }]
     : []
 }
 
 // A push upstream names the upstream project alone, so it must lead to one local project.
 function mirroredTwice(projects: readonly Mapping[]): readonly Finding[] {
-  const owners = new Map<string, string>()
+  const owners = new Map<string, Mapping>()
   return projects.flatMap((project, index) => {
-    const name = textAt(project, 'name')
-    const mirrored = textAt(project, 'upstreamProject') ?? name
-    if (name === undefined || mirrored === undefined) return []
-    return upstreamsOf(project).flatMap((id) => {
-      const owner = owners.get(`${id}/${mirrored}`) ?? name
-      owners.set(`${id}/${mirrored}`, owner)
-      if (owner === name) return []
-      const key = project['upstreamProject'] === undefined ? 'name' : 'upstreamProject'
-      const message = `the project ${owner} already mirrors ${mirrored} of ${id}: a push there could not be told apart`
-      return [{ path: ['projects', index, key], message }]
+    const mirrored = textAt(project, 'upstreamProject') ?? textAt(project, 'name') ?? ''
+    const taken = upstreamsOf(project).some((id) => {
+      const owner = owners.get(`${id}/${mirrored}`)
+      owners.set(`${id}/${mirrored}`, owner ?? project)
+      // Two projects of one name are reported as such.
+      return owner !== undefined && owner['name'] !== project['name']
     })
+    const key = project['upstreamProject'] === undefined ? 'name' : 'upstreamProject'
+    const path = ['projects', index, key]
+    return taken ? [{ path, message: MIRRORED_TWICE }] : []
   })
 }
+
+const MIRRORED_TWICE =
+  'another project already mirrors this project of the same upstream: a push there could not be told apart'
 
 function upstreamsOf(project: Mapping): readonly string[] {
   const value = project['upstream']

@@ -63,7 +63,8 @@ function transportRules(registry: Mapping, path: ConfigPath): readonly Finding[]
     return [{ path: [...path, 'insecure'], message }]
   }
   if (url.value.protocol === 'https:' || insecure.value || isLoopback(url.value.hostname)) return []
-  const message = `plain http to ${url.value.hostname} would send credentials and images unprotected: use https, or set insecure: true`
+  const message =
+    'plain http over a network would send credentials and images unprotected: use https, or set insecure: true'
   return [{ path: [...path, 'url'], message }]
 }
 

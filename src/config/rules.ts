@@ -2,6 +2,7 @@ import { type ConfigDocument } from './config-document.ts'
 import { type ConfigProblem } from './config-error.ts'
 import { type Finding } from './finding.ts'
 import { type Mapping, mappingAt, mappingOf } from './outline.ts'
+import { problemWithValue } from './problem-with-value.ts'
 import { projectRules } from './project-rules.ts'
 import { adminRules, redisRules, registryRules } from './registry-rules.ts'
 import { parseId } from './scalars.ts'
@@ -13,7 +14,7 @@ import { sourceRules } from './source-rules.ts'
  */
 export function ruleProblems(document: ConfigDocument): readonly ConfigProblem[] {
   const root = mappingOf(document.value)
-  return findings(root).map(({ path, message }) => document.problemAt(path, message))
+  return findings(root).map(({ path, message }) => problemWithValue(document, path, message))
 }
 
 function findings(root: Mapping): readonly Finding[] {
@@ -47,5 +48,5 @@ function ids(entries: Mapping, section: string): readonly Finding[] {
 function noUpstream(root: Mapping): readonly Finding[] {
   const empty =
     root['upstreams'] !== undefined && Object.keys(mappingAt(root, 'upstreams')).length === 0
-  return empty ? [{ path: ['upstreams'], message: 'expected at least one upstream' }] : []
+  return empty ? [{ path: ['upstreams'], message: 'at least one upstream is needed' }] : []
 }

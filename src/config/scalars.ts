@@ -125,6 +125,6 @@ function withUnit(text: string, units: Readonly<Record<string, number>>): number
 
 function formatDuration(ms: number): string {
   const units = Object.entries(MS).reverse()
-  const [unit, factor] = units.find(([, each]) => ms % each === 0) ?? ['ms', 1]
+  const [unit, factor] = units.find(([, each]) => ms >= each && ms % each === 0) ?? ['s', 1_000]
   return `${ms / factor}${unit}`
 }

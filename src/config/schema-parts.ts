@@ -63,13 +63,13 @@ export function duration(range: Range) {
 export function oneOrMore<Item extends z.ZodType>(item: Item, most = Infinity) {
   return z.preprocess(
     (value) => (value === undefined || Array.isArray(value) ? value : [value]),
-    someOf(item).refine((items) => items.length <= most, `expected at most ${most}`),
+    someOf(item).refine((items) => items.length <= most, `at most ${most} are allowed`),
   )
 }
 
 /** A list of at least one. */
 export function someOf<Item extends z.ZodType>(item: Item) {
-  return z.array(item).refine((items) => items.length > 0, 'expected at least one')
+  return z.array(item).refine((items) => items.length > 0, 'at least one is needed')
 }
 
 // YAML reads an unquoted 1.0 as a number; the text is lost by then (it could have been 1.00).

@@ -3,6 +3,7 @@ import { type ConfigDocument } from './config-document.ts'
 import { type ConfigProblem } from './config-error.ts'
 import { type ConfigPath } from './config-path.ts'
 import { didYouMean } from './did-you-mean.ts'
+import { problemWithValue } from './problem-with-value.ts'
 
 /** What the schema found, in our words and with its place in the file. */
 export function schemaProblems(
@@ -15,8 +16,8 @@ export function schemaProblems(
       return issue.keys.map((key) => unknownKey(document, [...path, key], issue.message))
     }
     // What was misread because of a YAML error can look like a missing key.
-    if (issue.input === undefined && document.brokenAtLine !== undefined) return []
-    return [document.problemAt(path, describe(document, path, issue))]
+    if ((issue.input ?? undefined) === undefined && document.brokenAtLine !== undefined) return []
+    return [problemWithValue(document, path, describe(issue))]
   })
 }
 
@@ -27,11 +28,9 @@ function unknownKey(document: ConfigDocument, path: ConfigPath, known: string): 
   return document.problemAt(path, `unknown key${hint}; known here: ${known}`)
 }
 
-function describe(document: ConfigDocument, path: ConfigPath, issue: z.core.$ZodIssue): string {
+function describe(issue: z.core.$ZodIssue): string {
   if (issue.input === undefined) return 'missing'
-  const shown = document.shown(path)
-  const got = shown === '' || !issue.message.startsWith('expected') ? '' : `, got ${shown}`
-  return `${issue.code === 'invalid_type' ? expectedType(issue.expected) : issue.message}${got}`
+  return issue.code === 'invalid_type' ? expectedType(issue.expected) : issue.message
 }
 
 function expectedType(expected: string): string {

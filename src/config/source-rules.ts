@@ -1,6 +1,6 @@
 import { type ConfigPath } from './config-path.ts'
 import { mappingOf, textAt } from './outline.ts'
-import { unknownUpstream } from './project-rules.ts'
+import { oneOfUpstreams } from './one-of-upstreams.ts'
 import { type Finding } from './finding.ts'
 
 /** Whose events a source sends, and that only it can send them. */
@@ -18,7 +18,7 @@ export function sourceRules(
       : [
           {
             path: [...path, 'registry'],
-            message: `expected local or an upstream: ${unknownUpstream(registry, upstreams)}`,
+            message: `expected local or ${oneOfUpstreams(registry, upstreams)}`,
           },
         ]),
     ...secretRules(source['secret'], source['secretFile'], path),

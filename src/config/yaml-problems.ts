@@ -20,7 +20,8 @@ const MESSAGES: Readonly<Partial<Record<ErrorCode, string>>> = {
   UNEXPECTED_TOKEN: 'something stands here that does not belong (a missing quote, or indentation)',
 }
 
-/** What a YAML error means, without quoting the file. */
-export function yamlProblem(code: ErrorCode): string {
+/** What a YAML error means, without quoting the file. `before` is the character before it. */
+export function yamlProblem(code: ErrorCode, before?: string): string {
+  if (before === '$') return 'within brackets, a value with ${…} must stand in quotes'
   return MESSAGES[code] ?? 'this is not valid YAML'
 }

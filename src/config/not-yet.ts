@@ -1,0 +1,69 @@
+import { type Config, type ProjectConfig, type UpstreamConfig } from './config.ts'
+
+/**
+ * One sentence for each key that the file sets and this version accepts without acting on it, so
+ * that nobody relies on what does not happen.
+ */
+export function notYetActedOn(config: Config): readonly string[] {
+  const isSet = (path: string) => config.keysInFile?.includes(path) === true
+  return [
+    ...[...config.upstreams].flatMap(([id, upstream]) =>
+      sentences(`upstreams.${id}`, upstream, { table: UPSTREAM, isSet }),
+    ),
+    ...config.projects.flatMap((project, index) =>
+      sentences(`projects[${index}]`, project, { table: PROJECT, isSet }),
+    ),
+  ]
+}
+
+interface NotYet<Section> {
+  readonly key: string
+  /** Whether what was asked for is what happens anyway. */
+  readonly granted?: (section: Section) => boolean
+  /** What happens instead. */
+  readonly instead: string
+}
+
+const UPSTREAM: readonly NotYet<UpstreamConfig>[] = [
+  { key: 'maxBytesPerSecond', instead: 'transfers are not slowed down' },
+]
+
+const PROJECT: readonly NotYet<ProjectConfig>[] = [
+  {
+    key: 'platforms',
+    granted: ({ platforms }) => platforms === 'all',
+    instead: 'every platform of an index is copied',
+  },
+  {
+    key: 'referrers',
+    granted: ({ referrers }) => !referrers,
+    instead: 'signatures, SBOMs and attestations are not copied with an image',
+  },
+  { key: 'revalidateAfter', instead: 'the age of a tag makes nobody look upstream' },
+  {
+    key: 'onMiss',
+    granted: ({ onMiss }) => onMiss === 'async',
+    instead: 'a miss is answered with 404 while the image is fetched, as with async',
+  },
+  {
+    key: 'onUpstreamDelete',
+    granted: ({ onUpstreamDelete }) => onUpstreamDelete === 'keep',
+    instead: 'what is deleted upstream is kept here',
+  },
+  { key: 'resync', instead: 'nothing is copied by the clock' },
+]
+
+function sentences<Section>(
+  place: string,
+  section: Section,
+  { table, isSet }: Lookup<Section>,
+): readonly string[] {
+  return table
+    .filter(({ key, granted }) => isSet(`${place}.${key}`) && granted?.(section) !== true)
+    .map(({ key, instead }) => `${place}.${key} has no effect in this version: ${instead}`)
+}
+
+interface Lookup<Section> {
+  readonly table: readonly NotYet<Section>[]
+  readonly isSet: (path: string) => boolean
+}
