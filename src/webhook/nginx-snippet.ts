@@ -35,7 +35,7 @@ server {
   proxy_max_temp_file_size 0;
   proxy_read_timeout 900s;
   proxy_send_timeout 900s;
-${secureTo(registry)}
+${secureTo(registry, '  ')}
   location / { proxy_pass ${registry.scheme}//pullsync_registry; }
 
   # Only valid names get into the report. They are captured here because the mirrored request below
@@ -99,21 +99,24 @@ function report(webhook: Origin, sourceId: string): string {
     proxy_send_timeout 500ms;
     proxy_read_timeout 1s;
     proxy_ignore_client_abort on;
-${secureTo(webhook)}  }`
+${secureTo(webhook, '    ')}  }`
 }
 
-function secureTo({ scheme, host }: Origin): string {
+function secureTo({ scheme, host }: Origin, indent: string): string {
   if (scheme === 'http:') return ''
   const name = new URL(`https://${host}`).hostname
-  return `    proxy_ssl_server_name on;
-    proxy_ssl_name ${name};
-    # To verify the certificate: proxy_ssl_verify on; proxy_ssl_trusted_certificate /path/to/ca.pem;
-`
+  return [
+    'proxy_ssl_server_name on;',
+    `proxy_ssl_name ${name};`,
+    '# To verify the certificate: proxy_ssl_verify on; proxy_ssl_trusted_certificate /path/to/ca.pem;',
+  ]
+    .map((line) => `${indent}${line}\n`)
+    .join('')
 }
 
 function originOf(text: string): Origin {
   const url = new URL(text.includes('://') ? text : `http://${text}`)
-  const port = url.port === '' ? { 'https:': '443' }[url.protocol] ?? '80' : url.port
+  const port = url.port === '' ? ({ 'https:': '443' }[url.protocol] ?? '80') : url.port
   return { scheme: url.protocol, host: url.host, address: `${url.hostname}:${port}` }
 }
 
