@@ -174,7 +174,8 @@ export class JobWorker implements AsyncDisposable {
     if (last) await rememberEnding(connection, queue, job, 'failed')
     const retryAfterMs = retryAfterOf(error)
     if (retryAfterMs > 0) {
-      await queue.rateLimit(retryAfterMs)
+      // Without Redis nobody can start anything either.
+      await queue.rateLimit(retryAfterMs).catch(listener.connectionError)
       listener.held(facts.upstream, retryAfterMs)
     }
     const jobError = asJobError(error)

@@ -1,5 +1,5 @@
 import { readHealth, type UpstreamHealth } from './health.ts'
-import { type JobState } from './job-records.ts'
+import { JOB_STATES, type JobState } from './job-records.ts'
 import { countWorkers } from './presence.ts'
 import { type ReplicationQueue, type ReplicationQueues } from './queues.ts'
 
@@ -76,4 +76,15 @@ export async function readCounts(queue: ReplicationQueue): Promise<Record<JobSta
 
 function sum(numbers: readonly (number | string | undefined)[]): number {
   return numbers.reduce<number>((total, n) => total + Number(n ?? 0), 0)
+}
+
+/** How many jobs of each upstream are in each state, for a gauge. */
+export async function readDepths(
+  queues: ReplicationQueues,
+): Promise<readonly { upstream: string; state: JobState; count: number }[]> {
+  const counted = queues.all().map(async ([upstream, queue]) => {
+    const counts = await readCounts(queue)
+    return JOB_STATES.map((state) => ({ upstream, state, count: counts[state] }))
+  })
+  return (await Promise.all(counted)).flat()
 }

@@ -29,8 +29,8 @@ export interface JobReporter {
   jobStarted(job: JobFacts, facts: { readonly attempt: number; readonly waitedMs?: number }): void
   jobEnded(job: JobFacts, ended: { readonly outcome: Outcome; readonly durationMs: number }): void
   jobFailed(job: JobFacts, failed: FailedAttempt): void
-  /** The process that had the job went away; another has it now. */
-  jobTakenOver(job: Pick<JobFacts, 'jobId' | 'upstream'>): void
+  /** This process is stopping; another runs the job from where the copy was. */
+  jobHandedBack(job: JobFacts): void
   /** The upstream asked to be left alone for a while; the whole pool obeys. */
   upstreamHeld(facts: { readonly upstream: string; readonly retryAfterMs: number }): void
 }
@@ -66,8 +66,8 @@ export function reportJobs(report: Report): JobReporter {
         },
       })
     },
-    jobTakenOver(job) {
-      report({ level: 'warn', message: 'job taken over', facts: { ...job }, count: uncounted })
+    jobHandedBack(job) {
+      report({ level: 'info', message: 'job handed back', facts: { ...job }, count: uncounted })
     },
     upstreamHeld(facts) {
       report({

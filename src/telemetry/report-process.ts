@@ -6,7 +6,12 @@ export interface ProcessReporter {
   processStarted(facts: Facts): void
   processStopping(facts: { readonly signal?: string; readonly reason?: string }): void
   processStopped(facts: { readonly durationMs: number }): void
-  configReloaded(facts: { readonly file: string }): void
+  /** @param facts `needRestart` names what changed without effect until the process starts again */
+  configReloaded(facts: { readonly file: string; readonly needRestart: readonly string[] }): void
+  /** Changes of the file are not noticed any more; SIGHUP still works. */
+  configUnwatched(facts: { readonly file: string; readonly error: unknown }): void
+  /** The connection broke or could not be made; it is tried again by itself. */
+  redisFailed(facts: { readonly error: unknown }): void
   /** The new configuration is wrong; the old one stays in force. */
   configRefused(facts: { readonly file: string; readonly problems: readonly string[] }): void
   /** A request ended in an error that nobody expected. */
@@ -33,6 +38,12 @@ export function reportProcess(report: Report): ProcessReporter {
     },
     configReloaded(facts) {
       report({ level: 'info', message: 'configuration reloaded', facts, count: uncounted })
+    },
+    configUnwatched(facts) {
+      report({ level: 'warn', message: 'configuration unwatched', facts, count: uncounted })
+    },
+    redisFailed(facts) {
+      report({ level: 'warn', message: 'redis connection failed', facts, count: uncounted })
     },
     configRefused(facts) {
       report({ level: 'error', message: 'configuration refused', facts, count: uncounted })

@@ -1,0 +1,95 @@
+import { type RootOptions } from './cli/roots.ts'
+import { type Address } from './config/config.ts'
+import { type LiveConfig } from './config/live-config.ts'
+import { dashboardRouter } from './dashboard/dashboard.ts'
+import { createApp } from './http/app.ts'
+import { basicAuth } from './http/basic-auth.ts'
+import { notFound, unexpectedErrors } from './http/errors.ts'
+import { healthRoutes } from './http/health.ts'
+import { isLoopback, loopbackHostOnly } from './http/loopback-host.ts'
+import { metricsRoute } from './http/metrics-route.ts'
+import { sameOriginOnly } from './http/same-origin.ts'
+import { startHttpServer } from './http/server.ts'
+import { Stack } from './lifecycle/stack.ts'
+import { untilAborted } from './lifecycle/until-aborted.ts'
+import { openConfig } from './open-config.ts'
+import { ReplicationQueues } from './queue/queues.ts'
+import { readDepths } from './queue/upstream-status.ts'
+import { redisUrlOf } from './redis-url.ts'
+import { openTelemetry, type Telemetry } from './telemetry/telemetry.ts'
+import { VERSION } from './version.ts'
+import { webhookRoutes } from './webhook/route.ts'
+
+interface Parts {
+  readonly live: LiveConfig
+  readonly queues: ReplicationQueues
+  readonly telemetry: Telemetry
+}
+
+/** The composition root of the serving process. Resolves after a graceful stop. */
+export async function serve(options: RootOptions): Promise<void> {
+  const { configFile, signal, telemetry = openTelemetry(process.env) } = options
+  const { reporter } = telemetry
+  await using stack = new Stack()
+  const live = stack.use(await openConfig(configFile, reporter))
+  const config = live.current()
+  const queues = stack.use(
+    new ReplicationQueues({
+      url: redisUrlOf(options, config),
+      upstreams: config.upstreams.keys(),
+      jobs: config.jobs,
+      onError: (error) => {
+        reporter.redisFailed({ error })
+      },
+    }),
+  )
+  live.onChange(({ config: changed }) => {
+    queues.configure(changed.upstreams.keys(), changed.jobs)
+  })
+  telemetry.watchQueues(() => readDepths(queues))
+  const parts = { live, queues, telemetry }
+  const adminListen = options.adminListen ?? config.admin.listen
+  const admin = stack.use(
+    await startHttpServer(adminApp(parts, adminListen), {
+      address: adminListen,
+      configKey: 'admin.listen',
+    }),
+  )
+  const server = stack.use(
+    await startHttpServer(publicApp(parts), { address: config.listen, configKey: 'listen' }),
+  )
+  reporter.processStarted({
+    process: 'serve',
+    version: VERSION,
+    webhook: `${server.url}/v1/events/`,
+    dashboard: `${admin.url}/dashboard`,
+  })
+  await untilAborted(signal)
+  reporter.processStopping({ reason: 'asked to' })
+}
+
+function publicApp({ live, queues, telemetry: { reporter } }: Parts) {
+  const app = createApp()
+  app.use(webhookRoutes({ config: () => live.current(), enqueuer: queues, report: reporter }))
+  app.use(notFound())
+  app.use(unexpectedErrors(reporter))
+  return app
+}
+
+function adminApp({ live, queues, telemetry: { metrics, reporter } }: Parts, listen: Address) {
+  const app = createApp()
+  app.use(healthRoutes({ checks: { redis: () => queues.ping() } }))
+  app.use(metricsRoute(metrics))
+  if (isLoopback(listen.host)) app.use(loopbackHostOnly())
+  app.use(sameOriginOnly())
+  app.use(basicAuth(() => credentials(live)))
+  app.use('/dashboard', dashboardRouter({ queues }))
+  app.use(notFound())
+  app.use(unexpectedErrors(reporter))
+  return app
+}
+
+function credentials(live: LiveConfig) {
+  const { username, password } = live.current().admin
+  return password === undefined ? undefined : { username, password }
+}

@@ -1,0 +1,51 @@
+import { type Config, type RegistryConfig } from '../src/config/config.ts'
+import { openRegistry, type Registry } from '../src/registry/registry.ts'
+import { USER_AGENT } from '../src/version.ts'
+
+/** The clients of all registries in the configuration, kept while their part of it stays the same. */
+export class OpenRegistries implements AsyncDisposable {
+  readonly #open = new Map<
+    string,
+    { readonly config: RegistryConfig; readonly registry: Registry }
+  >()
+  /** Replaced by a reload; running copies may still use them. */
+  readonly #retired: Registry[] = []
+
+  constructor(config: Config) {
+    this.configure(config)
+  }
+
+  configure({ local, upstreams }: Config): void {
+    for (const config of [local, ...upstreams.values()]) {
+      const known = this.#open.get(config.id)
+      if (known !== undefined && isSame(known.config, config)) continue
+      if (known !== undefined) this.#retired.push(known.registry)
+      const registry = openRegistry(config, { userAgent: USER_AGENT })
+      this.#open.set(config.id, { config, registry })
+    }
+  }
+
+  get local(): Registry {
+    return this.of('local')
+  }
+
+  of(id: string): Registry {
+    const known = this.#open.get(id)
+    if (known === undefined) throw new Error(`registry "${id}" is not in the configuration`)
+    return known.registry
+  }
+
+  has(id: string): boolean {
+    return this.#open.has(id)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const all = [...this.#retired, ...[...this.#open.values()].map(({ registry }) => registry)]
+    await Promise.all(all.map((registry) => registry[Symbol.asyncDispose]()))
+  }
+}
+
+// Not isDeepStrictEqual: on Node 20 that takes any two URLs for equal.
+function isSame(a: RegistryConfig, b: RegistryConfig): boolean {
+  return JSON.stringify(a) === JSON.stringify(b)
+}

@@ -1,0 +1,64 @@
+import { formatImageName } from '../src/oci/reference.ts'
+import { type Replicate } from '../src/queue/job-worker.ts'
+import { type BlobFlights } from '../src/replication/blob-flights.ts'
+import { ReplicationError } from '../src/replication/errors.ts'
+import { type Outcome } from '../src/replication/outcome.ts'
+import { type ContentSource } from '../src/replication/ports.ts'
+import { replicate } from '../src/replication/replicate.ts'
+import { type ReplicationRequest } from '../src/replication/request.ts'
+import { type TransferSlots } from '../src/replication/transfer-slots.ts'
+import { type OpenRegistries } from './open-registries.ts'
+
+export interface JobSurroundings {
+  readonly registries: OpenRegistries
+  readonly slots: (upstream: string) => TransferSlots
+  readonly flights: BlobFlights
+}
+
+/** A job's request carried out between the registries that it names. */
+export function replicateJob({ registries, slots, flights }: JobSurroundings): Replicate {
+  return async (request, { attempt, signal, progress, log }) => {
+    const image = formatImageName(request.repository, request.reference)
+    log(
+      `attempt ${attempt}: ${image} from ${request.upstreams.join(', then ')} (${request.trigger})`,
+    )
+    const outcome = await replicate(request, {
+      source: (upstream) => sourceOf(registries, upstream, request),
+      target: registries.local.repository(request.repository),
+      slots,
+      flights,
+      signal,
+      onProgress: progress,
+      log,
+    })
+    log(`ended: ${inWords(outcome)}`)
+    return outcome
+  }
+}
+
+function sourceOf(
+  registries: OpenRegistries,
+  upstream: string,
+  { upstreamRepository }: ReplicationRequest,
+): ContentSource {
+  if (registries.has(upstream)) return registries.of(upstream).repository(upstreamRepository)
+  throw new ReplicationError(
+    `the request names upstream "${upstream}", which this worker's configuration does not have; give all processes the same configuration`,
+    { disposition: 'transient' },
+  )
+}
+
+function inWords(outcome: Outcome): string {
+  switch (outcome.kind) {
+    case 'copied': {
+      const { copied, skipped, mounted, nonDistributable } = outcome.blobs
+      return `copied ${outcome.digest} from ${outcome.upstream}: ${outcome.manifests} manifests; blobs: ${copied} fetched (${outcome.bytes} bytes), ${skipped} already there, ${mounted} linked, ${nonDistributable} not distributable`
+    }
+    case 'up-to-date':
+      return `up to date, ${outcome.digest}`
+    case 'not-found':
+      return `not found on ${outcome.upstreams.join(', ')}`
+    case 'refused':
+      return `refused: ${outcome.reason}`
+  }
+}

@@ -1,0 +1,67 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import { type RootOptions } from '../src/cli/roots.ts'
+import { Stack } from '../src/lifecycle/stack.ts'
+import { untilAborted } from '../src/lifecycle/until-aborted.ts'
+import { openConfig } from '../src/open-config.ts'
+import { openWorkerConnection } from '../src/queue/connection.ts'
+import { Presence } from '../src/queue/presence.ts'
+import { ReplicationQueues } from '../src/queue/queues.ts'
+import { redisUrlOf } from '../src/redis-url.ts'
+import { BlobFlights } from '../src/replication/blob-flights.ts'
+import { openTelemetry } from '../src/telemetry/telemetry.ts'
+import { VERSION } from '../src/version.ts'
+import { startWorkerAdmin } from './admin.ts'
+import { OpenRegistries } from './open-registries.ts'
+import { replicateJob } from './replicate-job.ts'
+import { reportingListener } from './report-jobs.ts'
+import { TransferLimits } from './transfer-limits.ts'
+import { UpstreamWorkers } from './upstream-workers.ts'
+
+/** Docker kills after ten seconds; until then short copies finish, and long ones are handed back. */
+const GRACE_MS = 8_000
+
+/** The composition root of the worker process. Resolves after a graceful stop. */
+export async function runWorker(options: RootOptions): Promise<void> {
+  const { signal, configFile, adminListen, telemetry = openTelemetry(process.env) } = options
+  const { reporter } = telemetry
+  await using stack = new Stack()
+  const live = stack.use(await openConfig(configFile, reporter))
+  const config = live.current()
+  const url = redisUrlOf(options, config)
+  const listener = reportingListener(reporter)
+  const onError = listener.connectionError
+  const queues = stack.use(
+    new ReplicationQueues({ url, upstreams: config.upstreams.keys(), jobs: config.jobs, onError }),
+  )
+  const connection = openWorkerConnection(url, onError)
+  stack.defer(() => {
+    connection.disconnect()
+  })
+  const presence = stack.use(new Presence(connection, workerId(), onError))
+  const registries = stack.use(new OpenRegistries(config))
+  const limits = new TransferLimits(() => live.current(), presence)
+  const replicate = replicateJob({
+    registries,
+    flights: new BlobFlights(),
+    slots: (upstream) => limits.of(upstream),
+  })
+  const workers = new UpstreamWorkers(config, { queues, connection, presence, replicate, listener })
+  live.onChange(({ config: changed }) => {
+    queues.configure(changed.upstreams.keys(), changed.jobs)
+    registries.configure(changed)
+    void workers.configure(changed)
+  })
+  if (adminListen !== undefined) {
+    stack.use(await startWorkerAdmin(adminListen, { telemetry, queues }))
+  }
+  await workers.configure(config)
+  reporter.processStarted({ process: 'worker', version: VERSION, upstreams: queues.upstreams })
+  await untilAborted(signal)
+  reporter.processStopping({ reason: 'asked to' })
+  await workers.stop(GRACE_MS)
+}
+
+function workerId(): string {
+  return `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`
+}
