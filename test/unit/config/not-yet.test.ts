@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest'
+import { notYetActedOn } from '../../../src/config/not-yet.ts'
+import { configOf, yamlWith } from './parsed-yaml.ts'
+
+describe('notYetActedOn', () => {
+  it('is silent about what the file leaves to the defaults', () => {
+    expect(notYetActedOn(configOf(yamlWith({})))).toEqual([])
+  })
+
+  it.each([
+    ['onMiss: stream', 'onMiss'],
+    ['onMiss: hold', 'onMiss'],
+    ['platforms: [linux/amd64]', 'platforms'],
+    ['referrers: true', 'referrers'],
+    ['revalidateAfter: 10m', 'revalidateAfter'],
+    ['onUpstreamDelete: delete', 'onUpstreamDelete'],
+    ["resync: '0 3 * * *'", 'resync'],
+  ])('names %s', (line, key) => {
+    const config = configOf(
+      yamlWith({
+        projects: `projects: [{name: a, upstream: hq}, {name: b, upstream: hq, ${line}}]`,
+      }),
+    )
+
+    expect(notYetActedOn(config)).toEqual([
+      expect.stringContaining(`projects[1].${key} has no effect in this version: `),
+    ])
+  })
+
+  it('names a limit of bytes', () => {
+    const config = configOf(
+      yamlWith({
+        upstreams: 'upstreams: {hq: {url: "https://a.example", maxBytesPerSecond: 1MB}}',
+      }),
+    )
+
+    expect(notYetActedOn(config)).toEqual([
+      'upstreams.hq.maxBytesPerSecond has no effect in this version: transfers are not slowed down',
+    ])
+  })
+
+  it.each(['onMiss: async', 'platforms: all', 'referrers: false', 'onUpstreamDelete: keep'])(
+    'is silent about %s, which is what happens',
+    (line) => {
+      const config = configOf(
+        yamlWith({ projects: `projects: [{name: a, upstream: hq, ${line}}]` }),
+      )
+
+      expect(notYetActedOn(config)).toEqual([])
+    },
+  )
+})
