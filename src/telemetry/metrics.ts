@@ -10,6 +10,7 @@ export interface QueueDepth {
 export interface MetricsOptions {
   /** Asked at every scrape; one that fails or is slow leaves the gauge out of that scrape. */
   readonly queueDepths?: () => Promise<readonly QueueDepth[]>
+  readonly queueDepthsWithinMs?: number
 }
 
 export type Metrics = ReturnType<typeof createMetrics>
@@ -20,11 +21,16 @@ const JOB_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600,
 const DELIVERY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
 
 /** The numbers of one process, in a registry of their own. Labels have few and known values only. */
-export function createMetrics({ queueDepths }: MetricsOptions = {}) {
+export function createMetrics({
+  queueDepths,
+  queueDepthsWithinMs = QUEUE_DEPTHS_WITHIN_MS,
+}: MetricsOptions = {}) {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
-  if (queueDepths !== undefined) addQueueDepth(registry, queueDepths)
+  if (queueDepths !== undefined) {
+    addQueueDepth(registry, () => within(queueDepthsWithinMs, queueDepths()))
+  }
   return {
     ...webhookMetrics(registers),
     ...jobMetrics(registers),
@@ -140,7 +146,7 @@ function addQueueDepth(
     labelNames: ['upstream', 'state'],
     registers: [registry],
     async collect() {
-      const depths = await within(QUEUE_DEPTHS_WITHIN_MS, queueDepths())
+      const depths = await queueDepths()
       gauge.reset()
       for (const { upstream, state, count } of depths) gauge.set({ upstream, state }, count)
     },
