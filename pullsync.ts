@@ -1,0 +1,11 @@
+#!/usr/bin/env node
+import process from 'node:process'
+import { runProgram } from './src/cli/program.ts'
+
+process.exitCode = await runProgram(process.argv.slice(2), process.env, process, {
+  serve: async () => (await import('./src/serve.ts')).serve,
+  worker: async () => (await import('./workers/worker.ts')).runWorker,
+  notificationsSnippet: async () =>
+    (await import('./src/webhook/notifications-snippet.ts')).distributionNotifications,
+  nginxSnippet: async () => (await import('./src/webhook/nginx-snippet.ts')).nginxSnippet,
+})

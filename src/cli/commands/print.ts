@@ -1,0 +1,138 @@
+import { Command } from 'commander'
+import { type Config, type SourceConfig } from '../../config/config.ts'
+import { loadConfig } from '../../config/load-config.ts'
+import { urlArgument } from '../arguments.ts'
+import { type Cli } from '../cli.ts'
+import { CommandError, usageError } from '../command-error.ts'
+import { globalOptions } from '../global-options.ts'
+import { writeJson, writeLine } from '../io.ts'
+import { type Roots, type Snippet } from '../roots.ts'
+
+interface PrintOptions {
+  readonly url?: string
+  readonly withSecrets?: true
+}
+
+/** What can be printed: for sources of one format, made by one snippet. */
+interface Printable {
+  readonly name: string
+  readonly format: SourceConfig['format']
+  readonly description: string
+  readonly snippet: () => Promise<Snippet>
+  readonly examples: string
+}
+
+export function printCommand(cli: Cli, roots: Roots): Command {
+  const notifications: Printable = {
+    name: 'notifications',
+    format: 'distribution',
+    description: 'the notifications: block for the config.yml of a distribution registry',
+    snippet: () => roots.notificationsSnippet(),
+    examples: `
+Examples:
+  $ pullsync print notifications edge --url http://pullsync.example:8080
+  $ pullsync print notifications edge --with-secrets >> /etc/docker/registry/config.yml`,
+  }
+  const nginx: Printable = {
+    name: 'nginx',
+    format: 'pull-miss',
+    description: 'the nginx configuration that reports the pulls which miss',
+    snippet: () => roots.nginxSnippet(),
+    examples: `
+Examples:
+  $ pullsync print nginx misses --with-secrets > /etc/nginx/conf.d/registry.conf`,
+  }
+  return new Command('print')
+    .description('configuration for the registry or the proxy that tells pullsync, ready to paste')
+    .addCommand(printable(cli, notifications))
+    .addCommand(printable(cli, nginx))
+}
+
+function printable(cli: Cli, what: Printable): Command {
+  return new Command(what.name)
+    .description(what.description)
+    .argument('[source]', 'the id of a source in the configuration; needed when several fit')
+    .option(
+      '--url <url>',
+      'how the sender reaches pullsync (default: where it listens, on this machine)',
+      urlArgument,
+    )
+    .option('--with-secrets', 'with the real secret instead of a placeholder')
+    .addHelpText('after', what.examples)
+    .action(async (id: string | undefined, _options: unknown, command: Command) => {
+      await print(cli, command, what, id)
+    })
+}
+
+async function print(
+  { streams, env }: Cli,
+  command: Command,
+  what: Printable,
+  id: string | undefined,
+): Promise<void> {
+  const { config: file, json } = globalOptions(command)
+  const { url, withSecrets } = command.opts<PrintOptions>()
+  const config = await loadConfig(file, env)
+  const source = chosenSource(config, what, id)
+  const snippet = await what.snippet()
+  const text = snippet({
+    sourceId: source.id,
+    webhookUrl: url ?? urlOf(config),
+    secret: (withSecrets === true ? source.secrets[0] : undefined) ?? placeholderOf(source),
+    registryAddress: addressOf(config, source),
+  }).trimEnd()
+  if (json) {
+    writeJson(streams.stdout, { source: source.id, text })
+    return
+  }
+  for (const remark of remarks(config, command.opts<PrintOptions>()))
+    writeLine(streams.stdout, remark)
+  writeLine(streams.stdout, text)
+}
+
+function chosenSource(config: Config, { name, format }: Printable, id: string | undefined) {
+  const fitting = [...config.sources.values()].filter((source) => source.format === format)
+  const [first, ...others] = fitting
+  if (first === undefined) throw new CommandError(noneFits(config, name, format))
+  const ids = fitting.map((source) => source.id).join(', ')
+  if (id === undefined && others.length > 0) {
+    throw usageError(`which source? Name one of ${ids}, as in "pullsync print ${name} ${first.id}"`)
+  }
+  const chosen = id === undefined ? first : fitting.find((source) => source.id === id)
+  if (chosen !== undefined) return chosen
+  throw new CommandError(
+    `there is no source ${JSON.stringify(id)} with format: ${format} in the configuration; there is ${ids}`,
+  )
+}
+
+function noneFits({ file }: Config, name: string, format: string): string {
+  const id = name === 'nginx' ? 'misses' : 'edge'
+  return `${file} has no source with format: ${format}, which "print ${name}" is for. Add one, for example:
+
+sources:
+  ${id}: { format: ${format}, registry: local, secretFile: /run/secrets/${id} }`
+}
+
+function urlOf({ listen: { host, port } }: Config): string {
+  if (host === '0.0.0.0') return `http://127.0.0.1:${port}`
+  if (host === '::') return `http://[::1]:${port}`
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+function remarks({ listen }: Config, { url, withSecrets }: PrintOptions): readonly string[] {
+  const everywhere = listen.host === '0.0.0.0' || listen.host === '::'
+  return [
+    ...(url === undefined && everywhere
+      ? ['# This reaches pullsync on the same machine; from elsewhere, print it with --url.']
+      : []),
+    ...(withSecrets === true ? [] : ['# Put the secret in, or print this with --with-secrets.']),
+  ]
+}
+
+function placeholderOf({ id }: SourceConfig): string {
+  return `SECRET-OF-SOURCE-${id}`
+}
+
+function addressOf({ local, upstreams }: Config, { registry }: SourceConfig): string {
+  return (upstreams.get(registry) ?? local).url.origin
+}

@@ -1,0 +1,72 @@
+import { Command } from 'commander'
+import { readStatus, type UpstreamStatus } from '../../queue/upstream-status.ts'
+import { type Cli, withQueues } from '../cli.ts'
+import { formatDuration } from '../duration.ts'
+import { type OutputStream, type Streams, writeJson, writeLine } from '../io.ts'
+import { plainText } from '../plain-text.ts'
+import { tableLines } from '../table.ts'
+
+export function statusCommand(cli: Cli): Command {
+  return new Command('status')
+    .description('counts, rates and health per upstream')
+    .action(async (_options: unknown, command: Command) => {
+      await withQueues(cli, command, async ({ queues, options }) => {
+        const all = await readStatus(queues)
+        if (options.json) writeJson(cli.streams.stdout, all)
+        else writeTable(cli.streams.stdout, all)
+        warn(cli.streams, all)
+      })
+    })
+}
+
+const HEAD = [
+  ...['UPSTREAM', 'STATE', 'WAITING', 'ACTIVE', 'DELAYED', 'FAILED', 'COMPLETED'],
+  ...['WORKERS', 'LAST 10 MIN', 'LAST SUCCESS', 'LAST FAILURE'],
+]
+
+function writeTable(stdout: OutputStream, all: readonly UpstreamStatus[]): void {
+  const now = Date.now()
+  const lines = tableLines(
+    HEAD,
+    all.map((status) => rowOf(status, now)),
+  )
+  for (const line of lines) writeLine(stdout, line)
+}
+
+function rowOf(status: UpstreamStatus, now: number): readonly string[] {
+  const { upstream, counts, workers, recent, health } = status
+  return [
+    upstream,
+    stateText(status),
+    `${counts.waiting}`,
+    `${counts.active}`,
+    `${counts.delayed}`,
+    `${counts.failed}`,
+    `${counts.completed}`,
+    `${workers}`,
+    `${recent.completed} done, ${recent.failed} failed`,
+    agoText(health.lastSuccessAt, now),
+    [agoText(health.lastFailureAt, now), plainText(health.lastFailure ?? '').replaceAll('\n', ' ')]
+      .filter((part) => part !== '')
+      .join(': '),
+  ]
+}
+
+function stateText({ paused, heldForMs }: UpstreamStatus): string {
+  if (paused) return 'paused'
+  return heldForMs > 0 ? `held ${formatDuration(heldForMs)}` : 'running'
+}
+
+function agoText(at: number | undefined, now: number): string {
+  return at === undefined ? '' : `${formatDuration(now - at)} ago`
+}
+
+function warn({ stderr }: Streams, all: readonly UpstreamStatus[]): void {
+  for (const { upstream, counts, workers, paused } of all) {
+    const work = counts.waiting + counts.active + counts.delayed
+    if (work === 0 || workers > 0) continue
+    const start = 'start "pullsync worker"'
+    const also = paused ? `${start}, then "pullsync resume ${upstream}"` : start
+    writeLine(stderr, `warning: ${work} jobs of ${upstream} have no worker; ${also}`)
+  }
+}

@@ -1,0 +1,75 @@
+import { type Command } from 'commander'
+import { type Address } from '../../config/config.ts'
+import { loadConfig } from '../../config/load-config.ts'
+import { type StopSignal } from '../../lifecycle/stop-signal.ts'
+import { type Telemetry } from '../../telemetry/telemetry.ts'
+import { type Cli } from '../cli.ts'
+import { CommandError } from '../command-error.ts'
+import { globalOptions } from '../global-options.ts'
+import { type OwnRedis, startOwnRedis } from '../own-redis.ts'
+import { type Roots } from '../roots.ts'
+import { runUntilStopped } from '../run-until-stopped.ts'
+import { longRunning, type LongRunningOptions } from './serve.ts'
+
+export function upCommand(cli: Cli, roots: Roots): Command {
+  return longRunning('up')
+    .description('serve and worker in one process; with its own Redis when none is configured')
+    .addHelpText('after', EXAMPLES)
+    .action(async (_options: unknown, command: Command) => {
+      await up(cli, command, roots)
+    })
+}
+
+const EXAMPLES = `
+Examples:
+  $ pullsync up
+  $ pullsync up --config /etc/pullsync/pullsync.yaml --data-dir /var/lib/pullsync`
+
+async function up({ env }: Cli, command: Command, roots: Roots): Promise<void> {
+  const { config: configFile, dataDir } = globalOptions(command)
+  const { adminListen } = command.opts<LongRunningOptions>()
+  await runUntilStopped(async (stop) => {
+    const config = await loadConfig(configFile, env)
+    const { openTelemetry } = await import('../../telemetry/telemetry.ts')
+    const options = { configFile, adminListen, telemetry: openTelemetry(env) }
+    if (config.redis !== undefined) {
+      await runTogether(roots, options, stop)
+      return
+    }
+    // Disposed of last: the workers hand back to it what they have not finished.
+    await using redis = await startOwnRedis(dataDir, stop.signal)
+    await runTogether(roots, { ...options, redis }, stop)
+  })
+}
+
+interface Together {
+  readonly configFile: string
+  readonly telemetry: Telemetry
+  readonly adminListen: Address | undefined
+  readonly redis?: OwnRedis
+}
+
+/** Until they are told to stop; whatever ends before ends the others too. */
+async function runTogether(
+  roots: Roots,
+  { configFile, telemetry, adminListen, redis }: Together,
+  stop: StopSignal,
+): Promise<void> {
+  const failures: unknown[] = []
+  function fail(error: unknown): void {
+    failures.push(error)
+    stop.stop('a part of it failed')
+  }
+  void redis?.died.then((how) => {
+    fail(new CommandError(`redis-server is gone: ${how}`))
+  })
+  const [serve, worker] = await Promise.all([roots.serve(), roots.worker()])
+  const { signal } = stop
+  const common = { configFile, telemetry, signal, ...(redis && { redisUrl: redis.url }) }
+  await Promise.all([
+    serve({ ...common, ...(adminListen && { adminListen }) }).catch(fail),
+    // Without a listener of its own: the one of `serve` tells about the whole process.
+    worker(common).catch(fail),
+  ])
+  if (failures.length > 0) throw failures[0]
+}

@@ -1,0 +1,29 @@
+/** A stream that may be a terminal, as `process.stdout` is. */
+export type OutputStream = NodeJS.WritableStream & {
+  readonly isTTY?: boolean | undefined
+  readonly columns?: number | undefined
+}
+
+/** Where the command line writes: what was asked for, and what is to be said about it. */
+export interface Streams {
+  readonly stdout: OutputStream
+  readonly stderr: OutputStream
+}
+
+export function writeLine(stream: OutputStream, text = ''): void {
+  stream.write(`${text}\n`)
+}
+
+/** For scripts: one JSON document. */
+export function writeJson(stream: OutputStream, value: unknown): void {
+  writeLine(stream, JSON.stringify(value, undefined, 2))
+}
+
+export function isTerminal(stream: OutputStream): boolean {
+  return stream.isTTY === true
+}
+
+/** Characters in a line; infinite where nobody looks at lines. */
+export function columnsOf(stream: OutputStream): number {
+  return isTerminal(stream) ? (stream.columns ?? 80) : Infinity
+}

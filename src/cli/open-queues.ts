@@ -1,0 +1,37 @@
+import { type Config } from '../config/config.ts'
+import { waitUntilReady } from '../queue/ready.ts'
+import { ReplicationQueues } from '../queue/queues.ts'
+import { CommandError } from './command-error.ts'
+import { socketPathOf, socketUrl, withoutPassword } from './redis-location.ts'
+
+/** People wait for a prompt; a Redis that is there answers within milliseconds. */
+const READY_WITHIN_MS = 2_000
+
+/**
+ * The queues of this configuration, connected.
+ * @throws CommandError when Redis does not answer within two seconds
+ */
+export async function openQueues(config: Config, dataDir: string): Promise<ReplicationQueues> {
+  const url = config.redis?.url ?? socketUrl(socketPathOf(dataDir))
+  const queues = new ReplicationQueues({
+    url,
+    upstreams: config.upstreams.keys(),
+    jobs: config.jobs,
+    // Whoever waits for an answer gets the error; nobody else is there to tell.
+    onError: () => undefined,
+  })
+  try {
+    await waitUntilReady(queues.redis, AbortSignal.timeout(READY_WITHIN_MS))
+    return queues
+  } catch (cause) {
+    await queues[Symbol.asyncDispose]()
+    throw new CommandError(redisAway(config, url, dataDir), { cause })
+  }
+}
+
+function redisAway(config: Config, url: string, dataDir: string): string {
+  if (config.redis !== undefined) {
+    return `Redis at ${withoutPassword(url)} does not answer. Start it, or correct redis.url in ${config.file}.`
+  }
+  return `${config.file} names no Redis, and none of "pullsync up" answers at ${socketPathOf(dataDir)}. Start "pullsync up" with --data-dir ${dataDir}, or set redis.url.`
+}

@@ -1,0 +1,43 @@
+import { type Address } from '../config/config.ts'
+import { type Telemetry } from '../telemetry/telemetry.ts'
+
+/** What the processes that run for long are told; each reads the configuration file itself. */
+export interface RootOptions {
+  readonly configFile: string
+  /** Goes before the one in the configuration: the Redis that `pullsync up` started. */
+  readonly redisUrl?: string
+  /** Goes before the one in the configuration. */
+  readonly adminListen?: Address
+  /** Of a process that runs several roots; absent: the root opens its own. */
+  readonly telemetry?: Telemetry
+  /** Aborted when the process is to stop. */
+  readonly signal: AbortSignal
+}
+
+/** Runs until the signal is aborted and everything is handed back; rejects when it cannot run. */
+export type Root = (options: RootOptions) => Promise<void>
+
+/** What the sender of a source's events has to know to reach pullsync. */
+export interface SnippetRequest {
+  readonly sourceId: string
+  /** The source's secret, or a placeholder. */
+  readonly secret: string
+  /** Where the sender reaches pullsync's public listener: `http://pullsync.example:8080`. */
+  readonly webhookUrl: string
+  /** The registry whose events these are, as a URL. */
+  readonly registryAddress: string
+}
+
+/** Configuration of a sender, ready to paste. */
+export type Snippet = (request: SnippetRequest) => string
+
+/**
+ * What the command line starts or prints but must not import: the parts of pullsync stand side by
+ * side. Loaded when a command needs it, so that the others start fast.
+ */
+export interface Roots {
+  serve(): Promise<Root>
+  worker(): Promise<Root>
+  notificationsSnippet(): Promise<Snippet>
+  nginxSnippet(): Promise<Snippet>
+}

@@ -1,0 +1,33 @@
+import { type IServerAdapter } from '@bull-board/api/typings/app'
+import { ExpressAdapter } from '@bull-board/express'
+import { type Express, type Request, type Response } from 'express'
+
+type EntryRoute = Parameters<IServerAdapter['setEntryRoute']>[0]
+
+/** bull-board's pages without what they load from elsewhere: web fonts, which have local substitutes. */
+export class BoardAdapter extends ExpressAdapter {
+  override setBasePath(path: string): this {
+    super.setBasePath(path)
+    return this
+  }
+
+  override setEntryRoute(entry: EntryRoute): this {
+    const show = (_request: Request, response: Response): void => {
+      const { name, params } = entry.handler({ basePath: this.basePath, uiConfig: this.uiConfig })
+      response.render(name, params, (error: Error | null, html?: string) => {
+        if (html === undefined) throw error ?? new Error(`${name} rendered nothing`)
+        response.send(withoutForeignLinks(html))
+      })
+    }
+    for (const route of [entry.route].flat()) this.app.get(route, show)
+    return this
+  }
+
+  override getRouter(): Express {
+    return this.app
+  }
+}
+
+function withoutForeignLinks(html: string): string {
+  return html.replace(/<link\b[^>]*\bhref="https?:[^>]*>\s*/g, '')
+}

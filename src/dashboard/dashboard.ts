@@ -1,0 +1,59 @@
+import { createBullBoard } from '@bull-board/api'
+import express, { type RequestHandler, type Router } from 'express'
+import { type ReplicationQueues } from '../queue/queues.ts'
+import { BoardAdapter } from './board-adapter.ts'
+import { boardQueue } from './board-queue.ts'
+import { refusePayloads } from './refuse-payloads.ts'
+
+export interface DashboardOptions {
+  readonly queues: ReplicationQueues
+}
+
+/** Where the router has to be mounted: its pages name it in their links. */
+export const DASHBOARD_PATH = '/dashboard'
+
+/**
+ * Every queue and its jobs, to look at, retry, pause and remove. Shows queues that a reload of the
+ * configuration adds. To be mounted at `DASHBOARD_PATH`, behind what proves that an operator asks.
+ */
+export function dashboardRouter({ queues }: DashboardOptions): Router {
+  const serverAdapter = new BoardAdapter().setBasePath(DASHBOARD_PATH)
+  const board = createBullBoard({
+    queues: [],
+    serverAdapter,
+    options: { uiConfig: UI, handlerHooks: { before: refusePayloads } },
+  })
+  const shown = new Set<string>()
+  function showNew(): void {
+    for (const [upstream, queue] of queues.all()) {
+      if (!shown.has(upstream)) board.addQueue(boardQueue(upstream, queue))
+      shown.add(upstream)
+    }
+  }
+  const router = express.Router()
+  router.use(onlyFromHere, (_request, _response, next) => {
+    showNew()
+    next()
+  })
+  router.use(serverAdapter.getRouter())
+  return router
+}
+
+const UI = {
+  boardTitle: 'pullsync',
+  hideDocsLink: true,
+  // Names, versions and memory of a server that is no part of what people come here for.
+  hideRedisDetails: true,
+  showMetrics: true,
+}
+
+// Registries stand in networks without a way out; nothing may depend on, or tell, anybody else.
+const POLICY =
+  "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'self'; form-action 'self'"
+
+const onlyFromHere: RequestHandler = (_request, response, next) => {
+  response.setHeader('Content-Security-Policy', POLICY)
+  response.setHeader('Referrer-Policy', 'same-origin')
+  response.setHeader('X-Content-Type-Options', 'nosniff')
+  next()
+}

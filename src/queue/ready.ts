@@ -1,0 +1,45 @@
+import { once } from 'node:events'
+import { type Redis } from 'ioredis'
+import { openProducerConnection } from './connection.ts'
+import { QueueUnavailableError } from './errors.ts'
+
+/**
+ * Resolves once the connection takes commands, which is when Redis has loaded its data.
+ * @throws QueueUnavailableError at the first failure, or when the signal is aborted first
+ */
+export async function waitUntilReady(redis: Redis, signal: AbortSignal): Promise<void> {
+  if (redis.status === 'ready') return
+  try {
+    await once(redis, 'ready', { signal })
+  } catch (cause) {
+    throw new QueueUnavailableError('connecting to Redis', cause)
+  }
+}
+
+/** Whether a Redis takes commands at this URL now; asks for at most a second. */
+export async function redisAnswers(url: string): Promise<boolean> {
+  const redis = openProducerConnection(url, () => undefined)
+  try {
+    await waitUntilReady(redis, AbortSignal.timeout(1_000))
+    await redis.ping()
+    return true
+  } catch {
+    return false
+  } finally {
+    redis.disconnect()
+  }
+}
+
+/** Ends a Redis that nobody else is connected to. */
+export async function shutDownIfUnused(url: string): Promise<void> {
+  const redis = openProducerConnection(url, () => undefined)
+  try {
+    await waitUntilReady(redis, AbortSignal.timeout(1_000))
+    const clients = String(await redis.call('CLIENT', 'LIST', 'TYPE', 'normal')).trim()
+    if (clients.split('\n').length === 1) await redis.shutdown()
+  } catch {
+    // It answers a shutdown by closing the connection; one that is gone needs none.
+  } finally {
+    redis.disconnect()
+  }
+}
