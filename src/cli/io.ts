@@ -10,6 +10,15 @@ export interface Streams {
   readonly stderr: OutputStream
 }
 
+/** Somebody who has seen enough closes the pipe, as `head` does; that is no error. */
+export function tolerateClosedPipes({ stdout, stderr }: Streams): void {
+  for (const stream of [stdout, stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error
+    })
+  }
+}
+
 export function writeLine(stream: OutputStream, text = ''): void {
   stream.write(`${text}\n`)
 }

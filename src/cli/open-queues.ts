@@ -25,13 +25,21 @@ export async function openQueues(config: Config, dataDir: string): Promise<Repli
     return queues
   } catch (cause) {
     await queues[Symbol.asyncDispose]()
-    throw new CommandError(redisAway(config, url, dataDir), { cause })
+    throw new CommandError(redisAway(config, dataDir, whyOf(cause)), { cause })
   }
 }
 
-function redisAway(config: Config, url: string, dataDir: string): string {
-  if (config.redis !== undefined) {
-    return `Redis at ${withoutPassword(url)} does not answer. Start it, or correct redis.url in ${config.file}.`
+function redisAway({ redis, file }: Config, dataDir: string, why: string): string {
+  if (redis !== undefined) {
+    return `cannot use Redis at ${withoutPassword(redis.url)}: ${why}. Start it, or correct redis in ${file}.`
   }
-  return `${config.file} names no Redis, and none of "pullsync up" answers at ${socketPathOf(dataDir)}. Start "pullsync up" with --data-dir ${dataDir}, or set redis.url.`
+  return `${file} names no Redis, and none of "pullsync up" answers at ${socketPathOf(dataDir)}. Start "pullsync up" with --data-dir ${dataDir}, or set redis.url.`
+}
+
+function whyOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if (error.cause !== undefined) return whyOf(error.cause)
+  return error.name === 'TimeoutError'
+    ? `no answer within ${READY_WITHIN_MS / 1_000} seconds`
+    : error.message
 }

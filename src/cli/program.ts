@@ -10,7 +10,7 @@ import { syncCommand } from './commands/sync.ts'
 import { upCommand } from './commands/up.ts'
 import { EXIT } from '../lifecycle/exit-codes.ts'
 import { addGlobalOptions } from './global-options.ts'
-import { type Streams } from './io.ts'
+import { type Streams, tolerateClosedPipes } from './io.ts'
 import { reportError } from './report-error.ts'
 import { type Roots } from './roots.ts'
 import { VERSION } from '../version.ts'
@@ -26,6 +26,7 @@ export async function runProgram(
   streams: Streams,
   roots: Roots,
 ): Promise<number> {
+  tolerateClosedPipes(streams)
   const program = buildProgram({ env, streams }, roots)
   try {
     await program.parseAsync([...argv], { from: 'user' })
@@ -79,8 +80,11 @@ function settle(command: Command, { stdout, stderr }: Streams): void {
       getErrHasColors: () => false,
     })
     .configureHelp({ showGlobalOptions: true })
-    .showHelpAfterError(
-      `(pullsync ${command.parent === null ? '' : `${command.name()} `}--help tells how)`,
-    )
+    .showHelpAfterError(`("${nameOf(command)} --help" tells how)`)
   for (const each of command.commands) settle(each, { stdout, stderr })
+}
+
+/** As it is typed: `pullsync jobs list`. */
+function nameOf(command: Command): string {
+  return command.parent === null ? command.name() : `${nameOf(command.parent)} ${command.name()}`
 }

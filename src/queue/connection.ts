@@ -53,7 +53,7 @@ function open(url: string, onError: ConnectionErrorListener, options: Options): 
     retryStrategy: (attempt) => Math.min(attempt * 100, 2_000),
   }
   const redis = url.startsWith('unix://')
-    ? new Redis({ ...common, path: new URL(url).pathname })
+    ? new Redis({ ...common, path: decodeURIComponent(new URL(url).pathname) })
     : new Redis(url, common)
   redis.on('error', onError)
   return redis

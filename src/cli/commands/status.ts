@@ -2,9 +2,10 @@ import { Command } from 'commander'
 import { readStatus, type UpstreamStatus } from '../../queue/upstream-status.ts'
 import { type Cli, withQueues } from '../cli.ts'
 import { formatDuration } from '../duration.ts'
-import { type OutputStream, type Streams, writeJson, writeLine } from '../io.ts'
+import { type OutputStream, writeJson, writeLine } from '../io.ts'
 import { plainText } from '../plain-text.ts'
 import { tableLines } from '../table.ts'
+import { warnOfWaits } from '../warn-of-waits.ts'
 
 export function statusCommand(cli: Cli): Command {
   return new Command('status')
@@ -14,7 +15,7 @@ export function statusCommand(cli: Cli): Command {
         const all = await readStatus(queues)
         if (options.json) writeJson(cli.streams.stdout, all)
         else writeTable(cli.streams.stdout, all)
-        warn(cli.streams, all)
+        warnOfWaits(cli.streams.stderr, all)
       })
     })
 }
@@ -59,14 +60,4 @@ function stateText({ paused, heldForMs }: UpstreamStatus): string {
 
 function agoText(at: number | undefined, now: number): string {
   return at === undefined ? '' : `${formatDuration(now - at)} ago`
-}
-
-function warn({ stderr }: Streams, all: readonly UpstreamStatus[]): void {
-  for (const { upstream, counts, workers, paused } of all) {
-    const work = counts.waiting + counts.active + counts.delayed
-    if (work === 0 || workers > 0) continue
-    const start = 'start "pullsync worker"'
-    const also = paused ? `${start}, then "pullsync resume ${upstream}"` : start
-    writeLine(stderr, `warning: ${work} jobs of ${upstream} have no worker; ${also}`)
-  }
 }

@@ -5,12 +5,14 @@ import { formatImageName, type ImageName, parseImageName } from '../../oci/refer
 import { decideManual } from '../../policy/decide.ts'
 import { type IgnoreReason } from '../../policy/decision.ts'
 import { type ReplicationQueues } from '../../queue/queues.ts'
+import { readStatus } from '../../queue/upstream-status.ts'
 import { type ReplicationRequest } from '../../replication/request.ts'
 import { durationArgument } from '../arguments.ts'
 import { type Cli, withQueues } from '../cli.ts'
 import { CommandError, usageError } from '../command-error.ts'
 import { followJob } from '../follow-job.ts'
 import { writeJson, writeLine } from '../io.ts'
+import { warnOfWaits } from '../warn-of-waits.ts'
 
 interface SyncOptions {
   readonly wait?: true
@@ -50,11 +52,16 @@ Examples:
   $ pullsync sync team/app@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08`
 
 async function sync(cli: Cli, command: Command, image: ImageName): Promise<void> {
-  const { stdout } = cli.streams
+  const { stdout, stderr } = cli.streams
   const { wait, timeout } = command.opts<SyncOptions>()
   await withQueues(cli, command, async ({ queues, config, options }) => {
     const request = requestFor(image, config)
     const queued = await enqueue(queues, request)
+    const statuses = await readStatus(queues)
+    warnOfWaits(
+      stderr,
+      statuses.filter(({ upstream }) => upstream === request.upstreams[0]),
+    )
     if (wait === true) {
       if (!options.json) writeLine(stdout, queuedText(queued, request))
       await followJob(cli.streams, queues, queued.jobId, { timeoutMs: timeout, json: options.json })
