@@ -4,7 +4,7 @@ import { type Manifest } from '../oci/manifest.ts'
 import { isManifestType } from '../oci/media-types.ts'
 import { type Reference } from '../oci/reference.ts'
 import { type BlobCopy, copyBlob } from './copy-blob.ts'
-import { MissingContentError, ReplicationError } from './errors.ts'
+import { ReplicationError } from './errors.ts'
 
 /** Real indexes nest once or twice; deeper is a mistake or an attack. */
 const MAX_DEPTH = 8
@@ -31,7 +31,7 @@ export async function copyGraph(
   try {
     await walk.copy(root, reference)
   } catch (error) {
-    if (!(error instanceof MissingContentError)) throw error
+    if (!(error instanceof ReplicationError) || error.content !== 'missing') throw error
     // Either the index names platforms that were left out and this registry takes complete ones
     // only, or it said of something that it had it and has not. Both heal by pushing everything.
     copy.log(

@@ -12,8 +12,16 @@ export interface Failure {
   readonly disposition: Disposition
   /** What the other side asked for, in milliseconds; the whole pool obeys it. */
   readonly retryAfterMs?: number
+  /** What is the matter with the content itself, where that is the cause. */
+  readonly content?: ContentFault
   readonly cause?: unknown
 }
+
+/**
+ * `unsupported`: it cannot be copied byte-exact at all, which makes the outcome `refused`.
+ * `missing`: the local registry lacks something that the manifest names.
+ */
+export type ContentFault = 'unsupported' | 'missing'
 
 /**
  * Anything that ends a copy other than as an outcome. The message says what was tried, on which
@@ -23,28 +31,12 @@ export class ReplicationError extends Error {
   override readonly name: string = 'ReplicationError'
   readonly disposition: Disposition
   readonly retryAfterMs: number | undefined
+  readonly content: ContentFault | undefined
 
   constructor(message: string, failure: Failure) {
     super(message, { cause: failure.cause })
     this.disposition = failure.disposition
     this.retryAfterMs = failure.retryAfterMs
-  }
-}
-
-/** The upstream's content cannot be copied byte-exact at all; becomes the outcome `refused`. */
-export class UnsupportedContentError extends ReplicationError {
-  override readonly name = 'UnsupportedContentError'
-
-  constructor(message: string, cause?: unknown) {
-    super(message, { disposition: 'permanent', cause })
-  }
-}
-
-/** The local registry refused a manifest because it says it lacks something the manifest names. */
-export class MissingContentError extends ReplicationError {
-  override readonly name = 'MissingContentError'
-
-  constructor(message: string, cause?: unknown) {
-    super(message, { disposition: 'transient', cause })
+    this.content = failure.content
   }
 }

@@ -1,11 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { matchesPlatform } from '../oci/descriptor.ts'
-import { type Digest } from '../oci/digest.ts'
 import { type Manifest } from '../oci/manifest.ts'
-import { type Reference } from '../oci/reference.ts'
 import { type BlobFlights } from './blob-flights.ts'
 import { copyGraph } from './copy-graph.ts'
-import { UnsupportedContentError } from './errors.ts'
+import { ReplicationError } from './errors.ts'
+import { findManifest } from './find-manifest.ts'
 import { type Outcome } from './outcome.ts'
 import { type ContentSource, type ContentTarget, type ManifestHead } from './ports.ts'
 import { type Progress } from './progress.ts'
@@ -45,8 +43,8 @@ export async function replicate(
   try {
     return await fromFirstThatHas(request, replication, local)
   } catch (error) {
-    if (error instanceof UnsupportedContentError) return { kind: 'refused', reason: error.message }
-    throw error
+    if (!(error instanceof ReplicationError) || error.content !== 'unsupported') throw error
+    return { kind: 'refused', reason: error.message }
   }
 }
 
@@ -65,54 +63,6 @@ async function fromFirstThatHas(
   }
   return { kind: 'not-found', upstreams: request.upstreams }
 }
-
-type Found =
-  | { readonly kind: 'same'; readonly digest: Digest }
-  | { readonly kind: 'other'; readonly manifest: Manifest }
-  | { readonly kind: 'none' }
-
-/** A GET counts against upstream's limits, so a HEAD goes first wherever it can save the GET. */
-async function findManifest(
-  { reference, announcedDigest }: ReplicationRequest,
-  source: ContentSource,
-  local: ManifestHead | undefined,
-  signal: AbortSignal,
-): Promise<Found> {
-  let wanted = reference
-  if (local !== undefined || announcedDigest !== undefined) {
-    const head = await settledHead(source, reference, announcedDigest, signal)
-    if (head === undefined) return { kind: 'none' }
-    if (head.digest === local?.digest) return { kind: 'same', digest: head.digest }
-    // By digest from here on: the tag may move on while it is being copied.
-    wanted = head.digest
-  }
-  const manifest = await source.getManifest(wanted, signal)
-  return manifest === undefined ? { kind: 'none' } : { kind: 'other', manifest }
-}
-
-/**
- * What upstream's tag points at. A push is announced before its tag is written (distribution 2.8
- * and 3.x), so the tag gets a moment to become what was announced. If it does not, the event was
- * overtaken by another push: upstream's tag is the truth, not the event.
- */
-async function settledHead(
-  source: ContentSource,
-  reference: Reference,
-  announcedDigest: Digest | undefined,
-  signal: AbortSignal,
-): Promise<ManifestHead | undefined> {
-  let head = await source.headManifest(reference, signal)
-  if (announcedDigest === undefined) return head
-  for (const waitMs of SETTLE_MS) {
-    if (head?.digest === announcedDigest) break
-    await delay(waitMs, undefined, { signal })
-    head = await source.headManifest(reference, signal)
-  }
-  return head
-}
-
-// Measured: the tag follows within a few milliseconds; the rest is for slow storage.
-const SETTLE_MS = [20, 80, 300, 1_000]
 
 async function copyFrom(
   request: ReplicationRequest,

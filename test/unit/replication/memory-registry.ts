@@ -5,7 +5,7 @@ import { type Digest, digestOf, isDigest } from '../../../src/oci/digest.ts'
 import { type Manifest, parseManifest } from '../../../src/oci/manifest.ts'
 import { OCI_INDEX, OCI_MANIFEST } from '../../../src/oci/media-types.ts'
 import { type Reference, type Repository } from '../../../src/oci/reference.ts'
-import { MissingContentError } from '../../../src/replication/errors.ts'
+import { ReplicationError } from '../../../src/replication/errors.ts'
 import {
   type ContentSource,
   type ContentTarget,
@@ -73,7 +73,12 @@ export class MemoryRegistry implements ContentSource, ContentTarget {
       ({ digest }) => !this.blobs.has(digest) && !this.manifests.has(digest),
     )
     if (missing !== undefined) {
-      return Promise.reject(new MissingContentError(`${missing.digest} is unknown`))
+      return Promise.reject(
+        new ReplicationError(`${missing.digest} is unknown`, {
+          disposition: 'transient',
+          content: 'missing',
+        }),
+      )
     }
     this.#keep(manifest, reference)
     return Promise.resolve()
