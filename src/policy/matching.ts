@@ -35,7 +35,7 @@ export function localName(
 ): LocalName | undefined {
   const name = projectOf(upstreamRepository)
   const fed = projects.filter((project) => project.upstreams.includes(upstream))
-  const tied = fed.find((project) => project.name !== ANY && upstreamProjectOf(project) === name)
+  const tied = fed.find((project) => upstreamProjectOf(project) === name)
   if (tied !== undefined) {
     return { project: tied, repository: withProject(upstreamRepository, tied.name) }
   }

@@ -8,7 +8,6 @@ import { type Project } from '../policy/project.ts'
 import { QueueUnavailableError } from '../queue/errors.ts'
 import { type ReplicationRequest } from '../replication/request.ts'
 import { type Said, type WebhookReporter } from '../telemetry/report-webhook.ts'
-import { distinct } from './distinct.ts'
 import { type Enqueuer } from './enqueuer.ts'
 import { type Counts, refusal, type Reply } from './reply.ts'
 
@@ -81,18 +80,17 @@ function requestOf(
 
 async function enqueueAll({ requests, ignored }: Wanted, deps: ReceiveDeps): Promise<Reply> {
   if (requests.length === 0) return counted({ accepted: 0, ignored, duplicates: 0 })
-  const wanted = distinct(requests)
   try {
-    const jobs = await deps.enqueuer.enqueue(wanted)
+    const jobs = await deps.enqueuer.enqueue(requests)
     jobs.forEach((job, index) => {
-      const request = wanted[index]
+      const request = requests[index]
       if (request !== undefined) deps.report.jobEnqueued(request, job)
     })
     const accepted = jobs.filter(({ duplicate }) => !duplicate).length
     return counted({ accepted, ignored, duplicates: requests.length - accepted })
   } catch (error) {
     if (!(error instanceof QueueUnavailableError)) throw error
-    deps.report.queueUnavailable({ requests: wanted.length, error })
+    deps.report.queueUnavailable({ requests: requests.length, error })
     return refusal(503, 'the queue cannot take jobs at the moment; send it again', {
       'Retry-After': RETRY_AFTER_SECONDS,
     })

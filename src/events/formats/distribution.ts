@@ -63,7 +63,7 @@ function readEntry(entry: unknown, index: number, requestId: string): RegistryEv
 
 function readTarget(action: News, target: JsonObject): Name | Dropped {
   // A push of one image is announced blob by blob; only its manifest is the news.
-  if (isOfBlob(action, target)) return dropped('blob', `${action} of a blob`)
+  if (isOfBlob(target)) return dropped('blob', `${action} of a blob`)
   const name = readName(target)
   if (!name.ok) return dropped('invalid-name', name.reason)
   if (action !== 'delete' && !('tag' in name.value || 'digest' in name.value)) {
@@ -76,10 +76,10 @@ function isNews(action: string): action is News {
   return NEWS.some((news) => news === action)
 }
 
-// Deletes by digest look the same for blobs and manifests: no media type, no URL (2.8.2).
-function isOfBlob(action: News, target: JsonObject): boolean {
+// Deletes do not say what they are of: no media type, no URL, for blobs and manifests alike (2.8.2).
+function isOfBlob(target: JsonObject): boolean {
   const mediaType = textAt(target, 'mediaType')?.split(';', 1)[0]?.trim().toLowerCase()
-  return action !== 'delete' && mediaType !== undefined && !isManifestType(mediaType)
+  return mediaType !== undefined && !isManifestType(mediaType)
 }
 
 interface Name {

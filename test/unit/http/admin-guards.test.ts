@@ -97,7 +97,7 @@ async function behind(guard: RequestHandler): Promise<void> {
 /** fetch() would not let a host be given. */
 async function ask(headers: Readonly<Record<string, string | undefined>>, method = 'GET') {
   const given = Object.fromEntries(Object.entries(headers).filter(([, value]) => value))
-  const sent = request(server?.url ?? '', { method, headers: given as Record<string, string> })
+  const sent = request(server?.url ?? '', { method, headers: given })
   sent.end()
   const [response] = (await once(sent, 'response')) as [IncomingMessage]
   response.resume()

@@ -90,6 +90,12 @@ describe('the distribution format', () => {
     ['an inherited name as action', event({}, { action: 'toString' }), 'unknown-action', ''],
     ['no action', { target: {} }, 'unknown-action', ''],
     ['a mount', event({}, { action: 'mount' }), 'blob', ''],
+    [
+      'a delete that says it is of a blob',
+      event({ mediaType: 'application/octet-stream' }, { action: 'delete' }),
+      'blob',
+      '',
+    ],
     ['a layer by its own media type', event({ mediaType: 'application/x-tar' }), 'blob', ''],
     ['".."', event({ repository: 'a/../b' }), 'invalid-name', '"a/../b"'],
     ['upper case', event({ repository: 'A/b' }), 'invalid-name', '"A/b"'],
