@@ -1,0 +1,71 @@
+/** What a registry's error answer says, as it may stand in a message: foreign, so cut and cleaned. */
+export interface ErrorBody {
+  /** OCI distribution-spec, "Error Codes": `MANIFEST_UNKNOWN`, `DENIED` …; empty when there are none. */
+  readonly codes: readonly string[]
+  /** One line, at most 300 characters; empty when nothing readable was sent. */
+  readonly text: string
+}
+
+/** How much of an error's body is read: OCI errors are far smaller, login pages are not. */
+export const MAX_ERROR_BYTES = 64 * 1024
+
+const MAX_TEXT = 300
+const MAX_CODES = 5
+
+export function parseErrorBody(bytes: Buffer): ErrorBody {
+  const text = bytes.toString('utf8')
+  const errors = ociErrors(text)
+  if (errors === undefined) return { codes: [], text: looksLikeMarkup(text) ? '' : oneLine(text) }
+  const codes = errors.map(({ code }) => oneLine(code)).filter((code) => code !== '')
+  const messages = errors.map(({ message }) => message).filter((message) => message !== '')
+  return {
+    codes: [...new Set(codes)].slice(0, MAX_CODES),
+    text: oneLine([...new Set(messages)].join('; ')),
+  }
+}
+
+/** Foreign text on one line, without control or direction-changing characters, cut to a bearable length. */
+export function oneLine(text: string): string {
+  const clean = text
+    .slice(0, MAX_TEXT * 4)
+    .replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029\s]+/gu, ' ')
+    .trim()
+  return clean.length > MAX_TEXT ? `${clean.slice(0, MAX_TEXT - 1)}…` : clean
+}
+
+interface OciError {
+  readonly code: string
+  readonly message: string
+}
+
+function ociErrors(text: string): readonly OciError[] | undefined {
+  const json = parseJson(text)
+  if (!isObject(json)) return undefined
+  if (Array.isArray(json['errors'])) return json['errors'].filter(isObject).map(ociError)
+  // Token services and gateways: {"error":"…"}, {"message":"…"}, {"details":"…"}.
+  const message = [json['message'], json['details'], json['error_description'], json['error']]
+  const told = message.find((value) => typeof value === 'string')
+  return told === undefined ? undefined : [{ code: '', message: told }]
+}
+
+function ociError(error: Record<string, unknown>): OciError {
+  const { code, message, detail } = error
+  const told = [message, detail].filter((value) => typeof value === 'string' && value !== '')
+  return { code: typeof code === 'string' ? code : '', message: [...new Set(told)].join(': ') }
+}
+
+function looksLikeMarkup(text: string): boolean {
+  return text.trimStart().startsWith('<')
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,148 @@
+import { type Disposition } from '../replication/errors.ts'
+import { classify } from './classification.ts'
+import { type ErrorBody, oneLine } from './error-body.ts'
+import { partyOf, RegistryError, safeUrl } from './errors.ts'
+import { type RegistryIdentity } from './identity.ts'
+import { type Operation } from './operation.ts'
+
+/** One request as it stands in messages. */
+export interface Asked {
+  readonly operation: Operation
+  readonly method: string
+  readonly url: URL
+}
+
+export interface Answer {
+  readonly status: number
+  readonly body: ErrorBody
+  readonly retryAfterMs?: number
+}
+
+/** The error for an answer whose status was not among the expected ones. */
+export function statusFailure(asked: Asked, answer: Answer): RegistryError {
+  const { status, body, retryAfterMs } = answer
+  const { disposition, advice } = classify(status, body, asked.operation)
+  const codes = body.codes.length > 0 ? ` ${body.codes.join(' ')}` : ''
+  const text = body.text === '' ? '' : ` (${body.text})`
+  const answered = `answered ${status}${codes}${text}`
+  return new RegistryError(message(asked, answered, advice), {
+    disposition,
+    status,
+    codes: body.codes,
+    ...partyOf(asked.operation),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  })
+}
+
+/** The error for a request that got no answer, or an answer whose body broke off. */
+export function networkFailure(asked: Asked, cause: unknown): RegistryError {
+  const code = codeOf(cause)
+  const { disposition, told, advice } = explain(code, cause)
+  const where = asked.url.port === '' ? asked.url.hostname : asked.url.host
+  const what = `got no answer from ${where}: ${told}`
+  return new RegistryError(message(asked, what, advice?.(asked.operation.registry)), {
+    disposition,
+    networkCode: code,
+    cause,
+    ...partyOf(asked.operation),
+  })
+}
+
+/** A body that stopped although its headers had come. */
+export function brokenBody(asked: Asked, cause: unknown): RegistryError {
+  const told = codeOf(cause) === STALLED ? messageOf(cause) : `the connection broke off`
+  const what = `answered, but not to the end: ${told} (${codeOf(cause)})`
+  return new RegistryError(message(asked, what, undefined), {
+    disposition: 'transient',
+    networkCode: codeOf(cause),
+    cause,
+    ...partyOf(asked.operation),
+  })
+}
+
+/** The `code` of the error that a stall makes. */
+export const STALLED = 'STALLED'
+/** The `code` of the error that the host guard makes. */
+export const FORBIDDEN_HOST = 'FORBIDDEN_HOST'
+
+/** Something that carries a `code` as the errors of Node's network do. */
+export class CodedError extends Error {
+  override readonly name = 'CodedError'
+  readonly code: string
+
+  constructor(code: string, text: string) {
+    super(text)
+    this.code = code
+  }
+}
+
+interface Explanation {
+  readonly disposition: Disposition
+  readonly told: string
+  readonly advice?: (registry: RegistryIdentity) => string
+}
+
+const UNTRUSTED = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'CERT_UNTRUSTED',
+  'CERT_SIGNATURE_FAILURE',
+  'INVALID_CA',
+])
+
+// OpenSSL's words for a server that answers a TLS handshake in plain http.
+const NOT_TLS = ['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG', 'EPROTO']
+
+function explain(code: string, cause: unknown): Explanation {
+  const told = `${messageOf(cause)}${messageOf(cause).includes(code) ? '' : ` (${code})`}`
+  if (UNTRUSTED.has(code)) {
+    const advice = (at: RegistryIdentity) =>
+      `The certificate is not signed by an authority known here: put the authority's PEM file into ${at.keys}.caFile.`
+    return { disposition: 'permanent', told, advice }
+  }
+  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
+    const advice = () => "Renew the server's certificate, or set the clock here."
+    return { disposition: 'permanent', told, advice }
+  }
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    const advice = (at: RegistryIdentity) =>
+      `The certificate is for another name: write one of its names in ${at.keys}.url.`
+    return { disposition: 'permanent', told, advice }
+  }
+  if (NOT_TLS.includes(code)) {
+    const advice = (at: RegistryIdentity) =>
+      `The server does not speak TLS: if it is meant to be plain http, write http:// in ${at.keys}.url and ${at.keys}.insecure: true.`
+    return { disposition: 'permanent', told, advice }
+  }
+  if (code === FORBIDDEN_HOST) {
+    const advice = (at: RegistryIdentity) =>
+      `If this host belongs to the registry, add it to ${at.keys}.trustedHosts.`
+    return { disposition: 'permanent', told, advice }
+  }
+  if (code === 'ENOTFOUND' || code === 'ECONNREFUSED') {
+    const advice = (at: RegistryIdentity) =>
+      `Check that the registry runs and that ${at.keys}.url is right.`
+    return { disposition: 'transient', told, advice }
+  }
+  return { disposition: 'transient', told }
+}
+
+function message({ operation, method, url }: Asked, what: string, advice?: string): string {
+  const fact = `${operation.intent} failed: ${method} ${safeUrl(url)} ${what}.`
+  return advice === undefined ? fact : `${fact} ${advice}`
+}
+
+// An attempt on several addresses fails with an AggregateError whose own message is empty.
+function messageOf(cause: unknown): string {
+  if (cause instanceof AggregateError && cause.message === '') return messageOf(cause.errors[0])
+  const text = cause instanceof Error ? oneLine(cause.message) : ''
+  return text === '' ? 'the connection failed' : text
+}
+
+function codeOf(cause: unknown): string {
+  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : ''
+  return typeof code === 'string' && code !== '' ? code : 'UNKNOWN'
+}

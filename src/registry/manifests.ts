@@ -1,0 +1,152 @@
+import { algorithmOf, type Digest, digestOf, parseDigest } from '../oci/digest.ts'
+import { type Manifest, MAX_MANIFEST_BYTES, parseManifest } from '../oci/manifest.ts'
+import { isSchema1Type, MANIFEST_ACCEPT } from '../oci/media-types.ts'
+import { formatImageName, isTag, type Reference } from '../oci/reference.ts'
+import { type ManifestHead } from '../replication/ports.ts'
+import { discard, readUpTo } from './body.ts'
+import { UnsupportedManifestError, wrongAnswer } from './errors.ts'
+import { type Operation } from './operation.ts'
+import { idempotent } from './retry.ts'
+import { operationOf, type RepositorySession } from './session.ts'
+import { type RegistryResponse } from './transport.ts'
+
+/**
+ * OCI distribution-spec, "Checking if content exists in the registry": any 404 is "not there". A
+ * registry whose HEAD is not allowed, or does not tell the digest, is asked for the manifest itself.
+ */
+export async function headManifest(
+  session: RepositorySession,
+  reference: Reference,
+  signal: AbortSignal,
+): Promise<ManifestHead | undefined> {
+  const operation = manifestOperation(session, 'look up manifest', reference, 'at')
+  const response = await session.send({
+    operation,
+    method: 'HEAD',
+    url: session.links.manifest(session.repository, reference),
+    headers: { accept: MANIFEST_ACCEPT },
+    scopes: session.readScopes,
+    expect: [200, 404, 405],
+    repeatable: idempotent,
+    signal,
+  })
+  discard(response.body)
+  if (response.status === 404) return undefined
+  const told = response.status === 200 ? toldDigest(response) : undefined
+  const mediaType = mediaTypeOf(response)
+  if (told === undefined || mediaType === '') return await getManifest(session, reference, signal)
+  if (isTag(reference)) return { digest: told, mediaType }
+  requireSame(reference, told, operation)
+  return { digest: reference, mediaType }
+}
+
+/**
+ * OCI distribution-spec, "Pulling manifests", with every byte verified; any 404 is "not there".
+ * Throws an UnsupportedManifestError for what cannot be copied byte-exact.
+ */
+export async function getManifest(
+  session: RepositorySession,
+  reference: Reference,
+  signal: AbortSignal,
+): Promise<Manifest | undefined> {
+  const operation = manifestOperation(session, 'pull manifest', reference, 'from')
+  const response = await session.send({
+    operation,
+    method: 'GET',
+    url: session.links.manifest(session.repository, reference),
+    headers: { accept: MANIFEST_ACCEPT },
+    scopes: session.readScopes,
+    expect: [200, 404],
+    repeatable: idempotent,
+    signal,
+  })
+  if (response.status === 404) {
+    discard(response.body)
+    return undefined
+  }
+  const bytes = await manifestBytes(response, operation)
+  return verified(bytes, response, isTag(reference) ? undefined : reference, operation)
+}
+
+/** OCI distribution-spec, "Pushing Manifests": exactly these bytes under this tag or digest. */
+export async function putManifest(
+  session: RepositorySession,
+  reference: Reference,
+  manifest: Manifest,
+  signal: AbortSignal,
+): Promise<void> {
+  const operation = manifestOperation(session, 'push manifest', reference, 'to')
+  const response = await session.send({
+    operation,
+    method: 'PUT',
+    url: session.links.manifest(session.repository, reference),
+    headers: { 'content-type': manifest.mediaType },
+    body: manifest.bytes,
+    scopes: session.writeScopes,
+    expect: [200, 201, 202],
+    repeatable: idempotent,
+    signal,
+  })
+  discard(response.body)
+  const told = toldDigest(response)
+  if (told !== undefined) requireSame(manifest.digest, told, operation)
+}
+
+function manifestOperation(
+  session: RepositorySession,
+  verb: string,
+  reference: Reference,
+  preposition: string,
+): Operation {
+  const image = formatImageName(session.repository, reference)
+  return operationOf(session, 'manifest', `${verb} ${image} ${preposition}`)
+}
+
+async function manifestBytes(response: RegistryResponse, operation: Operation): Promise<Buffer> {
+  const { bytes, complete } = await readUpTo(MAX_MANIFEST_BYTES, response.body)
+  if (complete) return bytes
+  const limit = MAX_MANIFEST_BYTES / 1024 / 1024
+  throw wrongAnswer(
+    operation,
+    `the manifest is larger than ${limit} MiB, which registries refuse to take.`,
+    { disposition: 'permanent' },
+  )
+}
+
+function verified(
+  bytes: Buffer,
+  response: RegistryResponse,
+  asked: Digest | undefined,
+  operation: Operation,
+): Manifest {
+  const contentType = response.header('content-type') ?? ''
+  // The digest of a signed schema 1 manifest is of a part of its bytes: it would look corrupt.
+  const proven = isSchema1Type(mediaTypeOf(response)) ? undefined : asked
+  const told = toldDigest(response)
+  if (!isSchema1Type(mediaTypeOf(response))) {
+    for (const expected of [asked, told]) {
+      if (expected !== undefined) {
+        requireSame(expected, digestOf(bytes, algorithmOf(expected)), operation)
+      }
+    }
+  }
+  const manifest = parseManifest(bytes, contentType, proven)
+  if (!manifest.ok) throw new UnsupportedManifestError(operation, manifest.reason)
+  return manifest.value
+}
+
+// Digests of two algorithms cannot be compared: a registry may name its own for what was asked by another.
+function requireSame(expected: Digest, got: Digest, operation: Operation): void {
+  if (expected === got || algorithmOf(expected) !== algorithmOf(got)) return
+  throw wrongAnswer(operation, `expected the manifest ${expected}, got ${got}.`)
+}
+
+function toldDigest(response: RegistryResponse): Digest | undefined {
+  const digest = parseDigest(response.header('docker-content-digest') ?? '')
+  return digest.ok ? digest.value : undefined
+}
+
+function mediaTypeOf(response: RegistryResponse): string {
+  const [type = ''] = (response.header('content-type') ?? '').split(';', 1)
+  return type.trim().toLowerCase()
+}

@@ -1,0 +1,64 @@
+import { type RegistryConfig } from '../config/config.ts'
+import { type Repository } from '../oci/reference.ts'
+import { Authentication } from './authentication.ts'
+import { checkRegistry } from './check.ts'
+import { identityOf } from './identity.ts'
+import { linksOf } from './links.ts'
+import { RegistryRepository } from './repository.ts'
+import { createSend, type Exchangers } from './request.ts'
+import { RETRIES, type RetryOptions } from './retry.ts'
+import { openSession } from './session.ts'
+import { tokenFetcher } from './tokens.ts'
+import { createTransport } from './transport.ts'
+
+/** One registry. Its connections and tokens are shared by all that is done there; one per process. */
+export interface Registry extends AsyncDisposable {
+  /** `local` or the upstream's id. */
+  readonly id: string
+  /** One repository, to read and to write. */
+  repository(name: Repository): RegistryRepository
+  /**
+   * Resolves when the registry answers and takes the configured credentials, else throws a
+   * RegistryError that says what to do.
+   */
+  check(signal: AbortSignal): Promise<void>
+}
+
+export interface RegistryOptions {
+  /** Sent with every request; sources of events recognise pullsync's own doings by it. */
+  readonly userAgent: string
+  /** The longest time in which no byte moves either way, in milliseconds; 60,000 unless told. */
+  readonly stallTimeoutMs?: number
+  /** How often and after which pauses a single request is tried. */
+  readonly requestRetries?: Partial<RetryOptions>
+}
+
+// Registries on object stores take up to half of this before the first byte of a large blob.
+const STALL_TIMEOUT_MS = 60_000
+
+/** Speaks with nobody until asked to. */
+export function openRegistry(config: RegistryConfig, options: RegistryOptions): Registry {
+  const identity = identityOf(config)
+  const links = linksOf(config.url)
+  const retries = { ...RETRIES, ...options.requestRetries }
+  const { userAgent, stallTimeoutMs = STALL_TIMEOUT_MS } = options
+  const transport = createTransport(config, { userAgent, stallTimeoutMs })
+  const fetchToken = tokenFetcher(config, identity, transport, retries)
+  const authentication = new Authentication(config, transport, fetchToken)
+  const elsewhere = transport.exchange
+  const atHome: Exchangers['atHome'] = (exchange, scopes) =>
+    authentication.exchange(exchange, scopes)
+  const send = createSend({ atHome, elsewhere }, retries)
+  const sendPlain = createSend({ atHome: elsewhere, elsewhere }, retries)
+  return {
+    id: config.id,
+    repository: (name) => new RegistryRepository(openSession(identity, name, links, send)),
+    check: async (signal) => {
+      await checkRegistry({ identity, links, sendPlain, send }, signal)
+    },
+    [Symbol.asyncDispose]() {
+      transport.close()
+      return Promise.resolve()
+    },
+  }
+}

@@ -1,0 +1,54 @@
+import { type Readable } from 'node:stream'
+import { type Descriptor } from '../oci/descriptor.ts'
+import { type Digest } from '../oci/digest.ts'
+import { type Manifest } from '../oci/manifest.ts'
+import { type Reference, type Repository } from '../oci/reference.ts'
+import { type ContentSource, type ContentTarget, type ManifestHead } from '../replication/ports.ts'
+import { getBlob, hasBlob } from './blobs.ts'
+import { getManifest, headManifest, putManifest } from './manifests.ts'
+import { type RepositorySession } from './session.ts'
+import { mountBlob, putBlob } from './uploads.ts'
+
+/**
+ * One repository of one registry, to read and to write. Everything that goes wrong is a
+ * RegistryError, a CorruptBlobError, the error of a body that was given, or the signal's reason.
+ */
+export class RegistryRepository implements ContentSource, ContentTarget {
+  readonly registry: string
+  readonly repository: Repository
+  readonly #session: RepositorySession
+
+  constructor(session: RepositorySession) {
+    this.registry = session.identity.id
+    this.repository = session.repository
+    this.#session = session
+  }
+
+  headManifest(reference: Reference, signal: AbortSignal): Promise<ManifestHead | undefined> {
+    return headManifest(this.#session, reference, signal)
+  }
+
+  getManifest(reference: Reference, signal: AbortSignal): Promise<Manifest | undefined> {
+    return getManifest(this.#session, reference, signal)
+  }
+
+  getBlob(descriptor: Descriptor, signal: AbortSignal): Promise<Readable> {
+    return getBlob(this.#session, descriptor, signal)
+  }
+
+  hasBlob(digest: Digest, signal: AbortSignal): Promise<boolean> {
+    return hasBlob(this.#session, digest, signal)
+  }
+
+  putBlob(descriptor: Descriptor, body: Readable, signal: AbortSignal): Promise<void> {
+    return putBlob(this.#session, descriptor, body, signal)
+  }
+
+  mountBlob(digest: Digest, from: Repository, signal: AbortSignal): Promise<boolean> {
+    return mountBlob(this.#session, digest, from, signal)
+  }
+
+  putManifest(reference: Reference, manifest: Manifest, signal: AbortSignal): Promise<void> {
+    return putManifest(this.#session, reference, manifest, signal)
+  }
+}

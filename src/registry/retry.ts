@@ -1,0 +1,67 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { abortReason } from './aborting.ts'
+import { RegistryError } from './errors.ts'
+
+/** The inner of two layers of retries: one request, within seconds. The job is the outer one. */
+export interface RetryOptions {
+  readonly tries: number
+  /** Before the second try; four times as long before each further one, with jitter. */
+  readonly pauseMs: number
+  /** A Retry-After above this is left to the job. */
+  readonly longestPauseMs: number
+}
+
+export const RETRIES: RetryOptions = { tries: 3, pauseMs: 300, longestPauseMs: 5_000 }
+
+/** Which failures another try of the same request may mend without doing anything twice that matters. */
+export type Repeatable = (error: RegistryError) => boolean
+
+export async function withRetries<T>(
+  options: RetryOptions,
+  repeatable: Repeatable,
+  signal: AbortSignal,
+  attempt: () => Promise<T>,
+): Promise<T> {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (!(error instanceof RegistryError) || !repeatable(error)) throw error
+      const pauseMs = pauseBefore(tried, error.retryAfterMs, options)
+      if (tried >= options.tries || pauseMs > options.longestPauseMs) throw error
+      await pause(pauseMs, undefined, { signal }).catch(() => {
+        throw abortReason(signal)
+      })
+    }
+  }
+}
+
+// 499: nginx, when it believes that we had gone; 522: Cloudflare, when its origin did not answer.
+const PASSING = new Set([408, 425, 429, 499, 500, 502, 503, 504, 522])
+const NOT_DONE = new Set([408, 425, 429, 503])
+
+/** For what can be sent twice: reads, and writes of content under its own digest. */
+export const idempotent: Repeatable = (error) =>
+  error.status === undefined ? unanswered(error) : PASSING.has(error.status)
+
+/** For the start of an upload: at worst an empty one is left behind, so not after each 5xx. */
+export const harmless: Repeatable = (error) =>
+  error.status === undefined ? unanswered(error) : NOT_DONE.has(error.status)
+
+/** For bodies that are streamed: they are gone once they are sent. */
+export const never: Repeatable = () => false
+
+// A stall has already taken a minute: the job decides whether to wait for another.
+function unanswered(error: RegistryError): boolean {
+  const { disposition, networkCode } = error
+  return disposition === 'transient' && networkCode !== undefined && networkCode !== 'STALLED'
+}
+
+function pauseBefore(
+  tried: number,
+  retryAfterMs: number | undefined,
+  options: RetryOptions,
+): number {
+  const growing = options.pauseMs * 4 ** (tried - 1)
+  return Math.max(growing * (0.5 + Math.random()), retryAfterMs ?? 0)
+}

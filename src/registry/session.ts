@@ -1,0 +1,44 @@
+import { type Repository } from '../oci/reference.ts'
+import { type RegistryIdentity } from './identity.ts'
+import { type Links } from './links.ts'
+import { type Operation, type OperationKind } from './operation.ts'
+import { type Send } from './request.ts'
+import { type Access, scopeOf } from './scopes.ts'
+
+/** One repository of one registry, with what it takes to send it a request. */
+export interface RepositorySession {
+  readonly identity: RegistryIdentity
+  readonly repository: Repository
+  readonly links: Links
+  readonly send: Send
+  /** What reading asks a token for. */
+  readonly readScopes: readonly string[]
+  readonly writeScopes: readonly string[]
+}
+
+export function openSession(
+  identity: RegistryIdentity,
+  repository: Repository,
+  links: Links,
+  send: Send,
+): RepositorySession {
+  // What the local registry is read for is followed by writes: one token serves for both.
+  const reading: Access = identity.side === 'local' ? 'pull,push' : 'pull'
+  return {
+    identity,
+    repository,
+    links,
+    send,
+    readScopes: [scopeOf(repository, reading)],
+    writeScopes: [scopeOf(repository, 'pull,push')],
+  }
+}
+
+/** @param what as in "pull manifest team/app:1.0 from", to be followed by the registry's name */
+export function operationOf(
+  { identity }: RepositorySession,
+  kind: OperationKind,
+  what: string,
+): Operation {
+  return { registry: identity, kind, intent: `${what} ${identity.name}` }
+}
