@@ -1,11 +1,11 @@
 import { Readable } from 'node:stream'
-import { type RegistryConfig } from '../config/config.ts'
+import type { RegistryConfig } from '../config/config.ts'
 import { discard } from './body.ts'
 import { type Challenge, parseChallenge } from './challenge.ts'
 import { missingScopes } from './scopes.ts'
 import { TokenCache } from './token-cache.ts'
 import { basicHeader, type FetchToken } from './tokens.ts'
-import { type Exchange, type RegistryResponse, type Transport } from './transport.ts'
+import type { Exchange, RegistryResponse, Transport } from './transport.ts'
 
 /**
  * Shows one registry what it wants to be shown. What that is, is learnt from the first 401 and

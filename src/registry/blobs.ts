@@ -1,11 +1,11 @@
-import { type Readable } from 'node:stream'
-import { type Descriptor } from '../oci/descriptor.ts'
-import { type Digest } from '../oci/digest.ts'
+import type { Readable } from 'node:stream'
+import type { Descriptor } from '../oci/descriptor.ts'
+import type { Digest } from '../oci/digest.ts'
 import { discard } from './body.ts'
 import { wrongAnswer } from './errors.ts'
 import { idempotent } from './retry.ts'
 import { operationOf, type RepositorySession } from './session.ts'
-import { type RegistryResponse } from './transport.ts'
+import type { RegistryResponse } from './transport.ts'
 
 /**
  * OCI distribution-spec, "Pulling blobs", through redirects to object stores. Resolves with the

@@ -1,4 +1,4 @@
-import { type Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { abortReason, onAbort } from './aborting.ts'
 import { type Asked, brokenBody } from './failures.ts'

@@ -1,10 +1,10 @@
 import { discard } from './body.ts'
 import { parseChallenge } from './challenge.ts'
 import { wrongAnswer } from './errors.ts'
-import { type RegistryIdentity } from './identity.ts'
-import { type Links } from './links.ts'
-import { type Operation } from './operation.ts'
-import { type Send } from './request.ts'
+import type { RegistryIdentity } from './identity.ts'
+import type { Links } from './links.ts'
+import type { Operation } from './operation.ts'
+import type { Send } from './request.ts'
 import { idempotent } from './retry.ts'
 
 export interface CheckParts {

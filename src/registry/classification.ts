@@ -1,7 +1,7 @@
-import { type Disposition, type Side } from '../replication/errors.ts'
-import { type ErrorBody } from './error-body.ts'
-import { type RegistryIdentity } from './identity.ts'
-import { type Operation, type OperationKind } from './operation.ts'
+import type { Disposition, Side } from '../replication/errors.ts'
+import type { ErrorBody } from './error-body.ts'
+import type { RegistryIdentity } from './identity.ts'
+import type { Operation, OperationKind } from './operation.ts'
 
 /** What an unexpected answer means: what to do about it, and what the operator can do. */
 export interface Classification {

@@ -1,5 +1,5 @@
 import { type Failure, ReplicationError, type Side } from '../replication/errors.ts'
-import { type Operation } from './operation.ts'
+import type { Operation } from './operation.ts'
 
 export interface RegistryFailure extends Failure {
   readonly registry: string

@@ -1,9 +1,9 @@
-import { type Disposition } from '../replication/errors.ts'
+import type { Disposition } from '../replication/errors.ts'
 import { classify } from './classification.ts'
 import { type ErrorBody, oneLine } from './error-body.ts'
 import { partyOf, RegistryError, safeUrl } from './errors.ts'
-import { type RegistryIdentity } from './identity.ts'
-import { type Operation } from './operation.ts'
+import type { RegistryIdentity } from './identity.ts'
+import type { Operation } from './operation.ts'
 
 /** One request as it stands in messages. */
 export interface Asked {

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
-import { type RegistryConfig } from '../config/config.ts'
+import type { RegistryConfig } from '../config/config.ts'
 import { CodedError, FORBIDDEN_HOST } from './failures.ts'
 import { isPrivateAddress } from './private-address.ts'
 

@@ -1,5 +1,5 @@
-import { type RegistryConfig } from '../config/config.ts'
-import { type Side } from '../replication/errors.ts'
+import type { RegistryConfig } from '../config/config.ts'
+import type { Side } from '../replication/errors.ts'
 
 /** Who a registry is in the words of the configuration, which is what the operator can change. */
 export interface RegistryIdentity {

@@ -1,5 +1,5 @@
-import { type Digest } from '../oci/digest.ts'
-import { type Reference, type Repository } from '../oci/reference.ts'
+import type { Digest } from '../oci/digest.ts'
+import type { Reference, Repository } from '../oci/reference.ts'
 
 /** The addresses of the OCI distribution-spec, "Endpoints", below the registry's own. */
 export interface Links {

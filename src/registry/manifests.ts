@@ -2,13 +2,13 @@ import { algorithmOf, type Digest, digestOf, parseDigest } from '../oci/digest.t
 import { type Manifest, MAX_MANIFEST_BYTES, parseManifest } from '../oci/manifest.ts'
 import { isSchema1Type, MANIFEST_ACCEPT } from '../oci/media-types.ts'
 import { formatImageName, isTag, type Reference } from '../oci/reference.ts'
-import { type ManifestHead } from '../replication/ports.ts'
+import type { ManifestHead } from '../replication/ports.ts'
 import { discard, readUpTo } from './body.ts'
 import { UnsupportedManifestError, wrongAnswer } from './errors.ts'
-import { type Operation } from './operation.ts'
+import type { Operation } from './operation.ts'
 import { idempotent } from './retry.ts'
 import { operationOf, type RepositorySession } from './session.ts'
-import { type RegistryResponse } from './transport.ts'
+import type { RegistryResponse } from './transport.ts'
 
 /**
  * OCI distribution-spec, "Checking if content exists in the registry": any 404 is "not there". A

@@ -1,4 +1,4 @@
-import { type RegistryIdentity } from './identity.ts'
+import type { RegistryIdentity } from './identity.ts'
 
 /** What a request is a part of: decides what an answer means and what an error says. */
 export interface Operation {

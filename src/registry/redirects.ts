@@ -1,7 +1,7 @@
 import { discard } from './body.ts'
 import { wrongAnswer } from './errors.ts'
 import { followLocation } from './links.ts'
-import { type Exchange, type RegistryResponse } from './transport.ts'
+import type { Exchange, RegistryResponse } from './transport.ts'
 
 /** Sends one request without following anything. */
 export type Exchanger = (exchange: Exchange) => Promise<RegistryResponse>

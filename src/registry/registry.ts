@@ -1,5 +1,5 @@
-import { type RegistryConfig } from '../config/config.ts'
-import { type Repository } from '../oci/reference.ts'
+import type { RegistryConfig } from '../config/config.ts'
+import type { Repository } from '../oci/reference.ts'
 import { Authentication } from './authentication.ts'
 import { checkRegistry } from './check.ts'
 import { identityOf } from './identity.ts'

@@ -1,12 +1,12 @@
 import { discard, readUpTo } from './body.ts'
 import { type ErrorBody, MAX_ERROR_BYTES, parseErrorBody } from './error-body.ts'
-import { type RegistryError } from './errors.ts'
+import type { RegistryError } from './errors.ts'
 import { type Asked, statusFailure } from './failures.ts'
-import { type Operation } from './operation.ts'
+import type { Operation } from './operation.ts'
 import { type Exchanger, exchangeWithRedirects } from './redirects.ts'
 import { type Repeatable, type RetryOptions, withRetries } from './retry.ts'
 import { parseRetryAfter } from './retry-after.ts'
-import { type Exchange, type RegistryResponse } from './transport.ts'
+import type { Exchange, RegistryResponse } from './transport.ts'
 
 /** One request with everything that belongs to it: redirects, authentication, retries. */
 export interface RegistryRequest extends Omit<Exchange, 'headers'> {

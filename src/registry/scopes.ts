@@ -1,4 +1,4 @@
-import { type Repository } from '../oci/reference.ts'
+import type { Repository } from '../oci/reference.ts'
 
 export type Access = 'pull' | 'pull,push' | 'pull,push,delete'
 

@@ -1,8 +1,8 @@
-import { type Repository } from '../oci/reference.ts'
-import { type RegistryIdentity } from './identity.ts'
-import { type Links } from './links.ts'
-import { type Operation, type OperationKind } from './operation.ts'
-import { type Send } from './request.ts'
+import type { Repository } from '../oci/reference.ts'
+import type { RegistryIdentity } from './identity.ts'
+import type { Links } from './links.ts'
+import type { Operation, OperationKind } from './operation.ts'
+import type { Send } from './request.ts'
 import { type Access, scopeOf } from './scopes.ts'
 
 /** One repository of one registry, with what it takes to send it a request. */

@@ -1,4 +1,4 @@
-import { type ClientRequest } from 'node:http'
+import type { ClientRequest } from 'node:http'
 import { Transform, type TransformCallback } from 'node:stream'
 import { CodedError, STALLED } from './failures.ts'
 

@@ -1,17 +1,17 @@
 import { performance } from 'node:perf_hooks'
-import { type RegistryConfig } from '../config/config.ts'
+import type { RegistryConfig } from '../config/config.ts'
 import { readUpTo } from './body.ts'
-import { type Challenge } from './challenge.ts'
+import type { Challenge } from './challenge.ts'
 import { wrongAnswer } from './errors.ts'
 import { CodedError, networkFailure } from './failures.ts'
 import { bareHost } from './guard.ts'
-import { type RegistryIdentity } from './identity.ts'
+import type { RegistryIdentity } from './identity.ts'
 import { withQuery } from './links.ts'
-import { type Operation } from './operation.ts'
+import type { Operation } from './operation.ts'
 import { createSend, type Send } from './request.ts'
 import { idempotent, type RetryOptions } from './retry.ts'
-import { type Token } from './token-cache.ts'
-import { type Transport } from './transport.ts'
+import type { Token } from './token-cache.ts'
+import type { Transport } from './transport.ts'
 
 /** Where tokens are and whom they are for. */
 export type BearerChallenge = Extract<Challenge, { kind: 'bearer' }>

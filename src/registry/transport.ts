@@ -6,10 +6,10 @@ import {
   type RequestOptions,
 } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
-import { type Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { rootCertificates } from 'node:tls'
 import axios, { AxiosError, type AxiosInstance, type AxiosResponse } from 'axios'
-import { type RegistryConfig } from '../config/config.ts'
+import type { RegistryConfig } from '../config/config.ts'
 import { abortReason, onAbort } from './aborting.ts'
 import { guardedBody } from './body.ts'
 import { type Asked, networkFailure } from './failures.ts'

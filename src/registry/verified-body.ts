@@ -1,6 +1,6 @@
-import { type Hash } from 'node:crypto'
+import type { Hash } from 'node:crypto'
 import { Transform, type TransformCallback } from 'node:stream'
-import { type Descriptor } from '../oci/descriptor.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
 import { algorithmOf, finishDigest, hashFor } from '../oci/digest.ts'
 import { ReplicationError } from '../replication/errors.ts'
 
