@@ -1,8 +1,8 @@
 import { InvalidArgumentError } from 'commander'
-import { type Address } from '../config/config.ts'
+import type { Address } from '../config/config.ts'
 import { parseAddress, parseDuration, parseWhole } from '../config/scalars.ts'
 import { parseRegistryUrl } from '../config/urls.ts'
-import { type Parsed } from '../oci/parsed.ts'
+import type { Parsed } from '../oci/parsed.ts'
 
 const DAY_MS = 86_400_000
 

@@ -1,9 +1,9 @@
-import { type Command } from 'commander'
+import type { Command } from 'commander'
 import { loadConfig } from '../config/load-config.ts'
-import { type Config } from '../config/config.ts'
-import { type ReplicationQueues } from '../queue/queues.ts'
+import type { Config } from '../config/config.ts'
+import type { ReplicationQueues } from '../queue/queues.ts'
 import { globalOptions, type GlobalOptions } from './global-options.ts'
-import { type Streams } from './io.ts'
+import type { Streams } from './io.ts'
 import { openQueues } from './open-queues.ts'
 
 /** What a command has around it. */

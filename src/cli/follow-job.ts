@@ -1,5 +1,5 @@
-import { type JobRecord } from '../queue/job-records.ts'
-import { type ReplicationQueues } from '../queue/queues.ts'
+import type { JobRecord } from '../queue/job-records.ts'
+import type { ReplicationQueues } from '../queue/queues.ts'
 import { waitForJob } from '../queue/wait-for-job.ts'
 import { stopSignal } from '../lifecycle/stop-signal.ts'
 import { CommandError } from './command-error.ts'

@@ -1,4 +1,4 @@
-import { type Command } from 'commander'
+import type { Command } from 'commander'
 
 /** What every command takes, before or after its name. */
 export interface GlobalOptions {

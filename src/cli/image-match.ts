@@ -1,5 +1,5 @@
 import picomatch from 'picomatch'
-import { type JobRecord } from '../queue/job-records.ts'
+import type { JobRecord } from '../queue/job-records.ts'
 import { imageOf } from './job-text.ts'
 
 /** True for jobs whose image (`team/app:1.0`) or repository (`team/app`) the glob matches; all without one. */

@@ -1,4 +1,4 @@
-import { type ActionResult } from '../queue/job-actions.ts'
+import type { ActionResult } from '../queue/job-actions.ts'
 import { CommandError } from './command-error.ts'
 import { type Streams, writeJson, writeLine } from './io.ts'
 

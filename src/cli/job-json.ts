@@ -1,4 +1,4 @@
-import { type JobRecord } from '../queue/job-records.ts'
+import type { JobRecord } from '../queue/job-records.ts'
 import { imageOf } from './job-text.ts'
 
 /** A job as scripts get it: the record with the image's full name, times as ISO 8601 in UTC. */

@@ -1,7 +1,7 @@
 import { formatImageName } from '../oci/reference.ts'
-import { type JobRecord } from '../queue/job-records.ts'
-import { type Outcome } from '../replication/outcome.ts'
-import { type Progress } from '../replication/progress.ts'
+import type { JobRecord } from '../queue/job-records.ts'
+import type { Outcome } from '../replication/outcome.ts'
+import type { Progress } from '../replication/progress.ts'
 import { formatDuration } from './duration.ts'
 import { formatBytes } from './format-bytes.ts'
 

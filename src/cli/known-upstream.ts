@@ -1,4 +1,4 @@
-import { type ReplicationQueues } from '../queue/queues.ts'
+import type { ReplicationQueues } from '../queue/queues.ts'
 import { CommandError } from './command-error.ts'
 
 /** @throws CommandError that names those which there are */

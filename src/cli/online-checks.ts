@@ -1,4 +1,4 @@
-import { type Config, type RegistryConfig } from '../config/config.ts'
+import type { Config, RegistryConfig } from '../config/config.ts'
 import { openQueues } from './open-queues.ts'
 import { socketPathOf, socketUrl, withoutPassword } from './redis-location.ts'
 import { redisAnswers } from '../queue/ready.ts'
@@ -43,12 +43,16 @@ async function checkOwnRedis(dataDir: string): Promise<CheckResult> {
 async function checkRegistry(config: RegistryConfig): Promise<CheckResult> {
   const place = { name: config.id, at: config.url.origin }
   return await outcomeOf(place, async () => {
-    // Only here, since loading the registry client takes longer than most commands.
-    const { openRegistry } = await import('../registry/registry.ts')
-    const registry = openRegistry(config, { userAgent: USER_AGENT })
+    await using registry = await registryOf(config)
     await registry.check(AbortSignal.timeout(REGISTRY_WITHIN_MS))
     return config.username === undefined ? 'ok, anonymous' : `ok, as ${config.username}`
   })
+}
+
+// Loading the registry client takes longer than most commands, so only this one does.
+async function registryOf(config: RegistryConfig) {
+  const { openRegistry } = await import('../registry/registry.ts')
+  return openRegistry(config, { userAgent: USER_AGENT })
 }
 
 async function outcomeOf(

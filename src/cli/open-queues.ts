@@ -1,4 +1,4 @@
-import { type Config } from '../config/config.ts'
+import type { Config } from '../config/config.ts'
 import { waitUntilReady } from '../queue/ready.ts'
 import { ReplicationQueues } from '../queue/queues.ts'
 import { CommandError } from './command-error.ts'

@@ -1,4 +1,4 @@
-import { type Outcome } from '../replication/outcome.ts'
+import type { Outcome } from '../replication/outcome.ts'
 import { formatBytes } from './format-bytes.ts'
 
 /** What an outcome holds, as names and values to print. */

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { type Cli } from './cli.ts'
+import type { Cli } from './cli.ts'
 import { checkCommand } from './commands/check.ts'
 import { jobsCommand } from './commands/jobs.ts'
 import { pauseCommand, resumeCommand } from './commands/pause.ts'
@@ -12,7 +12,7 @@ import { EXIT } from '../lifecycle/exit-codes.ts'
 import { addGlobalOptions } from './global-options.ts'
 import { type Streams, tolerateClosedPipes } from './io.ts'
 import { reportError } from './report-error.ts'
-import { type Roots } from './roots.ts'
+import type { Roots } from './roots.ts'
 import { VERSION } from '../version.ts'
 
 /**

@@ -1,5 +1,5 @@
-import { type Address } from '../config/config.ts'
-import { type Telemetry } from '../telemetry/telemetry.ts'
+import type { Address } from '../config/config.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 
 /** What the processes that run for long are told; each reads the configuration file itself. */
 export interface RootOptions {

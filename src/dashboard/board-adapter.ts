@@ -1,8 +1,7 @@
-import { type IServerAdapter } from '@bull-board/api/typings/app'
 import { ExpressAdapter } from '@bull-board/express'
-import { type Express, type Request, type Response } from 'express'
+import type { Express, Request, Response } from 'express'
 
-type EntryRoute = Parameters<IServerAdapter['setEntryRoute']>[0]
+type EntryRoute = Parameters<ExpressAdapter['setEntryRoute']>[0]
 
 /** bull-board's pages without what they load from elsewhere: web fonts, which have local substitutes. */
 export class BoardAdapter extends ExpressAdapter {

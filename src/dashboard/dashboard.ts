@@ -1,6 +1,6 @@
 import { createBullBoard } from '@bull-board/api'
 import express, { type RequestHandler, type Router } from 'express'
-import { type ReplicationQueues } from '../queue/queues.ts'
+import type { ReplicationQueues } from '../queue/queues.ts'
 import { BoardAdapter } from './board-adapter.ts'
 import { boardQueue } from './board-queue.ts'
 import { refusePayloads } from './refuse-payloads.ts'

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { type Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import { openProducerConnection } from './connection.ts'
 import { QueueUnavailableError } from './errors.ts'
 

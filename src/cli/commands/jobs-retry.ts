@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { type ActionResult, retryJob } from '../../queue/job-actions.ts'
 import { listJobs } from '../../queue/job-records.ts'
-import { type ReplicationQueues } from '../../queue/queues.ts'
+import type { ReplicationQueues } from '../../queue/queues.ts'
 import { globArgument } from '../arguments.ts'
 import { type Cli, withQueues } from '../cli.ts'
 import { usageError } from '../command-error.ts'

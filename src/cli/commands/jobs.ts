@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { type Cli } from '../cli.ts'
+import type { Cli } from '../cli.ts'
 import { jobsListCommand } from './jobs-list.ts'
 import { jobsRemoveCommand } from './jobs-remove.ts'
 import { jobsRetryCommand } from './jobs-retry.ts'

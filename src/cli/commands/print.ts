@@ -1,12 +1,12 @@
 import { Command } from 'commander'
-import { type Config, type SourceConfig } from '../../config/config.ts'
+import type { Config, SourceConfig } from '../../config/config.ts'
 import { loadConfig } from '../../config/load-config.ts'
 import { urlArgument } from '../arguments.ts'
-import { type Cli } from '../cli.ts'
+import type { Cli } from '../cli.ts'
 import { CommandError, usageError } from '../command-error.ts'
 import { globalOptions } from '../global-options.ts'
 import { writeJson, writeLine } from '../io.ts'
-import { type Roots, type Snippet } from '../roots.ts'
+import type { Roots, Snippet } from '../roots.ts'
 
 interface PrintOptions {
   readonly url?: string

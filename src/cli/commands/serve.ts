@@ -1,8 +1,8 @@
 import { Command } from 'commander'
-import { type Address } from '../../config/config.ts'
+import type { Address } from '../../config/config.ts'
 import { addressArgument } from '../arguments.ts'
 import { globalOptions } from '../global-options.ts'
-import { type Root, type Roots } from '../roots.ts'
+import type { Root, Roots } from '../roots.ts'
 import { runUntilStopped } from '../run-until-stopped.ts'
 
 export function serveCommand(roots: Roots): Command {

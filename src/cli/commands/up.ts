@@ -1,13 +1,13 @@
-import { type Command } from 'commander'
-import { type Address } from '../../config/config.ts'
+import type { Command } from 'commander'
+import type { Address } from '../../config/config.ts'
 import { loadConfig } from '../../config/load-config.ts'
-import { type StopSignal } from '../../lifecycle/stop-signal.ts'
-import { type Telemetry } from '../../telemetry/telemetry.ts'
-import { type Cli } from '../cli.ts'
+import type { StopSignal } from '../../lifecycle/stop-signal.ts'
+import type { Telemetry } from '../../telemetry/telemetry.ts'
+import type { Cli } from '../cli.ts'
 import { CommandError } from '../command-error.ts'
 import { globalOptions } from '../global-options.ts'
 import { type OwnRedis, startOwnRedis } from '../own-redis.ts'
-import { type Roots } from '../roots.ts'
+import type { Roots } from '../roots.ts'
 import { runUntilStopped } from '../run-until-stopped.ts'
 import { longRunning, type LongRunningOptions } from './serve.ts'
 
@@ -30,8 +30,7 @@ async function up({ env }: Cli, command: Command, roots: Roots): Promise<void> {
   const { adminListen } = command.opts<LongRunningOptions>()
   await runUntilStopped(async (stop) => {
     const config = await loadConfig(configFile, env)
-    const { openTelemetry } = await import('../../telemetry/telemetry.ts')
-    const options = { configFile, adminListen, telemetry: openTelemetry(env) }
+    const options = { configFile, adminListen, telemetry: await telemetryOf(env) }
     if (config.redis !== undefined) {
       await runTogether(roots, options, stop)
       return
@@ -40,6 +39,12 @@ async function up({ env }: Cli, command: Command, roots: Roots): Promise<void> {
     await using redis = await startOwnRedis(dataDir, stop.signal)
     await runTogether(roots, { ...options, redis }, stop)
   })
+}
+
+// On its own: TypeScript 6.0 does not rewrite the path in a function that has `await using`.
+async function telemetryOf(env: NodeJS.ProcessEnv): Promise<Telemetry> {
+  const { openTelemetry } = await import('../../telemetry/telemetry.ts')
+  return openTelemetry(env)
 }
 
 interface Together {
