@@ -1,6 +1,6 @@
-import { type Parsed } from '../oci/parsed.ts'
-import { type Delivery } from './delivery.ts'
-import { type RegistryEvent } from './registry-event.ts'
+import type { Parsed } from '../oci/parsed.ts'
+import type { Delivery } from './delivery.ts'
+import type { RegistryEvent } from './registry-event.ts'
 
 /** How one kind of sender speaks: proof of origin and shape of its deliveries. */
 export interface Format {

@@ -1,4 +1,4 @@
-import { type Format } from './format.ts'
+import type { Format } from './format.ts'
 import { distribution } from './formats/distribution.ts'
 import { pullMiss } from './formats/pull-miss.ts'
 

@@ -1,5 +1,5 @@
-import { type Digest } from '../oci/digest.ts'
-import { type Reference, type Repository, type Tag } from '../oci/reference.ts'
+import type { Digest } from '../oci/digest.ts'
+import type { Reference, Repository, Tag } from '../oci/reference.ts'
 
 /** What a source said, in pullsync's one internal form. Only manifests are news; blobs never get here. */
 export type RegistryEvent = PushEvent | PullEvent | DeleteEvent | MissEvent

@@ -1,4 +1,4 @@
-import { type RequestHandler } from 'express'
+import type { RequestHandler } from 'express'
 import { authorizationOf } from '../events/authorization.ts'
 import { matchesSecret } from '../events/secret.ts'
 

@@ -1,5 +1,5 @@
-import { type ErrorRequestHandler, type RequestHandler } from 'express'
-import { type ProcessReporter } from '../telemetry/report-process.ts'
+import type { ErrorRequestHandler, RequestHandler } from 'express'
+import type { ProcessReporter } from '../telemetry/report-process.ts'
 
 /** To be mounted after every route. */
 export function notFound(): RequestHandler {

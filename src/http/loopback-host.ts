@@ -1,4 +1,4 @@
-import { type RequestHandler } from 'express'
+import type { RequestHandler } from 'express'
 import { isIPv4 } from 'node:net'
 
 /** Whether only programs on this machine can reach a listener on this host. */

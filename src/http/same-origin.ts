@@ -1,4 +1,4 @@
-import { type Request, type RequestHandler } from 'express'
+import type { Request, RequestHandler } from 'express'
 
 const SAFE_METHODS: readonly string[] = ['GET', 'HEAD', 'OPTIONS']
 

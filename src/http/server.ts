@@ -1,5 +1,5 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
-import { type AddressInfo } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { ListenError, type ListenAddress } from './listen-error.ts'
 
 export interface HttpServerOptions {

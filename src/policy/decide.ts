@@ -1,10 +1,10 @@
-import { type Digest } from '../oci/digest.ts'
+import type { Digest } from '../oci/digest.ts'
 import { type ImageName, isTag, type Reference, type Repository } from '../oci/reference.ts'
-import { type MissEvent, type PushEvent, type RegistryEvent } from '../events/registry-event.ts'
-import { type Trigger } from '../replication/request.ts'
-import { type Decision, type IgnoreReason } from './decision.ts'
+import type { MissEvent, PushEvent, RegistryEvent } from '../events/registry-event.ts'
+import type { Trigger } from '../replication/request.ts'
+import type { Decision, IgnoreReason } from './decision.ts'
 import { localName, matchersOf, projectOfLocal, upstreamName } from './matching.ts'
-import { type Project } from './project.ts'
+import type { Project } from './project.ts'
 
 /** Where an event comes from, by its source's configuration and never by its own word. */
 export interface Origin {

@@ -1,4 +1,4 @@
-import { type ReplicationRequest } from '../replication/request.ts'
+import type { ReplicationRequest } from '../replication/request.ts'
 
 /** What policy makes of an event. */
 export type Decision =

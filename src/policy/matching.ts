@@ -1,6 +1,6 @@
 import { parseRepository, projectOf, type Repository } from '../oci/reference.ts'
 import { compileFilter, type NameMatcher } from './name-filter.ts'
-import { type Project } from './project.ts'
+import type { Project } from './project.ts'
 
 const ANY = '*'
 

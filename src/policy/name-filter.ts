@@ -1,5 +1,5 @@
 import picomatch from 'picomatch'
-import { type NameFilter } from './project.ts'
+import type { NameFilter } from './project.ts'
 
 /** Whether the filter lets through somebody known by these names; one match of either kind counts. */
 export type NameMatcher = (names: readonly string[]) => boolean

@@ -1,8 +1,8 @@
-import { type Disposition } from '../replication/errors.ts'
-import { type BlobCounts, type Outcome } from '../replication/outcome.ts'
-import { type Trigger } from '../replication/request.ts'
-import { type Facts } from './logger.ts'
-import { type Metrics } from './metrics.ts'
+import type { Disposition } from '../replication/errors.ts'
+import type { BlobCounts, Outcome } from '../replication/outcome.ts'
+import type { Trigger } from '../replication/request.ts'
+import type { Facts } from './logger.ts'
+import type { Metrics } from './metrics.ts'
 import { type Report, uncounted } from './reporting.ts'
 
 /** Which job; `eventId` is what caused it, the one id that is on every line about it. */

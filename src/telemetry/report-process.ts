@@ -1,4 +1,4 @@
-import { type Facts } from './logger.ts'
+import type { Facts } from './logger.ts'
 import { type Report, uncounted } from './reporting.ts'
 
 export interface ProcessReporter {

@@ -1,5 +1,5 @@
-import { type RegistryEvent } from '../events/registry-event.ts'
-import { type ReplicationRequest } from '../replication/request.ts'
+import type { RegistryEvent } from '../events/registry-event.ts'
+import type { ReplicationRequest } from '../replication/request.ts'
 import { type Report, uncounted } from './reporting.ts'
 
 /** Where something was said: the source's id in the config, and the HTTP request that said it. */

@@ -1,5 +1,5 @@
-import { type Logger } from './logger.ts'
-import { type Metrics } from './metrics.ts'
+import type { Logger } from './logger.ts'
+import type { Metrics } from './metrics.ts'
 import { type JobReporter, reportJobs } from './report-jobs.ts'
 import { type ProcessReporter, reportProcess } from './report-process.ts'
 import { reporting } from './reporting.ts'

@@ -1,5 +1,5 @@
-import { type Facts, type Logger, type LogLevel } from './logger.ts'
-import { type Metrics } from './metrics.ts'
+import type { Facts, Logger, LogLevel } from './logger.ts'
+import type { Metrics } from './metrics.ts'
 
 export interface Happening {
   readonly level: LogLevel

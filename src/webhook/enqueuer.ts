@@ -1,5 +1,5 @@
-import { type Enqueued } from '../queue/enqueued.ts'
-import { type ReplicationRequest } from '../replication/request.ts'
+import type { Enqueued } from '../queue/enqueued.ts'
+import type { ReplicationRequest } from '../replication/request.ts'
 
 /** The way into the queue. */
 export interface Enqueuer {

@@ -3,8 +3,8 @@ import { isManifestType } from '../../oci/media-types.ts'
 import { type Parsed, parsed, quoted, unparsable } from '../../oci/parsed.ts'
 import { parseRepository, parseTag, type Repository, type Tag } from '../../oci/reference.ts'
 import { authorizationOf, bearerOrPassword } from '../authorization.ts'
-import { type Delivery } from '../delivery.ts'
-import { type Dropped, type DropReason, type Format, type ParsedDelivery } from '../format.ts'
+import type { Delivery } from '../delivery.ts'
+import type { Dropped, DropReason, Format, ParsedDelivery } from '../format.ts'
 import {
   isJsonObject,
   type JsonObject,
@@ -13,7 +13,7 @@ import {
   textAt,
   valueAt,
 } from '../json-body.ts'
-import { type RegistryEvent } from '../registry-event.ts'
+import type { RegistryEvent } from '../registry-event.ts'
 import { matchesSecret } from '../secret.ts'
 import { saneId, toldAt } from '../told.ts'
 

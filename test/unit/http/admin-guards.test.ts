@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
-import { type RequestHandler } from 'express'
+import type { RequestHandler } from 'express'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createApp } from '../../../src/http/app.ts'
 import { basicAuth, type BasicCredentials } from '../../../src/http/basic-auth.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type RegistryEvent } from '../../../src/events/registry-event.ts'
+import type { RegistryEvent } from '../../../src/events/registry-event.ts'
 import {
   parseReference,
   type Reference,
@@ -8,9 +8,9 @@ import {
   type Tag,
 } from '../../../src/oci/reference.ts'
 import { decide, decideManual } from '../../../src/policy/decide.ts'
-import { type Decision } from '../../../src/policy/decision.ts'
-import { type Project } from '../../../src/policy/project.ts'
-import { type Digest } from '../../../src/oci/digest.ts'
+import type { Decision } from '../../../src/policy/decision.ts'
+import type { Project } from '../../../src/policy/project.ts'
+import type { Digest } from '../../../src/oci/digest.ts'
 
 const DIGEST = `sha256:${'ab'.repeat(32)}` as Digest
 const REPO = 'repository-filtered'

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { type Digest } from '../../../src/oci/digest.ts'
-import { type Outcome } from '../../../src/replication/outcome.ts'
-import { type Facts, type Logger, type LogLevel } from '../../../src/telemetry/logger.ts'
+import type { Digest } from '../../../src/oci/digest.ts'
+import type { Outcome } from '../../../src/replication/outcome.ts'
+import type { Facts, Logger, LogLevel } from '../../../src/telemetry/logger.ts'
 import { createMetrics, type QueueDepth } from '../../../src/telemetry/metrics.ts'
 import { createReporter, type Reporter } from '../../../src/telemetry/report.ts'
-import { type JobFacts } from '../../../src/telemetry/report-jobs.ts'
+import type { JobFacts } from '../../../src/telemetry/report-jobs.ts'
 
 const job: JobFacts = {
   ...{ eventId: 'event-1', jobId: '7', upstream: 'hq' },

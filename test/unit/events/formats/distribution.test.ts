@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Delivery } from '../../../../src/events/delivery.ts'
+import type { Delivery } from '../../../../src/events/delivery.ts'
 import { distribution } from '../../../../src/events/formats/distribution.ts'
 import { CAPTURE_SECRET } from '../../../fixtures/capture-distribution.ts'
 import { deliveryOf, readFixture, readFixtures } from '../../../fixtures/read-fixtures.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Delivery } from '../../../../src/events/delivery.ts'
+import type { Delivery } from '../../../../src/events/delivery.ts'
 import { pullMiss } from '../../../../src/events/formats/pull-miss.ts'
 
 const DIGEST = `sha256:${'ab'.repeat(32)}`

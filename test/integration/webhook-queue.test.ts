@@ -1,0 +1,151 @@
+import { Writable } from 'node:stream'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { SourceConfig } from '../../src/config/config.ts'
+import { createApp } from '../../src/http/app.ts'
+import { type HttpServer, startHttpServer } from '../../src/http/server.ts'
+import type { Project } from '../../src/policy/project.ts'
+import { ReplicationQueues } from '../../src/queue/queues.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
+import { createReporter } from '../../src/telemetry/report.ts'
+import { webhookRoutes } from '../../src/webhook/route.ts'
+import { startRegistry } from '../support/docker-registry.ts'
+import { eventually } from '../support/eventually.ts'
+import { buildImage } from '../support/image.ts'
+import { pushOverHttp } from '../support/push-over-http.ts'
+import { startRedis, type TestRedis } from '../support/redis.ts'
+
+const SECRET = 'orbit-secret'
+
+const project: Project = {
+  name: 'team',
+  upstreams: ['hq'],
+  autoSync: true,
+  repositories: { include: ['**'], exclude: [] },
+  tags: { include: ['*'], exclude: [] },
+  platforms: 'all',
+  referrers: true,
+  onUpstreamPush: 'always',
+}
+
+const sources = new Map<string, SourceConfig>([
+  ['edge', { id: 'edge', format: 'pull-miss', registry: 'local', secrets: [SECRET] }],
+  ['hq-push', { id: 'hq-push', format: 'distribution', registry: 'hq', secrets: [SECRET] }],
+])
+
+describe('the webhook with a real queue', () => {
+  let redis: TestRedis
+  let queues: ReplicationQueues
+  let server: HttpServer
+
+  beforeEach(async () => {
+    redis = await startRedis()
+    queues = new ReplicationQueues({
+      url: redis.url,
+      upstreams: ['hq'],
+      jobs: {
+        ...{ attempts: 3, backoffMs: 20, maxBackoffMs: 100 },
+        keepCompleted: { ageMs: 60_000, count: 100 },
+        keepFailed: { ageMs: 60_000, count: 100 },
+      },
+      onError: () => undefined,
+    })
+    await queues.ping()
+    const logger = createLogger({ level: 'error', pretty: false, stream: nowhere() })
+    const report = createReporter(logger, createMetrics())
+    const config = () => ({ sources, projects: [project], local: {}, upstreams: new Map() })
+    const app = createApp()
+    app.use(webhookRoutes({ config, enqueuer: queues, report }))
+    const address = { host: '127.0.0.1', port: 0 }
+    server = await startHttpServer(app, { address, configKey: 'listen' })
+  })
+
+  afterEach(async () => {
+    await server.stop(0)
+    await queues[Symbol.asyncDispose]()
+    await redis[Symbol.asyncDispose]()
+  })
+
+  it('makes one job of 500 deliveries of the same miss', async () => {
+    const answers = await Promise.all(Array.from({ length: 500 }, () => miss('1.0')))
+
+    const counts = answers.map(({ body }) => body as { accepted: number; duplicates: number })
+    expect(counts.filter(({ accepted }) => accepted === 1)).toHaveLength(1)
+    expect(counts.filter(({ duplicates }) => duplicates === 1)).toHaveLength(499)
+    expect(await jobs()).toHaveLength(1)
+  })
+
+  it('counts the second of two equal events in one delivery as a duplicate', async () => {
+    const event = {
+      action: 'push',
+      target: { repository: 'team/app', tag: '1.0', digest: `sha256:${'ab'.repeat(32)}` },
+    }
+
+    const { body } = await post('hq-push', { events: [event, event] })
+
+    expect(body).toEqual({ accepted: 1, ignored: 0, duplicates: 1 })
+  })
+
+  it('answers 503 within what a sender waits while Redis hangs, and queues nothing', async () => {
+    redis.pause()
+    const startedAt = performance.now()
+
+    const { status } = await miss('1.0')
+
+    const tookMs = performance.now() - startedAt
+    redis.resume()
+    expect(status).toBe(503)
+    expect(tookMs).toBeLessThan(5_000)
+  })
+
+  it('gets what happened while Redis was away by the repetition of the registry', async () => {
+    await using registry = await startRegistry({
+      notifications: [
+        {
+          name: 'pullsync',
+          url: `${server.url}/v1/events/hq-push`,
+          headers: { Authorization: `Bearer ${SECRET}` },
+          timeoutMs: 3_000,
+        },
+      ],
+    })
+    await using image = await buildImage({ index: false, layers: 1, layerBytes: 100 })
+    await redis.stop()
+    await pushOverHttp(image, { url: registry.url, repository: 'team/app', tag: '1.0' })
+    await eventually(async () => (await miss('probe')).status === 503)
+
+    await redis.start()
+
+    const [job] = await eventually(async () => {
+      const found = await jobs()
+      return found.length > 0 && found
+    })
+    expect(job?.data).toMatchObject({ repository: 'team/app', reference: '1.0', trigger: 'push' })
+  })
+
+  async function jobs() {
+    return await queues.of('hq').getJobs(['prioritized', 'waiting', 'delayed', 'active'])
+  }
+
+  async function miss(reference: string) {
+    return await post('edge', { repository: 'team/app', reference })
+  }
+
+  async function post(source: string, delivery: object) {
+    const response = await fetch(`${server.url}/v1/events/${source}`, {
+      method: 'POST',
+      body: JSON.stringify(delivery),
+      headers: { authorization: `Bearer ${SECRET}` },
+    })
+    const body: unknown = await response.json()
+    return { status: response.status, body }
+  }
+})
+
+function nowhere(): Writable {
+  return new Writable({
+    write(_chunk, _encoding, done) {
+      done()
+    },
+  })
+}
