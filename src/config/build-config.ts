@@ -1,19 +1,19 @@
 import { resolve } from 'node:path'
-import {
-  type AdminConfig,
-  type Config,
-  type ProjectConfig,
-  type RegistryConfig,
-  type SourceConfig,
-  type UpstreamConfig,
+import type {
+  AdminConfig,
+  Config,
+  ProjectConfig,
+  RegistryConfig,
+  SourceConfig,
+  UpstreamConfig,
 } from './config.ts'
 import { type ReadFiles, secretIn } from './file-references.ts'
-import {
-  type ConfigFile,
-  type ProjectSection,
-  type RegistrySection,
-  type SourceSection,
-  type UpstreamSection,
+import type {
+  ConfigFile,
+  ProjectSection,
+  RegistrySection,
+  SourceSection,
+  UpstreamSection,
 } from './schema.ts'
 
 /** Text of a file that the configuration names, read and checked before. */

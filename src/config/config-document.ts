@@ -1,5 +1,6 @@
 import {
   type Document,
+  isAlias,
   isMap,
   isScalar,
   isSeq,
@@ -10,7 +11,7 @@ import {
   visit,
 } from 'yaml'
 import { quoted } from '../oci/parsed.ts'
-import { type ConfigProblem } from './config-error.ts'
+import type { ConfigProblem } from './config-error.ts'
 import { type ConfigPath, formatPath, isSecretPath } from './config-path.ts'
 import { interpolate } from './interpolate.ts'
 import { locate, pathTo } from './yaml-location.ts'
@@ -75,11 +76,12 @@ interface Source {
 function describe(source: Source, env: NodeJS.ProcessEnv): ConfigDocument {
   const syntax = syntaxProblems(source)
   const aliases = quoteUnknownAliases(source)
+  const merges = removeWrongMerges(source)
   const variables = fillIn(source, env)
   const plain = toPlain(source)
   return {
     value: plain.value,
-    problems: [...syntax.problems, ...aliases, ...plain.problems, ...variables],
+    problems: [...syntax.problems, ...aliases, ...merges, ...plain.problems, ...variables],
     ...(syntax.brokenAtLine !== undefined && { brokenAtLine: syntax.brokenAtLine }),
     problemAt: (path, message) => problemAt(source, path, message),
     shown: (path) => shown(source, path),
@@ -129,6 +131,29 @@ function quoteUnknownAliases({ yaml, lines }: Source): readonly ConfigProblem[] 
     },
   })
   return problems
+}
+
+// Everything merged in must be a mapping; the parser throws otherwise.
+function removeWrongMerges(source: Source): readonly ConfigProblem[] {
+  const problems: ConfigProblem[] = []
+  visit(source.yaml, {
+    Pair(_, { key, value }, ancestors) {
+      if (!isScalar(key) || !isMergeKey(key) || isMergeable(source, value)) return undefined
+      const path = [...pathTo(key, ancestors), '<<']
+      problems.push(problemAt(source, path, 'expected a mapping to merge in, or an alias of one'))
+      return visit.REMOVE
+    },
+  })
+  return problems
+}
+
+function isMergeKey({ value, type }: Scalar): boolean {
+  return value === '<<' && type === 'PLAIN'
+}
+
+function isMergeable({ yaml }: Source, value: unknown): boolean {
+  const sources = isSeq(value) ? value.items : [value]
+  return sources.every((each) => isMap(isAlias(each) ? each.resolve(yaml) : each))
 }
 
 function fillIn(source: Source, env: NodeJS.ProcessEnv): readonly ConfigProblem[] {

@@ -1,5 +1,5 @@
-import { type FormatName } from '../events/formats.ts'
-import { type Project } from '../policy/project.ts'
+import type { FormatName } from '../events/formats.ts'
+import type { Project } from '../policy/project.ts'
 
 /** The configuration after validation: defaults filled in, secrets read, units converted. */
 export interface Config {

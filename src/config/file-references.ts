@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
-import { type ConfigProblem } from './config-error.ts'
-import { type ConfigDocument } from './config-document.ts'
-import { type ConfigPath } from './config-path.ts'
+import type { ConfigProblem } from './config-error.ts'
+import type { ConfigDocument } from './config-document.ts'
+import type { ConfigPath } from './config-path.ts'
 
 /** A file that the configuration names: a secret, or certificates. */
 export interface FileReference {

@@ -1,4 +1,4 @@
-import { type ConfigPath } from './config-path.ts'
+import type { ConfigPath } from './config-path.ts'
 
 /**
  * A problem that a rule found: where, and what. The message holds no value of the file, which may

@@ -1,4 +1,4 @@
-import { type Config } from './config.ts'
+import type { Config } from './config.ts'
 import { ConfigError } from './config-error.ts'
 import { loadConfig } from './load-config.ts'
 import { watchFile } from './watch-file.ts'

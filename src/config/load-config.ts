@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
-import { type Config } from './config.ts'
+import type { Config } from './config.ts'
 import { ConfigError } from './config-error.ts'
-import { type FileReference, type ReadFiles } from './file-references.ts'
+import type { FileReference, ReadFiles } from './file-references.ts'
 import { parseConfig } from './parse-config.ts'
 import { readBounded } from './read-bounded.ts'
 

@@ -1,4 +1,4 @@
-import { type Config, type ProjectConfig, type UpstreamConfig } from './config.ts'
+import type { Config, ProjectConfig, UpstreamConfig } from './config.ts'
 
 /**
  * One sentence for each key that the file sets and this version accepts without acting on it, so

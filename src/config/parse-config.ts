@@ -1,8 +1,8 @@
 import { dirname } from 'node:path'
 import { buildConfig } from './build-config.ts'
-import { type Config } from './config.ts'
+import type { Config } from './config.ts'
 import { type ConfigDocument, readDocument } from './config-document.ts'
-import { type ConfigProblem } from './config-error.ts'
+import type { ConfigProblem } from './config-error.ts'
 import { type ConfigPath, formatPath } from './config-path.ts'
 import {
   fileProblems,

@@ -1,6 +1,6 @@
-import { type ConfigDocument } from './config-document.ts'
-import { type ConfigProblem } from './config-error.ts'
-import { type ConfigPath } from './config-path.ts'
+import type { ConfigDocument } from './config-document.ts'
+import type { ConfigProblem } from './config-error.ts'
+import type { ConfigPath } from './config-path.ts'
 
 /** A problem at that path; a message that says what was expected ends with what the file has. */
 export function problemWithValue(

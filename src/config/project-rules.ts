@@ -1,5 +1,5 @@
 import { listOf, type Mapping, mappingOf, textAt } from './outline.ts'
-import { type Finding } from './finding.ts'
+import type { Finding } from './finding.ts'
 import { oneOfUpstreams } from './one-of-upstreams.ts'
 
 /** What projects say of upstreams and of each other. */

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { type ReadFile } from './file-references.ts'
+import type { ReadFile } from './file-references.ts'
 
 /** Larger than any configuration, secret or bundle of certificates. */
 export const MAX_FILE_BYTES = 1024 * 1024

@@ -1,6 +1,6 @@
-import { type ConfigPath } from './config-path.ts'
+import type { ConfigPath } from './config-path.ts'
 import { type Mapping, mappingOf, textAt } from './outline.ts'
-import { type Finding } from './finding.ts'
+import type { Finding } from './finding.ts'
 import { isLoopback, parseAddress, parseFlag } from './scalars.ts'
 import { parseRegistryUrl } from './urls.ts'
 

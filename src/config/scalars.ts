@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { parsed, type Parsed, quoted, unparsable } from '../oci/parsed.ts'
-import { type Address } from './config.ts'
+import type { Address } from './config.ts'
 
 /** What a value may be at least and at most, both included. */
 export interface Range {

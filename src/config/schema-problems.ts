@@ -1,7 +1,7 @@
-import { type z } from 'zod'
-import { type ConfigDocument } from './config-document.ts'
-import { type ConfigProblem } from './config-error.ts'
-import { type ConfigPath } from './config-path.ts'
+import type { z } from 'zod'
+import type { ConfigDocument } from './config-document.ts'
+import type { ConfigProblem } from './config-error.ts'
+import type { ConfigPath } from './config-path.ts'
 import { didYouMean } from './did-you-mean.ts'
 import { problemWithValue } from './problem-with-value.ts'
 

@@ -1,7 +1,7 @@
-import { type ConfigPath } from './config-path.ts'
+import type { ConfigPath } from './config-path.ts'
 import { mappingOf, textAt } from './outline.ts'
 import { oneOfUpstreams } from './one-of-upstreams.ts'
-import { type Finding } from './finding.ts'
+import type { Finding } from './finding.ts'
 
 /** Whose events a source sends, and that only it can send them. */
 export function sourceRules(

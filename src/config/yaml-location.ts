@@ -1,5 +1,5 @@
 import { type Document, isAlias, isMap, isPair, isScalar, isSeq, type Node } from 'yaml'
-import { type ConfigPath } from './config-path.ts'
+import type { ConfigPath } from './config-path.ts'
 
 /** The part of a YAML document at a path, or the nearest above it that there is. */
 export interface Located {

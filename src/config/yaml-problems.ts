@@ -1,4 +1,4 @@
-import { type ErrorCode } from 'yaml'
+import type { ErrorCode } from 'yaml'
 
 // The parser's own messages can quote the file, and with it a secret; these cannot.
 const MESSAGES: Readonly<Partial<Record<ErrorCode, string>>> = {

@@ -1,7 +1,7 @@
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type ConfigError } from '../../../src/config/config-error.ts'
+import type { ConfigError } from '../../../src/config/config-error.ts'
 import { type ConfigChange, type LiveConfig, watchConfig } from '../../../src/config/live-config.ts'
 import { eventually } from '../../support/eventually.ts'
 import { tempFolder, type TempFolder } from '../../support/temp-folder.ts'

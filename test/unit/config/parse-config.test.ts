@@ -430,6 +430,11 @@ const MISTAKES: readonly (readonly [string, Parameters<typeof yamlWith>[0], stri
     '2:1  the key stands here twice',
   ],
   [
+    'a merge of what is no mapping',
+    { projects: 'projects:\n  - {name: team, upstream: hq, <<: [1]}' },
+    '8:32  projects[0]["<<"]: expected a mapping to merge in, or an alias of one',
+  ],
+  [
     'a tab',
     { local: 'local:\n\turl: http://127.0.0.1:5000' },
     '3:1  indent with spaces: YAML allows no tabs there',
