@@ -1,5 +1,5 @@
 import { type LiveConfig, watchConfig } from './config/live-config.ts'
-import { type ProcessReporter } from './telemetry/report-process.ts'
+import type { ProcessReporter } from './telemetry/report-process.ts'
 
 /**
  * A root's configuration, read again on SIGHUP and when its file changes. An invalid one is reported

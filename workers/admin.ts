@@ -1,11 +1,11 @@
-import { type Address } from '../src/config/config.ts'
+import type { Address } from '../src/config/config.ts'
 import { createApp } from '../src/http/app.ts'
 import { notFound, unexpectedErrors } from '../src/http/errors.ts'
 import { healthRoutes } from '../src/http/health.ts'
 import { metricsRoute } from '../src/http/metrics-route.ts'
 import { type HttpServer, startHttpServer } from '../src/http/server.ts'
-import { type ReplicationQueues } from '../src/queue/queues.ts'
-import { type Telemetry } from '../src/telemetry/telemetry.ts'
+import type { ReplicationQueues } from '../src/queue/queues.ts'
+import type { Telemetry } from '../src/telemetry/telemetry.ts'
 
 export interface WorkerAdmin {
   readonly telemetry: Telemetry

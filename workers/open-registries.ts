@@ -1,4 +1,4 @@
-import { type Config, type RegistryConfig } from '../src/config/config.ts'
+import type { Config, RegistryConfig } from '../src/config/config.ts'
 import { openRegistry, type Registry } from '../src/registry/registry.ts'
 import { USER_AGENT } from '../src/version.ts'
 

@@ -1,13 +1,13 @@
 import { formatImageName } from '../src/oci/reference.ts'
-import { type Replicate } from '../src/queue/job-worker.ts'
-import { type BlobFlights } from '../src/replication/blob-flights.ts'
+import type { Replicate } from '../src/queue/job-worker.ts'
+import type { BlobFlights } from '../src/replication/blob-flights.ts'
 import { ReplicationError } from '../src/replication/errors.ts'
-import { type Outcome } from '../src/replication/outcome.ts'
-import { type ContentSource } from '../src/replication/ports.ts'
+import type { Outcome } from '../src/replication/outcome.ts'
+import type { ContentSource } from '../src/replication/ports.ts'
 import { replicate } from '../src/replication/replicate.ts'
-import { type ReplicationRequest } from '../src/replication/request.ts'
-import { type TransferSlots } from '../src/replication/transfer-slots.ts'
-import { type OpenRegistries } from './open-registries.ts'
+import type { ReplicationRequest } from '../src/replication/request.ts'
+import type { TransferSlots } from '../src/replication/transfer-slots.ts'
+import type { OpenRegistries } from './open-registries.ts'
 
 export interface JobSurroundings {
   readonly registries: OpenRegistries

@@ -1,7 +1,7 @@
-import { type JobFacts, type JobListener } from '../src/queue/job-worker.ts'
+import type { JobFacts, JobListener } from '../src/queue/job-worker.ts'
 import { dispositionOf } from '../src/queue/retry.ts'
-import { type JobFacts as ReportedJob } from '../src/telemetry/report-jobs.ts'
-import { type Reporter } from '../src/telemetry/report.ts'
+import type { JobFacts as ReportedJob } from '../src/telemetry/report-jobs.ts'
+import type { Reporter } from '../src/telemetry/report.ts'
 
 /** Every turn in a job's life as log line and metric. */
 export function reportingListener(reporter: Reporter): JobListener {

@@ -1,5 +1,5 @@
-import { type Config } from '../src/config/config.ts'
-import { type Presence } from '../src/queue/presence.ts'
+import type { Config } from '../src/config/config.ts'
+import type { Presence } from '../src/queue/presence.ts'
 import { TransferSlots } from '../src/replication/transfer-slots.ts'
 
 /** The slots for transfers of each upstream: this worker's share of what the configuration allows. */

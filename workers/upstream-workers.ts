@@ -1,8 +1,8 @@
-import { type Redis } from 'ioredis'
-import { type Config } from '../src/config/config.ts'
+import type { Redis } from 'ioredis'
+import type { Config } from '../src/config/config.ts'
 import { type JobListener, JobWorker, type Replicate } from '../src/queue/job-worker.ts'
-import { type Presence } from '../src/queue/presence.ts'
-import { type ReplicationQueues } from '../src/queue/queues.ts'
+import type { Presence } from '../src/queue/presence.ts'
+import type { ReplicationQueues } from '../src/queue/queues.ts'
 
 export interface UpstreamWorkersOptions {
   readonly queues: ReplicationQueues

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
-import { type RootOptions } from '../src/cli/roots.ts'
+import type { RootOptions } from '../src/cli/roots.ts'
 import { Stack } from '../src/lifecycle/stack.ts'
 import { untilAborted } from '../src/lifecycle/until-aborted.ts'
 import { openConfig } from '../src/open-config.ts'

@@ -1,4 +1,4 @@
-import { type Digest } from './digest.ts'
+import type { Digest } from './digest.ts'
 
 /** OCI image-spec, descriptor.md#platform. */
 export interface Platform {

@@ -1,4 +1,4 @@
-import { type Descriptor, type Platform } from './descriptor.ts'
+import type { Descriptor, Platform } from './descriptor.ts'
 import { algorithmOf, type Digest, digestOf, parseDigest } from './digest.ts'
 import { isIndexType, isManifestType, isSchema1Type } from './media-types.ts'
 import { type Parsed, parsed, quoted, unparsable } from './parsed.ts'

@@ -1,6 +1,6 @@
-import { type Redis } from 'ioredis'
-import { type Outcome } from '../replication/outcome.ts'
-import { type ReplicationQueue } from './queues.ts'
+import type { Redis } from 'ioredis'
+import type { Outcome } from '../replication/outcome.ts'
+import type { ReplicationQueue } from './queues.ts'
 
 /**
  * How long a miss of the same image is answered by how the last job ended, in milliseconds.
@@ -21,13 +21,6 @@ export const REMEMBERED_MS: Readonly<Record<Outcome['kind'] | 'failed', number>>
 const REMEMBER = `
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return 0`
-
-const FORGET = `
-local forgotten = 0
-for _, key in ipairs(KEYS) do
-  if redis.call('PTTL', key) > 0 then forgotten = forgotten + redis.call('DEL', key) end
-end
-return forgotten`
 
 const CLAIM = `
 local holder = redis.call('GET', KEYS[1])
@@ -52,15 +45,6 @@ export async function rememberEnding(
   await redis.eval(REMEMBER, 1, key, job.id, REMEMBERED_MS[ending])
 }
 
-/** Lets work be asked for again that ended a moment ago; what is queued or running stays known. */
-export async function forgetEndings(
-  redis: Redis,
-  queue: ReplicationQueue,
-  ids: readonly string[],
-): Promise<void> {
-  await redis.eval(FORGET, ids.length, ...ids.map((id) => deduplicationKey(queue, id)))
-}
-
 /** Makes misses of the same image wait for this job, which is about to run once more. */
 export async function claimDeduplication(
   redis: Redis,
@@ -71,6 +55,6 @@ export async function claimDeduplication(
   await redis.eval(CLAIM, 1, deduplicationKey(queue, job.deduplicationId), job.id)
 }
 
-function deduplicationKey(queue: ReplicationQueue, id: string): string {
+export function deduplicationKey(queue: ReplicationQueue, id: string): string {
   return queue.toKey(`de:${id}`)
 }

@@ -1,4 +1,4 @@
-import { type Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 
 /** How an upstream has been answering lately, as its jobs saw it. Times are milliseconds since 1970. */
 export interface UpstreamHealth {

@@ -1,6 +1,6 @@
 import { claimDeduplication } from './endings.ts'
 import { type FoundJob, findJob } from './job-records.ts'
-import { type ReplicationQueues } from './queues.ts'
+import type { ReplicationQueues } from './queues.ts'
 
 /** What became of one job that was to be changed. */
 export type ActionResult =

@@ -1,8 +1,8 @@
-import { type Outcome } from '../replication/outcome.ts'
-import { type Progress } from '../replication/progress.ts'
-import { type ReplicationRequest } from '../replication/request.ts'
+import type { Outcome } from '../replication/outcome.ts'
+import type { Progress } from '../replication/progress.ts'
+import type { ReplicationRequest } from '../replication/request.ts'
 import { parsePayload } from './payload.ts'
-import { type ReplicationJob, type ReplicationQueue, type ReplicationQueues } from './queues.ts'
+import type { ReplicationJob, ReplicationQueue, ReplicationQueues } from './queues.ts'
 
 export const JOB_STATES = ['failed', 'active', 'waiting', 'delayed', 'completed'] as const
 export type JobState = (typeof JOB_STATES)[number]

@@ -1,10 +1,10 @@
 import { WaitingError, Worker } from 'bullmq'
-import { type Redis } from 'ioredis'
-import { type JobsConfig } from '../config/config.ts'
-import { type Outcome } from '../replication/outcome.ts'
-import { type Progress } from '../replication/progress.ts'
+import type { Redis } from 'ioredis'
+import type { JobsConfig } from '../config/config.ts'
+import type { Outcome } from '../replication/outcome.ts'
+import type { Progress } from '../replication/progress.ts'
 import { ReplicationError } from '../replication/errors.ts'
-import { type ReplicationRequest } from '../replication/request.ts'
+import type { ReplicationRequest } from '../replication/request.ts'
 import { rememberEnding } from './endings.ts'
 import { recordFailure, recordSuccess } from './health.ts'
 import { parsePayload } from './payload.ts'
@@ -175,7 +175,9 @@ export class JobWorker implements AsyncDisposable {
     const retryAfterMs = retryAfterOf(error)
     if (retryAfterMs > 0) {
       // Without Redis nobody can start anything either.
-      await queue.rateLimit(retryAfterMs).catch(listener.connectionError)
+      await queue.rateLimit(retryAfterMs).catch((cause: unknown) => {
+        listener.connectionError(new Error('cannot hold the upstream', { cause }))
+      })
       listener.held(facts.upstream, retryAfterMs)
     }
     const jobError = asJobError(error)

@@ -1,4 +1,4 @@
-import { type Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 
 const BEAT_MS = 5_000
 /** Three missed beats, and a worker no longer counts. */

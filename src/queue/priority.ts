@@ -1,4 +1,4 @@
-import { type Trigger } from '../replication/request.ts'
+import type { Trigger } from '../replication/request.ts'
 
 /** BullMQ takes the lowest number first. Somebody waits for a miss; nobody waits for a resync. */
 export const PRIORITY: Readonly<Record<Trigger, number>> = {

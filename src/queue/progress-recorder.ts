@@ -1,5 +1,5 @@
-import { type Progress } from '../replication/progress.ts'
-import { type ReplicationJob } from './queues.ts'
+import type { Progress } from '../replication/progress.ts'
+import type { ReplicationJob } from './queues.ts'
 
 /** People watch; four times a second is fast enough for them and no load for Redis. */
 const INTERVAL_MS = 250

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { type Job, Queue } from 'bullmq'
-import { type Redis } from 'ioredis'
-import { type JobsConfig } from '../config/config.ts'
-import { type ReplicationRequest } from '../replication/request.ts'
+import type { Redis } from 'ioredis'
+import type { JobsConfig } from '../config/config.ts'
+import type { ReplicationRequest } from '../replication/request.ts'
 import { type ConnectionErrorListener, openProducerConnection, whenReady } from './connection.ts'
-import { forgetEndings } from './endings.ts'
-import { type Enqueued } from './enqueued.ts'
+import type { Enqueued } from './enqueued.ts'
 import { QueueUnavailableError } from './errors.ts'
+import { makeWay } from './make-way.ts'
 import { deduplicationId } from './payload.ts'
 import { PRIORITY } from './priority.ts'
 
@@ -108,12 +108,9 @@ export class ReplicationQueues implements AsyncDisposable {
     requests: readonly ReplicationRequest[],
   ): Promise<readonly Enqueued[]> {
     const queue = await this.#usable(upstream)
-    // A miss that repeats one just answered is no news. Everything else is: a push says that
-    // something changed, a person knows why they ask again.
-    const news = requests.filter(({ trigger }) => trigger !== 'miss')
-    if (news.length > 0) await forgetEndings(this.redis, queue, news.map(deduplicationId))
     const jobs = requests.map((request) => this.#jobOf(upstream, request))
-    const added = await queue.addBulk(jobs)
+    // One connection keeps the order, so neither has to wait for the other's answer.
+    const [, added] = await Promise.all([makeWay(this.redis, queue, requests), queue.addBulk(jobs)])
     return added.map(({ id = '' }, i) => ({ jobId: id, duplicate: id !== jobs[i]?.opts.jobId }))
   }
 

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { openProducerConnection } from './connection.ts'
 import { QueueUnavailableError } from './errors.ts'
@@ -30,16 +31,24 @@ export async function redisAnswers(url: string): Promise<boolean> {
   }
 }
 
-/** Ends a Redis that nobody else is connected to. */
-export async function shutDownIfUnused(url: string): Promise<void> {
+/** Ends a Redis that nobody else is connected to; whether it has ended within ten seconds. */
+export async function shutDownUnused(url: string): Promise<boolean> {
   const redis = openProducerConnection(url, () => undefined)
   try {
     await waitUntilReady(redis, AbortSignal.timeout(1_000))
     const clients = String(await redis.call('CLIENT', 'LIST', 'TYPE', 'normal')).trim()
-    if (clients.split('\n').length === 1) await redis.shutdown()
-  } catch {
-    // It answers a shutdown by closing the connection; one that is gone needs none.
+    if (clients.split('\n').length > 1) return false
+    // It answers by closing the connection once everything is on disk.
+    await redis.shutdown().catch(() => undefined)
   } finally {
     redis.disconnect()
   }
+  for (let waited = 0; waited < SHUTDOWN_WITHIN_MS; waited += ASK_EVERY_MS) {
+    if (!(await redisAnswers(url))) return true
+    await delay(ASK_EVERY_MS)
+  }
+  return false
 }
+
+const SHUTDOWN_WITHIN_MS = 10_000
+const ASK_EVERY_MS = 100

@@ -1,5 +1,5 @@
 import { UnrecoverableError } from 'bullmq'
-import { type JobsConfig } from '../config/config.ts'
+import type { JobsConfig } from '../config/config.ts'
 import { type Disposition, ReplicationError } from '../replication/errors.ts'
 
 /** Quotas and read-only modes last; asking every minute only fills logs. */

@@ -1,7 +1,7 @@
 import { readHealth, type UpstreamHealth } from './health.ts'
 import { JOB_STATES, type JobState } from './job-records.ts'
 import { countWorkers } from './presence.ts'
-import { type ReplicationQueue, type ReplicationQueues } from './queues.ts'
+import type { ReplicationQueue, ReplicationQueues } from './queues.ts'
 
 /** One upstream's queue at a glance. */
 export interface UpstreamStatus {

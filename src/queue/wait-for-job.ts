@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { findJob, type JobRecord } from './job-records.ts'
-import { type ReplicationQueues } from './queues.ts'
+import type { ReplicationQueues } from './queues.ts'
 
 const POLL_MS = 250
 

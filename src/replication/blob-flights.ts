@@ -1,5 +1,5 @@
-import { type Digest } from '../oci/digest.ts'
-import { type Repository } from '../oci/reference.ts'
+import type { Digest } from '../oci/digest.ts'
+import type { Repository } from '../oci/reference.ts'
 
 /** Where the blob landed; undefined when that transfer failed. */
 export type Landing = Repository | undefined

@@ -1,10 +1,10 @@
-import { type Descriptor } from '../oci/descriptor.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
 import { isNonDistributable } from '../oci/media-types.ts'
-import { type BlobFlights, type Landing } from './blob-flights.ts'
+import type { BlobFlights, Landing } from './blob-flights.ts'
 import { meteredBody } from './metered-body.ts'
-import { type ContentSource, type ContentTarget } from './ports.ts'
-import { type Tally } from './tally.ts'
-import { type TransferSlots } from './transfer-slots.ts'
+import type { ContentSource, ContentTarget } from './ports.ts'
+import type { Tally } from './tally.ts'
+import type { TransferSlots } from './transfer-slots.ts'
 
 /** What copying one blob needs; the same for every blob of one copy. */
 export interface BlobCopy {

@@ -1,8 +1,8 @@
 import { type Descriptor, matchesPlatform } from '../oci/descriptor.ts'
-import { type Digest } from '../oci/digest.ts'
-import { type Manifest } from '../oci/manifest.ts'
+import type { Digest } from '../oci/digest.ts'
+import type { Manifest } from '../oci/manifest.ts'
 import { isManifestType } from '../oci/media-types.ts'
-import { type Reference } from '../oci/reference.ts'
+import type { Reference } from '../oci/reference.ts'
 import { type BlobCopy, copyBlob } from './copy-blob.ts'
 import { ReplicationError } from './errors.ts'
 

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Digest } from '../oci/digest.ts'
-import { type Manifest } from '../oci/manifest.ts'
-import { type Reference } from '../oci/reference.ts'
-import { type ContentSource, type ManifestHead } from './ports.ts'
-import { type ReplicationRequest } from './request.ts'
+import type { Digest } from '../oci/digest.ts'
+import type { Manifest } from '../oci/manifest.ts'
+import type { Reference } from '../oci/reference.ts'
+import type { ContentSource, ManifestHead } from './ports.ts'
+import type { ReplicationRequest } from './request.ts'
 
 export type Found =
   | { readonly kind: 'same'; readonly digest: Digest }

@@ -1,4 +1,4 @@
-import { type Digest } from '../oci/digest.ts'
+import type { Digest } from '../oci/digest.ts'
 
 /** How a job ended as expected. Everything else is thrown. */
 export type Outcome =

@@ -1,8 +1,8 @@
-import { type Readable } from 'node:stream'
-import { type Descriptor } from '../oci/descriptor.ts'
-import { type Digest } from '../oci/digest.ts'
-import { type Manifest } from '../oci/manifest.ts'
-import { type Reference, type Repository } from '../oci/reference.ts'
+import type { Readable } from 'node:stream'
+import type { Descriptor } from '../oci/descriptor.ts'
+import type { Digest } from '../oci/digest.ts'
+import type { Manifest } from '../oci/manifest.ts'
+import type { Reference, Repository } from '../oci/reference.ts'
 
 /** What a HEAD of a manifest tells. */
 export interface ManifestHead {

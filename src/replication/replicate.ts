@@ -1,15 +1,15 @@
 import { matchesPlatform } from '../oci/descriptor.ts'
-import { type Manifest } from '../oci/manifest.ts'
-import { type BlobFlights } from './blob-flights.ts'
+import type { Manifest } from '../oci/manifest.ts'
+import type { BlobFlights } from './blob-flights.ts'
 import { copyGraph } from './copy-graph.ts'
 import { ReplicationError } from './errors.ts'
 import { findManifest } from './find-manifest.ts'
-import { type Outcome } from './outcome.ts'
-import { type ContentSource, type ContentTarget, type ManifestHead } from './ports.ts'
-import { type Progress } from './progress.ts'
+import type { Outcome } from './outcome.ts'
+import type { ContentSource, ContentTarget, ManifestHead } from './ports.ts'
+import type { Progress } from './progress.ts'
 import { type ReplicationRequest, TRIGGERS } from './request.ts'
 import { Tally } from './tally.ts'
-import { type TransferSlots } from './transfer-slots.ts'
+import type { TransferSlots } from './transfer-slots.ts'
 
 export interface Replication {
   /** The upstream's repository that the request names. */

@@ -1,5 +1,5 @@
-import { type Digest } from '../oci/digest.ts'
-import { type Reference, type Repository } from '../oci/reference.ts'
+import type { Digest } from '../oci/digest.ts'
+import type { Reference, Repository } from '../oci/reference.ts'
 
 /** Why something is copied; the order is the order of urgency. */
 export const TRIGGERS = ['miss', 'manual', 'push', 'revalidate', 'resync'] as const

@@ -1,5 +1,5 @@
-import { type BlobCounts } from './outcome.ts'
-import { type Progress } from './progress.ts'
+import type { BlobCounts } from './outcome.ts'
+import type { Progress } from './progress.ts'
 
 /** What one copy has done so far. */
 export class Tally {

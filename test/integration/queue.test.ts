@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type JobsConfig } from '../../src/config/config.ts'
+import type { JobsConfig } from '../../src/config/config.ts'
 import { openWorkerConnection } from '../../src/queue/connection.ts'
 import { QueueUnavailableError } from '../../src/queue/errors.ts'
 import { retryJob } from '../../src/queue/job-actions.ts'
@@ -7,11 +7,11 @@ import { findJob, JOB_STATES, type JobState, listJobs } from '../../src/queue/jo
 import { type JobListener, JobWorker, type Replicate } from '../../src/queue/job-worker.ts'
 import { ReplicationQueues } from '../../src/queue/queues.ts'
 import { readCounts } from '../../src/queue/upstream-status.ts'
-import { type Digest } from '../../src/oci/digest.ts'
-import { type Reference, type Repository } from '../../src/oci/reference.ts'
+import type { Digest } from '../../src/oci/digest.ts'
+import type { Reference, Repository } from '../../src/oci/reference.ts'
 import { ReplicationError } from '../../src/replication/errors.ts'
-import { type Outcome } from '../../src/replication/outcome.ts'
-import { type ReplicationRequest } from '../../src/replication/request.ts'
+import type { Outcome } from '../../src/replication/outcome.ts'
+import type { ReplicationRequest } from '../../src/replication/request.ts'
 import { eventually } from '../support/eventually.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 
@@ -166,6 +166,32 @@ describe('the queue', () => {
     const triggers = (await jobs('completed')).map((job) => job.request?.trigger)
     expect(triggers.toSorted()).toEqual(['miss', 'push'])
     expect(await jobs('active', 'waiting', 'delayed')).toEqual([])
+  })
+
+  it('does not let a job that only refreshes what is held swallow a miss', async () => {
+    const notHeld: Outcome = { kind: 'refused', reason: 'not held locally' }
+    const refresh = request({ trigger: 'push', onlyIfPresent: true })
+    await queues.enqueue([refresh])
+    const [waiting] = await queues.enqueue([request()])
+    expect(waiting?.duplicate).toBe(false)
+    startWorker(({ onlyIfPresent }) => Promise.resolve(onlyIfPresent ? notHeld : copied))
+    await eventually(async () => (await jobs('completed')).length === 2)
+
+    const other = { reference: '2.0' as Reference }
+    await queues.enqueue([{ ...refresh, ...other }])
+    await eventually(async () => (await jobs('completed')).length === 3)
+    const [ended] = await queues.enqueue([request(other)])
+    expect(ended?.duplicate).toBe(false)
+  })
+
+  it('does not let a miss wait where the same work waits further back', async () => {
+    const [resync] = await queues.enqueue([request({ trigger: 'resync' })])
+    const [miss] = await queues.enqueue([request()])
+    const [again] = await queues.enqueue([request()])
+
+    expect(miss?.duplicate).toBe(false)
+    expect(again).toEqual({ jobId: miss?.jobId, duplicate: true })
+    expect(resync?.jobId).not.toBe(miss?.jobId)
   })
 
   it('takes misses before pushes before resyncs', async () => {

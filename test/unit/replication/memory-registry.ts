@@ -1,15 +1,15 @@
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import { type Descriptor } from '../../../src/oci/descriptor.ts'
+import type { Descriptor } from '../../../src/oci/descriptor.ts'
 import { type Digest, digestOf, isDigest } from '../../../src/oci/digest.ts'
 import { type Manifest, parseManifest } from '../../../src/oci/manifest.ts'
 import { OCI_INDEX, OCI_MANIFEST } from '../../../src/oci/media-types.ts'
-import { type Reference, type Repository } from '../../../src/oci/reference.ts'
+import type { Reference, Repository } from '../../../src/oci/reference.ts'
 import { ReplicationError } from '../../../src/replication/errors.ts'
-import {
-  type ContentSource,
-  type ContentTarget,
-  type ManifestHead,
+import type {
+  ContentSource,
+  ContentTarget,
+  ManifestHead,
 } from '../../../src/replication/ports.ts'
 
 /** One repository in memory that notes what it was asked, in order. */

@@ -1,0 +1,45 @@
+import type { Redis } from 'ioredis'
+import type { ReplicationRequest } from '../replication/request.ts'
+import { deduplicationKey } from './endings.ts'
+import { deduplicationId } from './payload.ts'
+import { PRIORITY } from './priority.ts'
+import type { ReplicationQueue } from './queues.ts'
+
+// Which known job makes a request a duplicate is BullMQ's to say, by the deduplication key. Here the
+// keys are dropped of those that do not do what is asked for:
+// - one that has ended, unless the request is a miss, which its ending still answers;
+// - one that only refreshes what is held, when the request is to bring what is not;
+// - one that waits further back in the queue than this request may be made to wait.
+// The job itself stays. When its turn comes it finds its work done, which costs one HEAD.
+const MAKE_WAY = `
+local prefix = ARGV[1]
+for i, key in ipairs(KEYS) do
+  local endings, brings, priority = ARGV[i * 3 - 1], ARGV[i * 3], tonumber(ARGV[i * 3 + 1])
+  local id = redis.call('GET', key)
+  if id then
+    local drop = endings == 'forget' and redis.call('PTTL', key) > 0
+    if not drop and brings == 'brings' then
+      local data = redis.call('HGET', prefix .. id, 'data')
+      drop = data and string.find(data, '"onlyIfPresent":true', 1, true)
+    end
+    if not drop and redis.call('ZSCORE', prefix .. 'prioritized', id) then
+      drop = tonumber(redis.call('HGET', prefix .. id, 'priority') or 0) > priority
+    end
+    if drop then redis.call('DEL', key) end
+  end
+end`
+
+/** To be sent before the requests are added, on the same connection. */
+export async function makeWay(
+  redis: Redis,
+  queue: ReplicationQueue,
+  requests: readonly ReplicationRequest[],
+): Promise<void> {
+  const keys = requests.map((request) => deduplicationKey(queue, deduplicationId(request)))
+  const wanted = requests.flatMap(({ trigger, onlyIfPresent }) => [
+    trigger === 'miss' ? 'keep' : 'forget',
+    onlyIfPresent ? 'refreshes' : 'brings',
+    PRIORITY[trigger],
+  ])
+  await redis.eval(MAKE_WAY, keys.length, ...keys, queue.toKey(''), ...wanted)
+}

@@ -1,0 +1,195 @@
+import type { RegistryOptions } from '../support/registry-config.ts'
+import { startRegistry, type TestRegistry } from '../support/docker-registry.ts'
+import { eventually } from '../support/eventually.ts'
+import { freePort } from '../support/free-port.ts'
+import { buildImage, type BuiltImage, type ImageOptions } from '../support/image.ts'
+import { pushOverHttp } from '../support/push-over-http.ts'
+import { type PullsyncProcess, startPullsync } from '../support/pullsync-process.ts'
+import { startRedis, type TestRedis } from '../support/redis.ts'
+
+export const SECRET = 'edge-secret-of-the-tests'
+
+export interface SiteOptions {
+  readonly upstream?: RegistryOptions
+  readonly local?: RegistryOptions
+  /** Workers as processes of their own, beside one `pullsync serve`; 1 unless told. */
+  readonly workers?: number
+  /** Lines of the upstream's part of the configuration, indented by four. */
+  readonly upstreamConfig?: string
+  readonly jobs?: string
+  /** Lines of the project's part, indented by four. */
+  readonly project?: string
+}
+
+/** An edge site: a local registry, an upstream, Redis, `pullsync serve` and workers, all real. */
+export interface Site extends AsyncDisposable {
+  readonly upstream: TestRegistry
+  readonly local: TestRegistry
+  readonly redis: TestRedis
+  readonly serve: PullsyncProcess
+  readonly workers: readonly PullsyncProcess[]
+  readonly events: string
+  readonly admin: string
+  startWorker(): Promise<PullsyncProcess>
+  /** Builds an image and pushes it upstream. */
+  publish(name: string, options?: ImageOptions): Promise<BuiltImage>
+  /** Posts to `/v1/events/:source` with the secret. */
+  post(source: string, body: unknown): Promise<Answer>
+  miss(repository: string, reference: string): Promise<Answer>
+  jobs(...args: string[]): Promise<readonly JobJson[]>
+}
+
+export interface Answer {
+  readonly status: number
+  readonly body: unknown
+}
+
+/** What of `pullsync jobs list --json` the tests look at. */
+export interface JobJson {
+  readonly id: string
+  readonly state: string
+  readonly image: string
+  readonly attemptsMade: number
+  readonly outcome?: { readonly kind: string; readonly reason?: string }
+  readonly failedReason?: string
+  readonly trigger: string
+}
+
+export async function startSite(options: SiteOptions = {}): Promise<Site> {
+  const parts = new AsyncDisposableList()
+  try {
+    return await startParts(parts, options)
+  } catch (error) {
+    await parts[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+async function startParts(parts: AsyncDisposableList, options: SiteOptions): Promise<Site> {
+  const [listen, admin] = [await freePort(), await freePort()]
+  const events = `http://127.0.0.1:${listen}/v1/events`
+  const notify = (source: string) => [
+    {
+      name: 'pullsync',
+      url: `${events}/${source}`,
+      headers: { Authorization: `Bearer ${SECRET}` },
+    },
+  ]
+  const [redis, upstream, local] = await Promise.all([
+    parts.add(startRedis()),
+    parts.add(startRegistry({ notifications: notify('hq-push'), ...options.upstream })),
+    parts.add(startRegistry({ notifications: notify('edge'), ...options.local })),
+  ])
+  const config = configuration({ listen, admin, redis, upstream, local }, options)
+  const serve = await parts.add(
+    startPullsync({ args: ['serve'], config, readyUrl: `http://127.0.0.1:${admin}/readyz` }),
+  )
+  const startWorker = () =>
+    parts.add(startPullsync({ args: ['worker'], config, readyLine: /process started/ }))
+  const workers = await Promise.all(Array.from({ length: options.workers ?? 1 }, startWorker))
+  const post = (source: string, body: unknown) => postTo(`${events}/${source}`, body)
+  return {
+    upstream,
+    local,
+    redis,
+    serve,
+    workers,
+    events,
+    admin: `http://127.0.0.1:${admin}`,
+    startWorker,
+    post,
+    miss: (repository, reference) => post('miss', { repository, reference }),
+    async publish(name, image) {
+      const built = await parts.add(buildImage(image))
+      const [repository = '', tag = ''] = name.split(':')
+      await pushOverHttp(built, { url: upstream.url, repository, tag })
+      return built
+    },
+    async jobs(...args) {
+      const { stdout, stderr, code } = await serve.run(['jobs', 'list', '--json', ...args])
+      if (code !== 0) throw new Error(stderr)
+      return JSON.parse(stdout) as JobJson[]
+    },
+    [Symbol.asyncDispose]: () => parts[Symbol.asyncDispose](),
+  }
+}
+
+interface Addresses extends Pick<Site, 'redis' | 'upstream' | 'local'> {
+  readonly listen: number
+  readonly admin: number
+}
+
+function configuration(
+  { listen, admin, redis, upstream, local }: Addresses,
+  {
+    upstreamConfig = '',
+    jobs = 'jobs: { attempts: 3, backoff: 100ms }',
+    project = '',
+  }: SiteOptions,
+): string {
+  return `
+redis: { url: ${redis.url} }
+listen: 127.0.0.1:${listen}
+admin: { listen: 127.0.0.1:${admin} }
+local: { url: ${local.url} }
+upstreams:
+  hq:
+    url: ${upstream.url}
+${upstreamConfig}
+projects:
+  - name: team
+    upstream: hq
+${project}
+sources:
+  edge: { format: distribution, registry: local, secret: ${SECRET} }
+  hq-push: { format: distribution, registry: hq, secret: ${SECRET} }
+  miss: { format: pull-miss, registry: local, secret: ${SECRET} }
+${jobs}
+`
+}
+
+export async function postTo(
+  url: string,
+  body: unknown,
+  headers: Record<string, string> = { authorization: `Bearer ${SECRET}` },
+): Promise<Answer> {
+  const text = typeof body === 'string' ? body : JSON.stringify(body)
+  const response = await fetch(url, { method: 'POST', headers, body: text })
+  const answer = await response.text()
+  return { status: response.status, body: answer === '' ? undefined : JSON.parse(answer) }
+}
+
+/** The digest of what a tag names, or undefined when the registry does not have it. */
+export async function digestAt(registry: TestRegistry, name: string): Promise<string | undefined> {
+  const [repository, reference] = name.split(/[:@](.*)/s)
+  const response = await fetch(`${registry.url}/v2/${repository}/manifests/${reference}`, {
+    method: 'HEAD',
+    headers: {
+      accept:
+        'application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json',
+    },
+  })
+  return response.ok ? (response.headers.get('docker-content-digest') ?? undefined) : undefined
+}
+
+/** Resolves when the local registry names this image by the tag. */
+export async function arrives(site: Site, name: string, image: BuiltImage, within = 15_000) {
+  await eventually(async () => (await digestAt(site.local, name)) === image.top.digest, {
+    within,
+    describe: `${name} to be ${image.top.digest} in the local registry`,
+  })
+}
+
+class AsyncDisposableList implements AsyncDisposable {
+  readonly #all: AsyncDisposable[] = []
+
+  async add<T extends AsyncDisposable>(starting: Promise<T>): Promise<T> {
+    const started = await starting
+    this.#all.push(started)
+    return started
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const one of this.#all.splice(0).reverse()) await one[Symbol.asyncDispose]()
+  }
+}
