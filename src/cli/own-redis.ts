@@ -7,7 +7,7 @@ import {
   type RunningChild,
   startChild,
 } from '../lifecycle/child-process.ts'
-import { redisAnswers, shutDownIfUnused } from '../queue/ready.ts'
+import { redisAnswers, shutDownUnused } from '../queue/ready.ts'
 import { CommandError } from './command-error.ts'
 import { socketPathOf, socketUrl } from './redis-location.ts'
 
@@ -21,8 +21,7 @@ export interface OwnRedis extends AsyncDisposable {
 const ASK_EVERY_MS = 50
 
 /**
- * Starts a redis-server on a socket that only this user can open, with its data in the folder. One
- * that a killed run left there is used instead, for it has that data open.
+ * Starts a redis-server on a socket that only this user can open, with its data in the folder.
  *
  * @param signal ends the wait for it
  * @throws CommandError when it does not start
@@ -33,19 +32,19 @@ export async function startOwnRedis(dataDir: string, signal: AbortSignal): Promi
   const url = socketUrl(socket)
   await ownFolder(folder)
   await ownFolder(dirname(socket))
-  if (await redisAnswers(url)) return leftOver(url)
+  await endLeftOver(url, folder)
   const lines = new LastLines()
   const child = await startRedis(argumentsFor(folder, socket), lines)
   await untilAnswering({ child, lines, url, signal })
   return ownRedis(url, child, lines)
 }
 
-function leftOver(url: string): OwnRedis {
-  return {
-    url,
-    died: new Promise(() => undefined),
-    [Symbol.asyncDispose]: () => shutDownIfUnused(url),
-  }
+/** A killed run leaves its Redis behind, with the data open; its writes are ended in order. */
+async function endLeftOver(url: string, folder: string): Promise<void> {
+  if (!(await redisAnswers(url)) || (await shutDownUnused(url))) return
+  throw new CommandError(
+    `the Redis in ${folder} is in use: another "pullsync up" runs with this --data-dir. Stop it, or choose another.`,
+  )
 }
 
 function argumentsFor(folder: string, socket: string): readonly string[] {

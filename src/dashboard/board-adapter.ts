@@ -5,6 +5,11 @@ type EntryRoute = Parameters<ExpressAdapter['setEntryRoute']>[0]
 
 /** bull-board's pages without what they load from elsewhere: web fonts, which have local substitutes. */
 export class BoardAdapter extends ExpressAdapter {
+  constructor() {
+    super()
+    this.app.disable('x-powered-by')
+  }
+
   override setBasePath(path: string): this {
     super.setBasePath(path)
     return this

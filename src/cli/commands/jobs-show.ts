@@ -52,7 +52,7 @@ function factsOf(record: JobRecord, now: number): readonly Fact[] {
   return [
     ['id', record.id],
     ['image', imageOf(record)],
-    ['state', `${record.state}, ${standingText(record, now)}`],
+    ['state', stateText(record, now)],
     ['for', ageText(record, now)],
     ['attempts', `${record.attemptsMade} of ${record.attempts}`],
     ...requestFacts(record),
@@ -62,6 +62,11 @@ function factsOf(record: JobRecord, now: number): readonly Fact[] {
     ['ended', time(record.finishedAt)],
     ['due', time(record.dueAt)],
   ]
+}
+
+function stateText(record: JobRecord, now: number): string {
+  const standing = standingText(record, now)
+  return standing === record.state ? standing : `${record.state}, ${standing}`
 }
 
 function requestFacts({ upstream, request }: JobRecord): readonly Fact[] {

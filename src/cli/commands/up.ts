@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { Address } from '../../config/config.ts'
 import { loadConfig } from '../../config/load-config.ts'
+import { deadline } from '../../lifecycle/deadline.ts'
 import type { StopSignal } from '../../lifecycle/stop-signal.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { Cli } from '../cli.ts'
@@ -60,21 +61,33 @@ async function runTogether(
   { configFile, telemetry, adminListen, redis }: Together,
   stop: StopSignal,
 ): Promise<void> {
-  const failures: unknown[] = []
-  function fail(error: unknown): void {
-    failures.push(error)
-    stop.stop('a part of it failed')
-  }
-  void redis?.died.then((how) => {
-    fail(new CommandError(`redis-server is gone: ${how}`))
-  })
   const [serve, worker] = await Promise.all([roots.serve(), roots.worker()])
   const { signal } = stop
   const common = { configFile, telemetry, signal, ...(redis && { redisUrl: redis.url }) }
-  await Promise.all([
-    serve({ ...common, ...(adminListen && { adminListen }) }).catch(fail),
+  const running = [
+    serve({ ...common, ...(adminListen && { adminListen }) }),
     // Without a listener of its own: the one of `serve` tells about the whole process.
-    worker(common).catch(fail),
-  ])
-  if (failures.length > 0) throw failures[0]
+    worker(common),
+  ].map((root) =>
+    root.finally(() => {
+      stop.stop('a part of it ended')
+    }),
+  )
+  await Promise.race([allEnded(running), redisGone(redis, stop)])
 }
+
+/** Rejects with the first failure, once none is running any more. */
+async function allEnded(running: readonly Promise<void>[]): Promise<void> {
+  const ends = await Promise.allSettled(running)
+  for (const end of ends) if (end.status === 'rejected') throw end.reason
+}
+
+/** Rejects when it is. What is running cannot end in order then: there is nobody to hand back to. */
+async function redisGone(redis: OwnRedis | undefined, stop: StopSignal): Promise<never> {
+  const how = await (redis?.died ?? new Promise<never>(() => undefined))
+  stop.stop('its Redis is gone')
+  deadline({ afterMs: WITHOUT_REDIS_MS })
+  throw new CommandError(`redis-server is gone: ${how}`)
+}
+
+const WITHOUT_REDIS_MS = 3_000
