@@ -100,6 +100,29 @@ describe('startHttpServer', () => {
     expect(performance.now() - startedAt).toBeLessThan(5_000)
   })
 
+  it('tells a client that asks while it stops not to use the connection again', async () => {
+    const { listener, waiting } = holding()
+    const server = await start((request, response) => {
+      if (request.url === '/early') response.flushHeaders()
+      listener(request, response)
+    })
+    const socket = connect(server.address.port, '127.0.0.1')
+    const received = buffer(socket)
+    socket.write('GET /early HTTP/1.1\r\nHost: a\r\n\r\n')
+    await eventually(() => waiting.length === 1)
+
+    const stopped = server.stop(10_000)
+    socket.write('GET /late HTTP/1.1\r\nHost: a\r\n\r\n')
+    await eventually(() => waiting.length === 2)
+    waiting.forEach((response) => response.end())
+
+    expect((await received).toString().match(/^Connection: .*$/gm)).toEqual([
+      'Connection: keep-alive',
+      'Connection: close',
+    ])
+    await stopped
+  })
+
   it('can be stopped twice', async () => {
     const server = await start(hello)
 
