@@ -109,7 +109,14 @@ function replicate(project: Project, wanted: Wanted): Decision {
   }
 }
 
-function isOwn({ actor, userAgent }: RegistryEvent, { account }: Origin): boolean {
+/**
+ * What pullsync does to the local registry echoes in its events. What a pullsync does to an upstream
+ * is news here: it fills that registry from one further up. Two that mirror each other settle,
+ * because an equal digest is not pushed.
+ */
+function isOwn(event: RegistryEvent, { registry, account }: Origin): boolean {
+  if (registry !== 'local' && event.action !== 'miss') return false
+  const { actor, userAgent } = event
   const own = userAgent?.startsWith(OWN_USER_AGENT) ?? false
   return own || (account !== undefined && account !== '' && actor === account)
 }

@@ -24,9 +24,9 @@ export interface JobContext {
   /** From 1. */
   readonly attempt: number
   readonly signal: AbortSignal
-  progress(progress: Progress): void
+  readonly progress: (progress: Progress) => void
   /** A line in the job's own log, shown by `pullsync jobs show` and the dashboard. */
-  log(line: string): void
+  readonly log: (line: string) => void
 }
 
 export type Replicate = (request: ReplicationRequest, context: JobContext) => Promise<Outcome>
@@ -40,7 +40,7 @@ export interface JobListener {
   handedBack(job: JobFacts): void
   /** The upstream asked everybody to keep away for a while. */
   held(upstream: string, retryAfterMs: number): void
-  connectionError(error: Error): void
+  readonly connectionError: (error: Error) => void
 }
 
 export interface JobFacts {

@@ -28,8 +28,8 @@ describe('when something is wrong', () => {
   }
 
   it('keeps a failed job with its reason, and brings the image when it is retried', async () => {
-    const { upstream, miss, jobs, serve, publish, ...rest } = await start()
-    const here = { upstream, miss, jobs, serve, publish, ...rest }
+    const here = await start()
+    const { upstream, miss, jobs, serve, publish } = here
     const image = await publish('team/app:1.0')
     await upstream.stop()
     await miss('team/app', '1.0')

@@ -72,7 +72,7 @@ describe('the main job', () => {
     const accepted = answers.map(({ body }) => (body as { accepted: number }).accepted)
     expect(accepted.reduce((sum, n) => sum + n)).toBe(1)
     const misses = (await site.jobs('--match', 'team/herd:1.0')).filter(
-      ({ trigger }) => trigger === 'miss',
+      ({ request }) => request.trigger === 'miss',
     )
     expect(misses).toHaveLength(1)
     const gets = { method: 'GET', path: /^\/v2\/team\/herd\/manifests\// }
@@ -98,7 +98,7 @@ describe('the main job', () => {
     )
 
     const misses = (await site.jobs('--match', 'team/many-*', '--limit', '1000')).filter(
-      ({ trigger }) => trigger === 'miss',
+      ({ request }) => request.trigger === 'miss',
     )
     expect(misses).toHaveLength(100)
     const gets = { method: 'GET', path: /^\/v2\/team\/many-\d\/manifests\/v/, status: 200 }
@@ -134,6 +134,6 @@ describe('the main job', () => {
       )
     })
     const jobs = await site.jobs('--match', 'team/echo:1.0')
-    expect(jobs.map(({ trigger }) => trigger).toSorted()).toEqual(['miss', 'push'])
+    expect(jobs.map(({ request }) => request.trigger).toSorted()).toEqual(['miss', 'push'])
   })
 })

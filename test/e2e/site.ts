@@ -30,13 +30,13 @@ export interface Site extends AsyncDisposable {
   readonly workers: readonly PullsyncProcess[]
   readonly events: string
   readonly admin: string
-  startWorker(): Promise<PullsyncProcess>
+  readonly startWorker: () => Promise<PullsyncProcess>
   /** Builds an image and pushes it upstream. */
-  publish(name: string, options?: ImageOptions): Promise<BuiltImage>
+  readonly publish: (name: string, options?: ImageOptions) => Promise<BuiltImage>
   /** Posts to `/v1/events/:source` with the secret. */
-  post(source: string, body: unknown): Promise<Answer>
-  miss(repository: string, reference: string): Promise<Answer>
-  jobs(...args: string[]): Promise<readonly JobJson[]>
+  readonly post: (source: string, body: unknown) => Promise<Answer>
+  readonly miss: (repository: string, reference: string) => Promise<Answer>
+  readonly jobs: (...args: string[]) => Promise<readonly JobJson[]>
 }
 
 export interface Answer {
@@ -52,7 +52,7 @@ export interface JobJson {
   readonly attemptsMade: number
   readonly outcome?: { readonly kind: string; readonly reason?: string }
   readonly failedReason?: string
-  readonly trigger: string
+  readonly request: { readonly trigger: string }
 }
 
 export async function startSite(options: SiteOptions = {}): Promise<Site> {

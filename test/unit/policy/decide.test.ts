@@ -179,11 +179,16 @@ describe('a push on an upstream', () => {
     ['no tag', [{}], { tag: undefined }, 'nothing-named'],
     ['a filtered tag', [{ tags: filter(['v*']) }], {}, 'tag-filtered'],
     ['a filtered repository', [{ repositories: filter(['web']) }], {}, REPO],
-    ['its own account', [{}], { actor: 'robot$mirror' }, 'own-activity'],
   ])('is ignored for %s', (_, settings, change, reason) => {
     const projects = settings.map((one) => project(one))
 
     expect(decide(push(change), HQ, projects)).toEqual({ kind: 'ignore', reason })
+  })
+
+  it('is news also when a pullsync made it, which fills that registry from one further up', () => {
+    const made = push({ userAgent: 'pullsync/0.1.0', actor: 'robot$mirror' })
+
+    expect(decide(made, HQ, [project({})]).kind).toBe('replicate')
   })
 
   it('is filtered by its local name', () => {

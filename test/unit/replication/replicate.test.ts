@@ -124,11 +124,11 @@ describe('replicate', () => {
     world.upstream.addImage('1.0', 'old')
     const announced = world.upstream.addImage('not yet tagged', 'new')
     let heads = 0
-    const { headManifest } = world.upstream
+    const headManifest = world.upstream.headManifest.bind(world.upstream)
     world.upstream.headManifest = async (reference) => {
       heads += 1
       if (heads === 3) world.upstream.tags.set('1.0', announced.digest)
-      return await headManifest.call(world.upstream, reference)
+      return await headManifest(reference)
     }
 
     const outcome = await run(world, {
@@ -230,11 +230,11 @@ describe('replicate', () => {
   it('pushes a child again that the registry said it had but had not', async () => {
     const world = upstreamAndLocal()
     const { amd64 } = multiArch(world.upstream)
-    const { headManifest } = world.local
+    const headManifest = world.local.headManifest.bind(world.local)
     world.local.headManifest = async (reference) =>
       reference === amd64.digest
         ? { digest: amd64.digest, mediaType: amd64.mediaType }
-        : await headManifest.call(world.local, reference)
+        : await headManifest(reference)
 
     const outcome = await run(world)
 
