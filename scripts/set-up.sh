@@ -131,11 +131,12 @@ install_with_homebrew() {
   done
 }
 
-# The stamp is a copy of the lock file: dates say nothing after a change of branch.
+# The stamp is a copy of the lock file, because a change of branch gives old content a new date;
+# npm's own record is newer than the lock file after an installation by hand.
 install_npm_packages() {
   local stamp=node_modules/.pullsync-package-lock.json
   if cmp -s package-lock.json "$stamp"; then return; fi
-  if [ ! -e "$stamp" ] && [ node_modules/.package-lock.json -nt package-lock.json ]; then
+  if [ node_modules/.package-lock.json -nt package-lock.json ]; then
     cp package-lock.json "$stamp"
     return
   fi
