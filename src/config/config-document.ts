@@ -7,7 +7,7 @@ import {
   LineCounter,
   type Node,
   parseDocument,
-  type Scalar,
+  Scalar,
   visit,
 } from 'yaml'
 import { quoted } from '../oci/parsed.ts'
@@ -127,7 +127,9 @@ function quoteUnknownAliases({ yaml, lines }: Source): readonly ConfigProblem[] 
         const path = formatPath(pathTo(alias, ancestors))
         problems.push({ path, line, column: col, message: yamlProblem('BAD_ALIAS') })
       }
-      return yaml.createNode(`*${alias.source}`)
+      const meant = new Scalar(`*${alias.source}`)
+      meant.range = alias.range ?? null
+      return meant
     },
   })
   return problems

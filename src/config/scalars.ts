@@ -73,12 +73,13 @@ export function parseAddress(text: string): Parsed<Address> {
   return unparsable('expected an address such as 0.0.0.0:8080, [::1]:9090 or :8080')
 }
 
-/** A host as in a URL, with or without a port: `auth.example`, `10.0.0.7:5001`, `[fd00::7]:5001`. */
+/** A host without port: `auth.example`, `10.0.0.7`, `fd00::7` (in brackets or not). */
 export function parseHost(text: string): Parsed<string> {
-  const [, v6, name, digits] = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(\d{1,5}))?$/.exec(text) ?? []
-  const good = v6 === undefined ? isHostName(name ?? '') : isIP(v6) === 6
-  if (good && Number(digits ?? 0) <= 65_535) return parsed(text.toLowerCase())
-  return unparsable('expected a host name such as auth.example, without scheme or path')
+  const v6 = /^\[(.*)\]$/.exec(text)?.[1] ?? text
+  if (isHostName(text) || isIP(v6) === 6) return parsed(text.toLowerCase())
+  return unparsable(
+    'expected a host such as auth.example or 10.0.0.7, without scheme, port or path',
+  )
 }
 
 /** Names that never leave this machine. */

@@ -12,7 +12,7 @@ export interface Located {
 
 /** Follows aliases; what a merge key (`<<`) brought in is not found under the mapping it is merged into. */
 export function locate(yaml: Document.Parsed, path: ConfigPath): Located {
-  let found: Located = { value: yaml.contents, offset: yaml.contents?.range[0] ?? 0, depth: 0 }
+  let found: Located = { value: yaml.contents, offset: 0, depth: 0 }
   for (const segment of path) {
     const next = step(yaml, found, segment)
     if (next === undefined) return found

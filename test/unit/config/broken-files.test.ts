@@ -23,7 +23,7 @@ describe('whatever the file is', () => {
           expect(message).not.toBe('')
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 200 },
     )
   })
 

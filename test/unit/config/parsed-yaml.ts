@@ -7,14 +7,17 @@ interface Surroundings {
   readonly env?: NodeJS.ProcessEnv
   /** Text of the files, by absolute name; others do not exist. */
   readonly files?: Readonly<Record<string, string>>
+  /** Text of every other file, which then does exist. */
+  readonly readAnyFile?: string
 }
 
 /** Parses `text` as `/etc/pullsync/pullsync.yaml`, without touching any file. */
-export function parseYaml(text: string, { env = {}, files = {} }: Surroundings = {}): ConfigResult {
+export function parseYaml(text: string, surroundings: Surroundings = {}): ConfigResult {
+  const { env = {}, files = {}, readAnyFile } = surroundings
   const unfinished = parseConfig('/etc/pullsync/pullsync.yaml', text, env)
   const read: ReadFiles = new Map(
     unfinished.references.map(({ file }) => {
-      const found = files[file]
+      const found = files[file] ?? readAnyFile
       return [
         file,
         found === undefined
