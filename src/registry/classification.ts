@@ -1,4 +1,4 @@
-import type { Disposition, Side } from '../replication/errors.ts'
+import type { ContentFault, Disposition, Side } from '../replication/errors.ts'
 import type { ErrorBody } from './error-body.ts'
 import type { RegistryIdentity } from './identity.ts'
 import type { Operation, OperationKind } from './operation.ts'
@@ -6,6 +6,7 @@ import type { Operation, OperationKind } from './operation.ts'
 /** What an unexpected answer means: what to do about it, and what the operator can do. */
 export interface Classification {
   readonly disposition: Disposition
+  readonly content?: ContentFault
   /** A sentence; absent when there is nothing to advise but patience. */
   readonly advice?: string
 }
@@ -15,7 +16,12 @@ export function classify(status: number, body: ErrorBody, operation: Operation):
   const row = ROWS.find((candidate) => fits(candidate, status, body, operation))
   if (row === undefined) return { disposition: 'permanent' }
   const advice = row.advice?.(operation.registry)
-  return { disposition: row.disposition, ...(advice !== undefined && { advice }) }
+  const { disposition, content } = row
+  return {
+    disposition,
+    ...(content !== undefined && { content }),
+    ...(advice !== undefined && { advice }),
+  }
 }
 
 interface Row {
@@ -26,6 +32,7 @@ interface Row {
   readonly side?: Side
   readonly kinds?: readonly OperationKind[]
   readonly disposition: Disposition
+  readonly content?: ContentFault
   readonly advice?: (registry: RegistryIdentity) => string
 }
 
@@ -119,7 +126,9 @@ const ROWS: readonly Row[] = [
     status: [400, 404],
     codes: ['MANIFEST_BLOB_UNKNOWN', 'BLOB_UNKNOWN', 'MANIFEST_UNKNOWN'],
     side: 'local',
+    kinds: ['manifest'],
     disposition: 'transient',
+    content: 'missing',
     advice: (at) => `Content vanished from ${at.name} during the copy; it is looked for again.`,
   },
   {
@@ -127,7 +136,9 @@ const ROWS: readonly Row[] = [
     status: 404,
     text: /artifact \S+ not found/i,
     side: 'local',
+    kinds: ['manifest'],
     disposition: 'transient',
+    content: 'missing',
   },
   {
     status: 404,

@@ -41,6 +41,7 @@ export class UnsupportedManifestError extends RegistryError {
   constructor(operation: Operation, reason: string) {
     super(`${operation.intent} failed: ${reason}`, {
       disposition: 'permanent',
+      content: 'unsupported',
       ...partyOf(operation),
     })
     this.reason = reason

@@ -21,12 +21,12 @@ export interface Answer {
 /** The error for an answer whose status was not among the expected ones. */
 export function statusFailure(asked: Asked, answer: Answer): RegistryError {
   const { status, body, retryAfterMs } = answer
-  const { disposition, advice } = classify(status, body, asked.operation)
+  const { advice, ...failure } = classify(status, body, asked.operation)
   const codes = body.codes.length > 0 ? ` ${body.codes.join(' ')}` : ''
   const text = body.text === '' ? '' : ` (${body.text})`
   const answered = `answered ${status}${codes}${text}`
   return new RegistryError(message(asked, answered, advice), {
-    disposition,
+    ...failure,
     status,
     codes: body.codes,
     ...partyOf(asked.operation),
