@@ -509,6 +509,8 @@ describe('a configuration with a mistake', () => {
   it.each([
     ['secret: ${SECRET}'],
     ['secret: [hunter2, 7]'],
+    ['secret: 1928374'],
+    ['secret: [a, 1928374]'],
     ['secret: {hunter2: 1}'],
     ['secret: *hunter2'],
     ['secret: "hunter2'],
@@ -523,7 +525,7 @@ describe('a configuration with a mistake', () => {
     const problems = problemsOf(text, { env: { SECRET: 'hunter2' } })
 
     expect(problems).not.toEqual([])
-    expect(new ConfigError('f', problems).message).not.toContain('hunter2')
+    expect(new ConfigError('f', problems).message).not.toMatch(/hunter2|1928374/)
   })
 })
 
