@@ -40,8 +40,9 @@ export async function whenReady(redis: Redis): Promise<void> {
 
 const FIRST_CONNECTION_MS = 2_000
 
-// distribution gives a delivery one second by default; an answer after that is no answer.
-const COMMAND_TIMEOUT_MS = 1_000
+// distribution gives a delivery one second by default: an answer after that is no answer, but the job
+// is there when the delivery is repeated. A machine under load is not a Redis that is away.
+const COMMAND_TIMEOUT_MS = 2_000
 
 // Replies in the shape that BullMQ expects are the default; the option's type depends on its value.
 type Options = Omit<RedisOptions, 'replyMapping'>

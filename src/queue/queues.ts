@@ -6,6 +6,7 @@ import type { ReplicationRequest } from '../replication/request.ts'
 import { type ConnectionErrorListener, openProducerConnection, whenReady } from './connection.ts'
 import type { Enqueued } from './enqueued.ts'
 import { QueueUnavailableError } from './errors.ts'
+import { Gathering } from './gathering.ts'
 import { makeWay } from './make-way.ts'
 import { deduplicationId } from './payload.ts'
 import { PRIORITY } from './priority.ts'
@@ -27,6 +28,7 @@ export interface QueuesOptions {
 export class ReplicationQueues implements AsyncDisposable {
   readonly redis: Redis
   readonly #queues = new Map<string, ReplicationQueue>()
+  readonly #gatherings = new Map<string, Gathering>()
   readonly #onError: ConnectionErrorListener
   #jobs: JobsConfig
 
@@ -61,31 +63,16 @@ export class ReplicationQueues implements AsyncDisposable {
 
   /**
    * Resolves once Redis holds the jobs.
-   * @throws QueueUnavailableError when it does not within about a second
+   * @throws QueueUnavailableError when it does not within about two seconds
    */
   async enqueue(requests: readonly ReplicationRequest[]): Promise<readonly Enqueued[]> {
-    const results: Enqueued[] = []
-    const upstreams = new Set(requests.map((request) => request.upstreams[0]))
     try {
-      await Promise.all(
-        [...upstreams].map(async (upstream) => {
-          const mine = requests.flatMap((request, position) =>
-            request.upstreams[0] === upstream ? [{ request, position }] : [],
-          )
-          const added = await this.#add(
-            upstream,
-            mine.map(({ request }) => request),
-          )
-          mine.forEach(({ position }, i) => {
-            const result = added[i]
-            if (result !== undefined) results[position] = result
-          })
-        }),
+      return await Promise.all(
+        requests.map((request) => this.#gatheringOf(request.upstreams[0]).add(request)),
       )
     } catch (error) {
       throw new QueueUnavailableError('queueing the work', error)
     }
-    return results
   }
 
   /** @throws QueueUnavailableError when Redis does not answer within about two seconds */
@@ -101,6 +88,14 @@ export class ReplicationQueues implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#queues.values()].map((queue) => queue.close()))
     this.redis.disconnect()
+  }
+
+  #gatheringOf(upstream: string): Gathering {
+    const known = this.#gatherings.get(upstream)
+    if (known !== undefined) return known
+    const gathering = new Gathering((requests) => this.#add(upstream, requests))
+    this.#gatherings.set(upstream, gathering)
+    return gathering
   }
 
   async #add(

@@ -84,15 +84,15 @@ describe('when something is wrong', () => {
   })
 
   it('has another worker finish what a killed one was copying', async () => {
-    const here = await start({ workers: 1 })
+    const here = await start({ workers: 1, upstreamConfig: '    concurrency: 1' })
     const image = await here.publish('team/large:1.0', {
       index: false,
-      layers: 40,
-      layerBytes: 8_000_000,
+      layers: 24,
+      layerBytes: 4_000_000,
     })
     await here.miss('team/large', '1.0')
     const pushed = { method: 'PUT', path: /\/team\/large\/blobs\/uploads\//, status: 201 }
-    await eventually(() => here.local.requests(pushed).length >= 5)
+    await eventually(() => here.local.requests(pushed).length >= 3)
     await here.workers[0]?.kill9()
     expect(await digestAt(here.local, 'team/large:1.0')).toBeUndefined()
 
@@ -100,7 +100,7 @@ describe('when something is wrong', () => {
 
     await arrives(here, 'team/large:1.0', image, 45_000)
     const fetched = here.upstream.requests({ method: 'GET', path: /\/team\/large\/blobs\// })
-    expect(fetched.length).toBeLessThan(2 * image.blobs.length)
+    expect(fetched.length).toBeLessThanOrEqual(image.blobs.length + 2)
   }, 120_000)
 
   it('ends with 0 on SIGTERM and hands a long copy back, unspent', async () => {
