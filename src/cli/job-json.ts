@@ -7,6 +7,7 @@ export function jobJson(record: JobRecord): Readonly<Record<string, unknown>> {
   return {
     id,
     image: imageOf(record),
+    trigger: record.request?.trigger,
     ...rest,
     addedAt: iso(addedAt),
     startedAt: iso(startedAt),

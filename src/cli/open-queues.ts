@@ -39,7 +39,8 @@ function redisAway({ redis, file }: Config, dataDir: string, why: string): strin
 function whyOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if (error.cause !== undefined) return whyOf(error.cause)
-  return error.name === 'TimeoutError'
-    ? `no answer within ${READY_WITHIN_MS / 1_000} seconds`
+  // Either the wait for the connection ended, or the first command on it did.
+  return error.name === 'TimeoutError' || error.message === 'Command timed out'
+    ? 'it does not answer in time'
     : error.message
 }

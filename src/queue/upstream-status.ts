@@ -41,7 +41,7 @@ async function readUpstream(
   const [counts, paused, heldForMs, workers, health, completed, failed] = await Promise.all([
     readCounts(queue),
     queue.isPaused(),
-    queue.getRateLimitTtl(1),
+    queue.getRateLimitTtl(HELD),
     countWorkers(queues.redis, upstream),
     readHealth(queues.redis, upstream),
     queue.getMetrics('completed', 0, RECENT_MINUTES - 1),
@@ -59,6 +59,8 @@ async function readUpstream(
 }
 
 const RECENT_MINUTES = 10
+// What rateLimit() writes; a lower number there only counts the jobs of this second.
+const HELD = Number.MAX_SAFE_INTEGER
 
 export async function readCounts(queue: ReplicationQueue): Promise<Record<JobState, number>> {
   const counts = await queue.getJobCounts(
