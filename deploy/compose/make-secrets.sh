@@ -9,22 +9,15 @@ main() {
   # Compose mounts them with the modes they have here, and the containers run as other users.
   chmod 700 .
   for name in admin edge edge-misses hq-push registry-http; do
-    absent "$name" && save "$name" "$(random)"
+    [ -s "$name" ] || save "$name" "$(random)"
   done
   # nginx takes a value from a file only as a piece of its configuration.
   save edge-misses.conf "geo \$pullsync_secret { default \"$(cat edge-misses)\"; }"
 }
 
-absent() {
-  # Docker makes an empty folder of a file that it is to mount and does not find.
-  if [ -d "$1" ]; then rmdir "$1"; fi
-  [ ! -s "$1" ] || return 1
-}
-
 random() { od -An -N 24 -t x1 /dev/urandom | tr -d ' \n'; }
 
 save() {
-  if [ -d "$1" ]; then rmdir "$1"; fi
   (umask 022 && printf '%s\n' "$2" >"$1.new")
   mv -f "$1.new" "$1"
 }
