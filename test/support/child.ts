@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import { type Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { eventually, Hopeless } from './eventually.ts'
 
 export interface ChildOptions {
@@ -10,6 +10,11 @@ export interface ChildOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
   readonly onStdoutLine?: (line: string) => void
+  /**
+   * What it gets if it is still there when this process ends in disorder. SIGKILL unless told;
+   * SIGTERM for one that has children of its own to end.
+   */
+  readonly lastSignal?: 'SIGKILL' | 'SIGTERM'
 }
 
 /** How a process ended: with a code, or by a signal. */
@@ -28,6 +33,8 @@ export interface Child extends AsyncDisposable {
   /** The first kept line that matches; fails at once when the process ends without one. */
   waitForOutput(pattern: RegExp, within?: number): Promise<string>
   waitForExit(within?: number): Promise<Exit>
+  /** Resolves with how it ended, whenever that is. */
+  readonly ended: Promise<Exit>
   signal(signal: NodeJS.Signals): void
   /** SIGTERM, and SIGKILL when that did not end it within so many milliseconds. */
   stop(within?: number): Promise<Exit>
@@ -35,11 +42,20 @@ export interface Child extends AsyncDisposable {
 }
 
 const MAX_LINES = 5_000
-const alive = new Set<ChildProcess>()
+const alive = new Map<ChildProcess, NodeJS.Signals>()
 // A process that ends in the middle of a test or demo never gets to dispose of anything.
 process.once('exit', () => {
-  for (const spawned of alive) spawned.kill('SIGKILL')
+  for (const [spawned, signal] of alive) spawned.kill(signal)
 })
+
+/** Sees to it that a process does not outlive this one. */
+export function endWithThisProcess(
+  spawned: ChildProcess,
+  lastSignal: NodeJS.Signals = 'SIGKILL',
+): void {
+  alive.set(spawned, lastSignal)
+  spawned.once('exit', () => alive.delete(spawned))
+}
 
 /** Starts a process without a terminal. A command that is not there fails here, by name. */
 export async function startChild(options: ChildOptions): Promise<Child> {
@@ -52,14 +68,16 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   keepLines(spawned.stdout, lines, options.onStdoutLine)
   keepLines(spawned.stderr, lines)
   let exit: Exit | undefined
-  // `close` and not `exit`: then the last lines have been read too.
-  spawned.once('close', (code, signal) => {
-    exit = { code, signal }
-    alive.delete(spawned)
+  const ended = new Promise<Exit>((resolve) => {
+    // `close` and not `exit`: then the last lines have been read too.
+    spawned.once('close', (code, signal) => {
+      exit = { code, signal }
+      resolve(exit)
+    })
   })
   await hasSpawned(spawned, options.command)
-  alive.add(spawned)
-  return controls(spawned, options.command, lines, () => exit)
+  endWithThisProcess(spawned, options.lastSignal)
+  return { ...controls(spawned, options.command, lines, () => exit), ended }
 }
 
 /** This process's environment with what is needed to run servers on loopback. */
@@ -75,7 +93,7 @@ function controls(
   command: string,
   lines: readonly string[],
   exit: () => Exit | undefined,
-): Child {
+): Omit<Child, 'ended'> {
   const named = `${command} (process ${spawned.pid ?? 0})`
   const waitForExit = (within = 10_000) =>
     eventually(exit, { within, describe: `the end of ${named}` })

@@ -1,11 +1,11 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Child, lastLines, startChild } from './child.ts'
 import { eventually, Hopeless } from './eventually.ts'
 import { freePort } from './free-port.ts'
 import { tempFolder } from './temp-folder.ts'
 
-/** A real nginx on a free port of 127.0.0.1. */
+/** A real nginx on a port of 127.0.0.1. */
 export interface TestNginx extends AsyncDisposable {
   /** Without a slash at the end. */
   readonly url: string
@@ -14,45 +14,60 @@ export interface TestNginx extends AsyncDisposable {
   /** The latest lines of its error log. */
   output(): readonly string[]
   stop(): Promise<void>
+  /** Again on the same port. */
+  start(): Promise<void>
 }
 
 /**
  * Resolves once nginx answers.
  * @param renderHttp what stands inside `http {}`, for a server that listens on 127.0.0.1 at this port
+ * @param given a port; a free one unless told
  */
-export async function startNginx(renderHttp: (port: number) => string): Promise<TestNginx> {
-  const port = await freePort()
+export async function startNginx(
+  renderHttp: (port: number) => string,
+  given?: number,
+): Promise<TestNginx> {
+  const port = given ?? (await freePort())
   const folder = await tempFolder('nginx')
-  const configFile = join(folder.path, 'nginx.conf')
   let child: Child | undefined
+  async function start(): Promise<void> {
+    child = await startAt(folder.path)
+  }
   try {
-    await writeFile(configFile, nginxConfig(folder.path, renderHttp(port)))
-    child = await startChild({
-      command: 'nginx',
-      args: ['-c', configFile, '-p', folder.path, '-e', 'stderr'],
-    })
-    await listens(child, folder.path)
+    await writeFile(join(folder.path, 'nginx.conf'), nginxConfig(folder.path, renderHttp(port)))
+    await start()
   } catch (error) {
-    await child?.stop()
     await folder[Symbol.asyncDispose]()
     throw error
   }
-  return controls(child, port, folder)
-}
-
-function controls(child: Child, port: number, folder: AsyncDisposable): TestNginx {
   return {
     url: `http://127.0.0.1:${port}`,
     host: `127.0.0.1:${port}`,
     port,
-    output: () => child.lines(),
+    output: () => child?.lines() ?? [],
+    start,
     stop: async () => {
-      await child.stop()
+      await child?.stop()
     },
     async [Symbol.asyncDispose]() {
-      await child.stop()
+      await child?.stop()
       await folder[Symbol.asyncDispose]()
     },
+  }
+}
+
+async function startAt(folder: string): Promise<Child> {
+  await rm(join(folder, 'nginx.pid'), { force: true })
+  const child = await startChild({
+    command: 'nginx',
+    args: ['-c', join(folder, 'nginx.conf'), '-p', folder, '-e', 'stderr'],
+  })
+  try {
+    await listens(child, folder)
+    return child
+  } catch (error) {
+    await child.stop()
+    throw error
   }
 }
 

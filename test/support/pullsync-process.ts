@@ -10,8 +10,8 @@ import { tempFolder } from './temp-folder.ts'
 export interface PullsyncOptions {
   /** The command and its options, without `--config`: `['up']`, `['serve']`, `['worker']`. */
   readonly args: readonly string[]
-  /** The text of the config file. */
-  readonly config: string
+  /** The text of the config file, or a file that is there already. */
+  readonly config: string | { readonly file: string }
   /** It has started once this address answers 200, for example `http://127.0.0.1:9090/readyz` … */
   readonly readyUrl?: string
   /** … and a line like this was printed. */
@@ -42,22 +42,28 @@ export interface PullsyncResult {
   readonly stderr: string
 }
 
+// Longer than it gives itself: killed, it would leave the Redis of `up` behind.
+const STOP_MS = 35_000
+
 /** Starts `pullsync` and resolves once it is ready. It must have been built. */
 export async function startPullsync(options: PullsyncOptions): Promise<PullsyncProcess> {
   const folder = await tempFolder('process')
-  const configFile = join(folder.path, 'pullsync.yaml')
+  const { config } = options
+  const configFile = typeof config === 'string' ? join(folder.path, 'pullsync.yaml') : config.file
   let child: Child | undefined
   try {
-    await writeFile(configFile, options.config)
+    if (typeof config === 'string') await writeFile(configFile, config)
     child = await startChild({
       command: process.execPath,
       args: [pullsyncScript(), ...options.args, '--config', configFile],
       cwd: folder.path,
+      // `up` has a Redis to end.
+      lastSignal: 'SIGTERM',
       ...(options.env === undefined ? {} : { env: options.env }),
     })
     await isReady(child, options)
   } catch (error) {
-    await child?.stop()
+    await child?.stop(STOP_MS)
     await folder[Symbol.asyncDispose]()
     throw error
   }
@@ -89,10 +95,10 @@ function controls(
     output: () => child.lines(),
     writeConfig: (config) => writeFile(configFile, config),
     run: (args) => runPullsync([...args, '--config', configFile], { cwd: folder.path }),
-    stop: (within) => child.stop(within),
+    stop: (within = STOP_MS) => child.stop(within),
     kill9: () => child.kill9(),
     async [Symbol.asyncDispose]() {
-      await child.stop()
+      await child.stop(STOP_MS)
       await folder[Symbol.asyncDispose]()
     },
   }

@@ -1,4 +1,4 @@
-import { type BuiltImage } from './image.ts'
+import type { BuiltImage } from './image.ts'
 import { skopeo } from './skopeo.ts'
 
 /**

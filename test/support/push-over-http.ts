@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { type BuiltBlob, type BuiltImage, type BuiltManifest } from './image.ts'
+import type { BuiltBlob, BuiltImage, BuiltManifest } from './image.ts'
 
 export interface PushTarget {
   /** The registry, without a slash at the end. */

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { childEnvironment } from './child.ts'
+import { childEnvironment, endWithThisProcess } from './child.ts'
 
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
@@ -30,13 +30,15 @@ export async function run(
       maxBuffer: 64 * 1024 * 1024,
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     } as const
-    execFile(command, [...args], settings, (error, stdout, stderr) => {
+    const child = execFile(command, [...args], settings, (error, stdout, stderr) => {
       if (error?.code === 'ENOENT') {
         reject(new Error(`${command} is not installed; "npm run setup" installs it`))
         return
       }
       resolve({ code: codeOf(error), stdout, stderr })
-    }).stdin?.end()
+    })
+    child.stdin?.end()
+    endWithThisProcess(child)
   })
 }
 

@@ -15,7 +15,7 @@ export interface Turn {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   /** Answers as a good registry would. */
-  serve(): Promise<void>
+  readonly serve: () => Promise<void>
 }
 
 export interface When {
@@ -37,11 +37,13 @@ export interface ScriptedRegistry extends AsyncDisposable {
   readonly port: number
   readonly requests: readonly SeenRequest[]
   /** From now on matching requests are answered by `act`; the latest told goes first. */
-  script(when: When, act: (turn: Turn) => void | Promise<void>): void
+  script(when: When, act: (turn: Turn) => unknown): void
   /** Puts content in place without a request; returns its digest. */
   addBlob(repository: string, bytes: Buffer): string
   addManifest(repository: string, reference: string, bytes: Buffer, mediaType: string): string
   hasBlob(repository: string, digest: string): boolean
+  /** Connections that clients have opened so far. */
+  connections(): number
   /** Uploads that were begun and neither finished nor cancelled. */
   openUploads(): number
 }
@@ -67,6 +69,10 @@ export async function startScriptedRegistry(
     // A client that goes away in the middle is no failure of the registry.
     void Promise.resolve(act()).catch(() => response.destroy())
   })
+  let connections = 0
+  server.on('connection', () => {
+    connections += 1
+  })
   const port = await listen(server)
   return {
     url: `http://127.0.0.1:${port}`,
@@ -78,6 +84,7 @@ export async function startScriptedRegistry(
     addManifest: (repository, reference, bytes, mediaType) =>
       store.addManifest(repository, reference, { bytes, mediaType }),
     hasBlob: (repository, digest) => store.blob(repository, digest) !== undefined,
+    connections: () => connections,
     openUploads: () => store.uploads.size,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
@@ -93,13 +100,17 @@ export function refuse(
   code: string,
   message = code.toLowerCase(),
 ): void {
-  response.writeHead(status, { 'content-type': 'application/json' })
-  response.end(JSON.stringify({ errors: [{ code, message }] }))
+  const body = JSON.stringify({ errors: [{ code, message }] })
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+  })
+  response.end(response.req.method === 'HEAD' ? undefined : body)
 }
 
 interface Script {
   readonly when: When
-  readonly act: (turn: Turn) => void | Promise<void>
+  readonly act: (turn: Turn) => unknown
   left: number
 }
 

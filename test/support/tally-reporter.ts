@@ -1,4 +1,4 @@
-import { type Reporter, type SerializedError, type TestModule } from 'vitest/node'
+import type { Reporter, SerializedError, TestModule } from 'vitest/node'
 
 /**
  * Prints one last line, `N passed, N failed`, counted by the runner. Files and suites that broke

@@ -1,0 +1,51 @@
+import { existsSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { startChild } from '../support/child.ts'
+import { run } from '../support/run.ts'
+
+const DEMO = 'dist/scripts/demo/demo.js'
+
+describe('the demo', () => {
+  it('sees each of its claims to be true, and leaves nothing behind', async () => {
+    const { code, stdout } = await run(process.execPath, [DEMO, '--once'], { within: 120_000 })
+
+    const story = stdout.toString('utf8')
+    expect(story).toMatch(/(\d+) of \1 claims seen to be true/)
+    expect(story).not.toContain('✗')
+    expect(code).toBe(0)
+    expect(existsSync(folderOf(story))).toBe(false)
+  }, 130_000)
+
+  it('stops in the middle when it is told to', async () => {
+    await using demo = await startChild({ command: process.execPath, args: [DEMO] })
+    await demo.waitForOutput(/skopeo copy --all/, 30_000)
+    const folder = folderOf(demo.lines().join('\n'))
+    expect(await processesOf(folder)).not.toBe('')
+
+    demo.signal('SIGTERM')
+
+    expect(await demo.waitForExit(40_000)).toEqual({ code: 143, signal: null })
+    expect(await processesOf(folder)).toBe('')
+    expect(existsSync(folder)).toBe(false)
+  }, 90_000)
+
+  it('says what it understands', async () => {
+    const { code, stderr } = await run(process.execPath, [DEMO, '--twice'])
+
+    expect(code).toBe(2)
+    expect(stderr.toString('utf8')).toContain('Usage: npm run demo')
+  })
+})
+
+/** The folder that the demo tells; its processes name it on their command lines. */
+function folderOf(story: string): string {
+  const [folder] = /\S*\/pullsync-demo-\w+/.exec(story) ?? []
+  if (folder === undefined) throw new Error(`the demo told no folder:\n${story}`)
+  return folder
+}
+
+async function processesOf(folder: string): Promise<string> {
+  const { stdout } = await run('ps', ['-eo', 'args'])
+  const lines = stdout.toString('utf8').split('\n')
+  return lines.filter((line) => line.includes(folder)).join('\n')
+}
