@@ -4,7 +4,14 @@ import { waitForJob } from '../queue/wait-for-job.ts'
 import { stopSignal } from '../lifecycle/stop-signal.ts'
 import { CommandError } from './command-error.ts'
 import { formatDuration } from './duration.ts'
-import { isTerminal, type OutputStream, type Streams, writeJson, writeLine } from './io.ts'
+import {
+  columnsOf,
+  isTerminal,
+  type OutputStream,
+  type Streams,
+  writeJson,
+  writeLine,
+} from './io.ts'
 import { jobJson } from './job-json.ts'
 import { outcomeText, standingText } from './job-text.ts'
 import { outcomeFacts } from './outcome-facts.ts'
@@ -65,15 +72,13 @@ function progressWriter(stdout: OutputStream): (record: JobRecord) => void {
     const { state, attemptsMade, attempts, failedReason } = record
     const attempt = attemptsMade > 0 ? `, ${attemptsMade} of ${attempts} attempts failed` : ''
     if (isTerminal(stdout)) {
-      const columns = (stdout.columns ?? 80) - 1
       const line = plainText(`${state}${attempt}: ${standingText(record, Date.now())}`)
-      stdout.write(`\r\u001b[K${line.slice(0, columns)}`)
+      stdout.write(`\r\u001b[K${line.slice(0, columnsOf(stdout) - 1)}`)
       return
     }
     const line = `${state}${attempt}`
-    if (line !== last && state !== 'failed') {
-      writeLine(stdout, plainText(failedReason === undefined ? line : `${line}: ${failedReason}`))
-    }
+    const why = state === 'delayed' && failedReason !== undefined ? `: ${failedReason}` : ''
+    if (line !== last && state !== 'failed') writeLine(stdout, plainText(line + why))
     last = line
   }
 }

@@ -34,5 +34,8 @@ export function isTerminal(stream: OutputStream): boolean {
 
 /** Characters in a line; infinite where nobody looks at lines. */
 export function columnsOf(stream: OutputStream): number {
-  return isTerminal(stream) ? (stream.columns ?? 80) : Infinity
+  if (!isTerminal(stream)) return Infinity
+  // Some terminals say 0 when they do not know.
+  const { columns = 0 } = stream
+  return columns > 0 ? columns : 80
 }

@@ -113,21 +113,21 @@ jobs: { backoff: 1h, maxBackoff: 1h }
 
   it('ends quietly when nobody reads on', async () => {
     const { configFile } = await up()
-    const script = process.argv0
     const child = spawn(
       'bash',
       [
         '-c',
         `set -o pipefail; "$0" "$@" | true; exit "\${PIPESTATUS[0]}"`,
-        script,
+        process.execPath,
         join(import.meta.dirname, '../../dist/pullsync.js'),
         ...['jobs', 'list', '--json', '--config', configFile, '--data-dir', dataDir],
       ],
       { stdio: ['ignore', 'ignore', 'pipe'] },
     )
 
+    const ended = once(child, 'close')
     const stderr = await text(child.stderr)
-    const [code] = (await once(child, 'exit')) as [number | null]
+    const [code] = (await ended) as [number | null]
 
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   })
@@ -222,12 +222,13 @@ jobs: { backoff: 1h, maxBackoff: 1h }
       )
       let stdout = ''
       child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
+      const ended = once(child, 'close')
       const stderr = text(child.stderr)
       await eventually(() => stdout.includes('delayed, 1 of 5 attempts failed'))
 
       child.kill('SIGINT')
 
-      const [code] = (await once(child, 'close')) as [number | null]
+      const [code] = (await ended) as [number | null]
       expect(code).toBe(1)
       expect(await stderr).toMatch(/stopped waiting; the job goes on; "pullsync jobs show hq-/)
     })
