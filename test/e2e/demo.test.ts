@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { startChild } from '../support/child.ts'
 import { run } from '../support/run.ts'
@@ -16,18 +17,22 @@ describe('the demo', () => {
     expect(existsSync(folderOf(story))).toBe(false)
   }, 130_000)
 
-  it('stops in the middle when it is told to', async () => {
-    await using demo = await startChild({ command: process.execPath, args: [DEMO] })
-    await demo.waitForOutput(/skopeo copy --all/, 30_000)
-    const folder = folderOf(demo.lines().join('\n'))
-    expect(await processesOf(folder)).not.toBe('')
+  it.runIf(process.platform === 'linux')(
+    'stops in the middle when it is told to',
+    async () => {
+      await using demo = await startChild({ command: process.execPath, args: [DEMO] })
+      await demo.waitForOutput(/skopeo copy --all/, 30_000)
+      const folder = folderOf(demo.lines().join('\n'))
+      expect(await processesOf(folder)).not.toEqual([])
 
-    demo.signal('SIGTERM')
+      demo.signal('SIGTERM')
 
-    expect(await demo.waitForExit(40_000)).toEqual({ code: 143, signal: null })
-    expect(await processesOf(folder)).toBe('')
-    expect(existsSync(folder)).toBe(false)
-  }, 90_000)
+      expect(await demo.waitForExit(40_000)).toEqual({ code: 143, signal: null })
+      expect(await processesOf(folder)).toEqual([])
+      expect(existsSync(folder)).toBe(false)
+    },
+    90_000,
+  )
 
   it('says what it understands', async () => {
     const { code, stderr } = await run(process.execPath, [DEMO, '--twice'])
@@ -44,8 +49,9 @@ function folderOf(story: string): string {
   return folder
 }
 
-async function processesOf(folder: string): Promise<string> {
-  const { stdout } = await run('ps', ['-eo', 'args'])
-  const lines = stdout.toString('utf8').split('\n')
-  return lines.filter((line) => line.includes(folder)).join('\n')
+// Not `ps`: small systems come without it.
+async function processesOf(folder: string): Promise<readonly string[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
+  const lines = pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''))
+  return (await Promise.all(lines)).filter((line) => line.includes(folder))
 }
