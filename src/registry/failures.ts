@@ -62,6 +62,8 @@ export function brokenBody(asked: Asked, cause: unknown): RegistryError {
 
 /** The `code` of the error that a stall makes. */
 export const STALLED = 'STALLED'
+/** The `code` of what was under way, or begun, when the client was closed. */
+export const CLOSED = 'CLOSED'
 /** The `code` of the error that the host guard makes. */
 export const FORBIDDEN_HOST = 'FORBIDDEN_HOST'
 

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { abortReason } from './aborting.ts'
 import { RegistryError } from './errors.ts'
+import { CLOSED, STALLED } from './failures.ts'
 
 /** The inner of two layers of retries: one request, within seconds. The job is the outer one. */
 export interface RetryOptions {
@@ -52,9 +53,10 @@ export const harmless: Repeatable = (error) =>
 export const never: Repeatable = () => false
 
 // A stall has already taken a minute: the job decides whether to wait for another.
-function unanswered(error: RegistryError): boolean {
-  const { disposition, networkCode } = error
-  return disposition === 'transient' && networkCode !== undefined && networkCode !== 'STALLED'
+const NOT_AGAIN = new Set([STALLED, CLOSED])
+
+function unanswered({ disposition, networkCode }: RegistryError): boolean {
+  return disposition === 'transient' && networkCode !== undefined && !NOT_AGAIN.has(networkCode)
 }
 
 function pauseBefore(

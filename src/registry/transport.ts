@@ -12,7 +12,7 @@ import axios, { AxiosError, type AxiosInstance, type AxiosResponse } from 'axios
 import type { RegistryConfig } from '../config/config.ts'
 import { abortReason, onAbort } from './aborting.ts'
 import { guardedBody } from './body.ts'
-import { type Asked, networkFailure } from './failures.ts'
+import { type Asked, CLOSED, CodedError, networkFailure } from './failures.ts'
 import { guardedLookup, hostGuard } from './guard.ts'
 import { type RequestLimits, watchRequest } from './stall.ts'
 
@@ -58,6 +58,7 @@ const IDLE_SOCKET_MS = 30_000
 export function createTransport(config: RegistryConfig, options: TransportOptions): Transport {
   const zoneOf = hostGuard(config)
   const clients = { home: createClient(config), abroad: createClient(config, true) }
+  let closed = false
   return {
     exchange: async (exchange) => {
       exchange.signal.throwIfAborted()
@@ -66,20 +67,26 @@ export function createTransport(config: RegistryConfig, options: TransportOption
         cut.abort()
       })
       try {
+        if (closed) throw closing()
         const client = clients[zoneOf(exchange.url)]
         return await send(client.axios, exchange, options, cut)
       } catch (error) {
         if (exchange.signal.aborted) throw abortReason(exchange.signal)
-        throw networkFailure(exchange, causeOf(error, cut.signal))
+        throw networkFailure(exchange, closed ? closing() : causeOf(error, cut.signal))
       } finally {
         stopListening()
       }
     },
     close() {
+      closed = true
       clients.home.close()
       clients.abroad.close()
     },
   }
+}
+
+function closing(): CodedError {
+  return new CodedError(CLOSED, 'the connections were closed here')
 }
 
 interface Client {

@@ -1,0 +1,457 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { digestOf } from '../../src/oci/digest.ts'
+import { DOCKER_SCHEMA1_SIGNED, OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import { UnsupportedManifestError } from '../../src/registry/errors.ts'
+import type { Registry } from '../../src/registry/registry.ts'
+import type { RegistryRepository } from '../../src/registry/repository.ts'
+import { CorruptBlobError } from '../../src/registry/verified-body.ts'
+import {
+  refuse,
+  type ScriptedRegistry,
+  startScriptedRegistry,
+  type Turn,
+} from '../support/scripted-registry.ts'
+import {
+  type Blob,
+  blobOf,
+  bytesOf,
+  configFor,
+  failureOf,
+  manifestOf,
+  open,
+  randomBlob,
+  reference,
+  repository,
+  SIGNAL,
+} from './contract-content.ts'
+
+const STALL_MS = 150
+const BLOBS = /\/blobs\/sha256:/
+const MANIFESTS = /\/manifests\//
+
+let upstream: ScriptedRegistry
+let local: ScriptedRegistry
+let clients: readonly Registry[]
+let source: RegistryRepository
+let target: RegistryRepository
+
+beforeEach(async () => {
+  upstream = await startScriptedRegistry()
+  local = await startScriptedRegistry()
+  const options = { stallTimeoutMs: STALL_MS }
+  const from = open(configFor(upstream.url, { id: 'hq' }), options)
+  const to = open(configFor(local.url), options)
+  clients = [from, to]
+  source = from.repository(repository('team/app'))
+  target = to.repository(repository('team/app'))
+})
+
+afterEach(async () => {
+  for (const client of clients) await client[Symbol.asyncDispose]()
+  await upstream[Symbol.asyncDispose]()
+  await local[Symbol.asyncDispose]()
+})
+
+async function copy({ descriptor }: Blob): Promise<void> {
+  await target.putBlob(descriptor, await source.getBlob(descriptor, SIGNAL), SIGNAL)
+}
+
+/** Whatever happened, nothing of it may be left behind. */
+function expectNothingLocal({ descriptor }: Blob): void {
+  expect(local.hasBlob('team/app', descriptor.digest)).toBe(false)
+  expect(local.openUploads()).toBe(0)
+}
+
+describe('an upstream that sends a blob wrong', () => {
+  const blob = randomBlob(300_000)
+  const { bytes } = blob
+
+  it.each([
+    ['wrong bytes under the right digest', Buffer.alloc(bytes.length, 7)],
+    ['a short body that ends well', bytes.subarray(0, 100_000)],
+    ['a long body', Buffer.concat([bytes, bytes])],
+  ])('with %s: nothing of it is committed', async (_, wrong) => {
+    upstream.script({ method: 'GET', path: BLOBS }, ({ response }) => {
+      response.writeHead(200)
+      response.end(wrong)
+    })
+
+    const failure = await failureOf(copy(blob))
+
+    expect(failure).toBeInstanceOf(CorruptBlobError)
+    expect(failure).toMatchObject({ disposition: 'transient' })
+    expectNothingLocal(blob)
+  })
+
+  it('with an endless body: it is cut as soon as it is too long', async () => {
+    upstream.script({ method: 'GET', path: BLOBS }, ({ response }) => {
+      response.writeHead(200)
+      const more = () => {
+        while (response.write(bytes));
+      }
+      response.on('drain', more)
+      more()
+    })
+
+    const failure = await failureOf(copy(blob))
+
+    expect(String(failure)).toMatch(/expected 300000 bytes, got more than that/)
+    expectNothingLocal(blob)
+  })
+
+  it('with a length that is not the blob’s: nothing is opened at the target', async () => {
+    upstream.script({ method: 'GET', path: BLOBS }, ({ response }) => response.end(Buffer.alloc(5)))
+
+    const failure = await failureOf(copy(blob))
+
+    expect(failure).toMatchObject({ disposition: 'transient', registry: 'hq' })
+    expect(String(failure)).toMatch(/expected 300000 bytes, the answer says that it has 5/)
+    expect(local.requests).toHaveLength(0)
+  })
+
+  it('with a reset in the middle: the failure is the upstream’s, not the target’s', async () => {
+    upstream.script({ method: 'GET', path: BLOBS }, ({ response }) => {
+      response.writeHead(200, { 'content-length': bytes.length })
+      response.write(bytes.subarray(0, 100_000), () => response.destroy())
+    })
+
+    const failure = await failureOf(copy(blob))
+
+    expect(failure).toMatchObject({ disposition: 'transient', registry: 'hq', side: 'upstream' })
+    expect(String(failure)).toMatch(/pull blob sha256:.* from upstream "hq" failed: .* broke off/)
+    expectNothingLocal(blob)
+  })
+
+  it('with headers and then silence: it is cut by the stall timeout', async () => {
+    upstream.script({ method: 'GET', path: BLOBS }, ({ response }) => {
+      response.writeHead(200, { 'content-length': bytes.length })
+      response.write(bytes.subarray(0, 100_000))
+    })
+
+    const failure = await failureOf(copy(blob))
+
+    expect(failure).toMatchObject({ registry: 'hq', networkCode: 'STALLED' })
+    expectNothingLocal(blob)
+  })
+
+  it('with no answer at all: it is cut by the stall timeout, and not tried again', async () => {
+    upstream.script({ method: 'GET', path: BLOBS }, () => undefined)
+
+    const failure = await failureOf(copy(blob))
+
+    expect(failure).toMatchObject({ registry: 'hq', networkCode: 'STALLED' })
+    expect(upstream.requests).toHaveLength(1)
+  })
+
+  it('slowly, for longer than the stall timeout: nothing is cut while bytes come', async () => {
+    const small = blobOf(Buffer.from('slow but steady'))
+    upstream.script({ method: 'GET', path: BLOBS }, async ({ response }) => {
+      response.writeHead(200)
+      for (const byte of small.bytes) {
+        response.write(Buffer.of(byte))
+        await pause(STALL_MS / 5)
+      }
+      response.end()
+    })
+
+    await copy(small)
+
+    expect(local.hasBlob('team/app', small.descriptor.digest)).toBe(true)
+  })
+
+  it('in part, as a 206 that nobody asked for: it is refused', async () => {
+    upstream.script({ method: 'GET', path: BLOBS }, ({ response }) =>
+      response.writeHead(206).end(bytes.subarray(0, 10)),
+    )
+
+    expect(await failureOf(copy(blob))).toMatchObject({ status: 206 })
+  })
+
+  it('not at all, as a 404: the manifest promised it, so it is tried again later', async () => {
+    const failure = await failureOf(copy(blob))
+
+    expect(failure).toMatchObject({
+      status: 404,
+      disposition: 'transient',
+      codes: ['BLOB_UNKNOWN'],
+    })
+    expect(String(failure)).toMatch(/lists this blob in a manifest but does not have it/)
+  })
+})
+
+describe('a reader that takes its time', () => {
+  it('is not taken for a stalled upstream', async () => {
+    const blob = randomBlob(3_000_000)
+    upstream.addBlob('team/app', blob.bytes)
+
+    const body = await source.getBlob(blob.descriptor, SIGNAL)
+    await pause(STALL_MS * 3)
+
+    expect(digestOf(await bytesOf(body))).toBe(blob.descriptor.digest)
+  })
+
+  it('is told of a break that came before it began to read', async () => {
+    const { bytes, descriptor } = randomBlob(100_000)
+    upstream.script({ method: 'GET', path: BLOBS }, ({ response }) => {
+      response.writeHead(200, { 'content-length': bytes.length })
+      response.write(bytes.subarray(0, 10), () => response.destroy())
+    })
+
+    const body = await source.getBlob(descriptor, SIGNAL)
+    await new Promise((resolve) => body.once('close', resolve))
+
+    expect(await failureOf(target.putBlob(descriptor, body, SIGNAL))).toMatchObject({
+      registry: 'hq',
+    })
+    expect(local.openUploads()).toBe(0)
+  })
+})
+
+describe('an upstream that sends a manifest wrong', () => {
+  const manifest = manifestOf({ config: randomBlob(10).descriptor, layers: [] })
+
+  function sendManifest(bytes: Buffer, headers: Record<string, string> = {}) {
+    return ({ request, response }: Turn) => {
+      response.writeHead(200, { 'content-type': OCI_MANIFEST, ...headers })
+      response.end(request.method === 'HEAD' ? undefined : bytes)
+    }
+  }
+
+  it('of 5 MiB: it is refused for good', async () => {
+    upstream.script({ path: MANIFESTS }, sendManifest(Buffer.alloc(5 * 1024 * 1024, ' ')))
+
+    const failure = await failureOf(source.getManifest(reference('1.0'), SIGNAL))
+
+    expect(failure).toMatchObject({ disposition: 'permanent' })
+    expect(String(failure)).toMatch(/larger than 4 MiB/)
+  })
+
+  it('with other bytes than its digest says: it may be better next time', async () => {
+    upstream.script({ path: MANIFESTS }, sendManifest(Buffer.from('{}')))
+
+    const failure = await failureOf(source.getManifest(manifest.digest, SIGNAL))
+
+    expect(failure).toMatchObject({ disposition: 'transient' })
+    expect(String(failure)).toContain(`expected the manifest ${manifest.digest}, got`)
+  })
+
+  it('with other bytes than its header says: it may be better next time', async () => {
+    const headers = { 'docker-content-digest': manifest.digest }
+    upstream.script({ path: MANIFESTS }, sendManifest(manifest.bytes.subarray(1), headers))
+
+    const failure = await failureOf(source.getManifest(reference('1.0'), SIGNAL))
+
+    expect(failure).toMatchObject({ disposition: 'transient' })
+  })
+
+  it('of Docker schema 1: it is unsupported, whatever its digest', async () => {
+    upstream.script(
+      { path: MANIFESTS },
+      sendManifest(Buffer.from('{"schemaVersion":1}'), {
+        'content-type': DOCKER_SCHEMA1_SIGNED,
+        'docker-content-digest': manifest.digest,
+      }),
+    )
+
+    const failure = await failureOf(source.getManifest(manifest.digest, SIGNAL))
+
+    expect(failure).toBeInstanceOf(UnsupportedManifestError)
+    expect(failure).toMatchObject({ content: 'unsupported', disposition: 'permanent' })
+    expect(String(failure)).toMatch(/schema 1/)
+  })
+
+  it.each([
+    ['without its digest in the answer to HEAD', sendManifest(manifest.bytes)],
+    [
+      'with a 405 to HEAD',
+      (turn: Turn) => {
+        if (turn.request.method === 'HEAD') turn.response.writeHead(405).end()
+        else sendManifest(manifest.bytes)(turn)
+      },
+    ],
+  ])('%s: the digest is that of its bytes', async (_, act) => {
+    upstream.script({ path: MANIFESTS }, act)
+
+    const head = await source.headManifest(reference('1.0'), SIGNAL)
+
+    expect(head).toMatchObject({ digest: manifest.digest, mediaType: OCI_MANIFEST })
+  })
+
+  it('as a web page: it is unsupported', async () => {
+    const page = Buffer.from('<html>Welcome</html>')
+    upstream.script({ path: MANIFESTS }, sendManifest(page, { 'content-type': 'text/html' }))
+
+    const failure = await failureOf(source.getManifest(reference('1.0'), SIGNAL))
+
+    expect(failure).toMatchObject({ content: 'unsupported' })
+  })
+
+  it('that breaks off: it may be better next time', async () => {
+    upstream.script({ path: MANIFESTS }, ({ response }) => {
+      response.writeHead(200, { 'content-type': OCI_MANIFEST, 'content-length': 1000 })
+      response.write('{', () => response.destroy())
+    })
+
+    const failure = await failureOf(source.getManifest(reference('1.0'), SIGNAL))
+
+    expect(failure).toMatchObject({ disposition: 'transient', registry: 'hq' })
+  })
+})
+
+describe('a target that misbehaves', () => {
+  const blob = randomBlob(3_000_000)
+  const COMMIT = { method: 'PUT', path: /blobs\/uploads/ }
+
+  beforeEach(() => {
+    upstream.addBlob('team/app', blob.bytes)
+  })
+
+  it.each([
+    [413, 'permanent', /client_max_body_size/],
+    [500, 'transient', /log of the local registry/],
+    [507, 'parked', /make room/],
+  ])(
+    'with an early %i while the body is on its way: it is %s',
+    async (status, disposition, said) => {
+      local.script(COMMIT, ({ response }) => {
+        refuse(response, status, 'UNKNOWN')
+      })
+
+      const failure = await failureOf(copy(blob))
+
+      expect(failure).toMatchObject({ registry: 'local', status, disposition })
+      expect(String(failure)).toMatch(said)
+      expectNothingLocal(blob)
+    },
+  )
+
+  it('by taking no bytes any more: the stall is the target’s', async () => {
+    // More than the buffers between two sockets hold.
+    const large = blobOf(Buffer.alloc(32 * 1024 * 1024))
+    upstream.addBlob('team/app', large.bytes)
+    local.script(COMMIT, () => undefined)
+
+    const failure = await failureOf(copy(large))
+
+    expect(failure).toMatchObject({ registry: 'local', networkCode: 'STALLED' })
+    expect(String(failure)).toMatch(/no byte was taken/)
+    expectNothingLocal(large)
+  })
+
+  it('by never answering: it is given up, with more patience the larger the blob is', async () => {
+    local.script(COMMIT, ({ request }) => {
+      request.resume()
+    })
+
+    const failure = await failureOf(copy(blob))
+
+    expect(failure).toMatchObject({ registry: 'local', networkCode: 'STALLED' })
+    expect(String(failure)).toMatch(/no answer came/)
+    expectNothingLocal(blob)
+  })
+
+  it('by cutting the connection: the failure is the target’s', async () => {
+    local.script(COMMIT, ({ request }) => {
+      request.once('data', () => request.destroy())
+    })
+
+    expect(await failureOf(copy(blob))).toMatchObject({ registry: 'local', status: undefined })
+    expectNothingLocal(blob)
+  })
+
+  it('by saying that it is done before it can be: that is not believed', async () => {
+    local.script(COMMIT, ({ response }) => {
+      response.writeHead(201).end()
+    })
+
+    expect(String(await failureOf(copy(blob)))).toMatch(/has the blob before it was sent/)
+  })
+
+  it('by storing it under another digest: that is noticed', async () => {
+    const { digest } = randomBlob(1).descriptor
+    local.script(COMMIT, async ({ request, response }) => {
+      await bytesOf(request)
+      response.writeHead(201, { 'docker-content-digest': digest }).end()
+    })
+
+    expect(String(await failureOf(copy(blob)))).toContain(digest)
+  })
+
+  it('by forgetting the upload: it is begun again later', async () => {
+    local.script(COMMIT, async ({ request, response }) => {
+      await bytesOf(request)
+      refuse(response, 404, 'BLOB_UPLOAD_UNKNOWN')
+    })
+
+    expect(await failureOf(copy(blob))).toMatchObject({ disposition: 'transient' })
+  })
+
+  it('by letting its token expire during the upload: it is begun again later', async () => {
+    local.script(COMMIT, ({ response }) => {
+      refuse(response, 401, 'UNAUTHORIZED')
+    })
+
+    expect(await failureOf(copy(blob))).toMatchObject({ disposition: 'transient', status: 401 })
+  })
+
+  it('by not saying where to upload: it is broken for good', async () => {
+    local.script({ method: 'POST' }, ({ response }) => response.writeHead(202).end())
+
+    expect(await failureOf(copy(blob))).toMatchObject({ disposition: 'permanent' })
+  })
+
+  it('by not answering the cancellation: the failure is told all the same', async () => {
+    local.script({ method: 'DELETE' }, () => undefined)
+    local.script(COMMIT, ({ response }) => {
+      refuse(response, 500, 'UNKNOWN')
+    })
+
+    expect(await failureOf(copy(blob))).toMatchObject({ status: 500 })
+  })
+
+  it('by opening an upload instead of mounting: the upload is cancelled', async () => {
+    const { digest } = blob.descriptor
+
+    expect(await target.mountBlob(digest, repository('team/other'), SIGNAL)).toBe(false)
+    expect(local.requests.map(({ method }) => method)).toEqual(['POST', 'DELETE'])
+    expect(local.openUploads()).toBe(0)
+  })
+
+  it.each([400, 401, 403, 404, 405, 501])('by answering a mount %i: it is sent', async (status) => {
+    local.script({ method: 'POST' }, ({ response }) => {
+      refuse(response, status, 'UNSUPPORTED')
+    })
+
+    const mounted = await target.mountBlob(blob.descriptor.digest, repository('team/x'), SIGNAL)
+
+    expect(mounted).toBe(false)
+  })
+
+  it.each([403, 405])('by answering a blob’s HEAD %i: it counts as absent', async (status) => {
+    local.script({ method: 'HEAD' }, ({ response }) => response.writeHead(status).end())
+
+    expect(await target.hasBlob(blob.descriptor.digest, SIGNAL)).toBe(false)
+  })
+
+  it('by failing a blob’s HEAD: that is no absence', async () => {
+    local.script({ method: 'HEAD' }, ({ response }) => response.writeHead(500).end())
+
+    const failure = await failureOf(target.hasBlob(blob.descriptor.digest, SIGNAL))
+
+    expect(failure).toMatchObject({ status: 500, disposition: 'transient' })
+  })
+
+  it('by storing a manifest under another digest: that is noticed', async () => {
+    const manifest = manifestOf({ layers: [] })
+    const { digest } = randomBlob(1).descriptor
+    local.script({ method: 'PUT' }, ({ response }) =>
+      response.writeHead(201, { 'docker-content-digest': digest }).end(),
+    )
+
+    const failure = await failureOf(target.putManifest(reference('1.0'), manifest, SIGNAL))
+
+    expect(failure).toMatchObject({ disposition: 'transient' })
+    expect(String(failure)).toContain(digest)
+  })
+})
