@@ -1,6 +1,7 @@
 import { formatImageName } from '../src/oci/reference.ts'
 import type { Replicate } from '../src/queue/job-worker.ts'
 import type { BlobFlights } from '../src/replication/blob-flights.ts'
+import type { BlobLedger } from '../src/replication/blob-ledger.ts'
 import { ReplicationError } from '../src/replication/errors.ts'
 import type { Outcome } from '../src/replication/outcome.ts'
 import type { ContentSource } from '../src/replication/ports.ts'
@@ -13,10 +14,11 @@ export interface JobSurroundings {
   readonly registries: OpenRegistries
   readonly slots: (upstream: string) => TransferSlots
   readonly flights: BlobFlights
+  readonly ledger: BlobLedger
 }
 
 /** A job's request carried out between the registries that it names. */
-export function replicateJob({ registries, slots, flights }: JobSurroundings): Replicate {
+export function replicateJob({ registries, slots, flights, ledger }: JobSurroundings): Replicate {
   return async (request, { attempt, signal, progress, log }) => {
     const image = formatImageName(request.repository, request.reference)
     log(
@@ -27,6 +29,7 @@ export function replicateJob({ registries, slots, flights }: JobSurroundings): R
       target: registries.local.repository(request.repository),
       slots,
       flights,
+      ledger,
       signal,
       onProgress: progress,
       log,

@@ -1,12 +1,12 @@
-import type { Redis } from 'ioredis'
 import type { Config } from '../src/config/config.ts'
 import { type JobListener, JobWorker, type Replicate } from '../src/queue/job-worker.ts'
+import type { Connection } from '../src/queue/connection.ts'
 import type { Presence } from '../src/queue/presence.ts'
 import type { ReplicationQueues } from '../src/queue/queues.ts'
 
 export interface UpstreamWorkersOptions {
   readonly queues: ReplicationQueues
-  readonly connection: Redis
+  readonly connection: Connection
   readonly presence: Presence
   readonly replicate: Replicate
   readonly listener: JobListener

@@ -7,6 +7,7 @@ import { openConfig } from '../src/open-config.ts'
 import { openWorkerConnection } from '../src/queue/connection.ts'
 import { Presence } from '../src/queue/presence.ts'
 import { ReplicationQueues } from '../src/queue/queues.ts'
+import { RedisBlobLedger } from '../src/queue/redis-blob-ledger.ts'
 import { redisUrlOf } from '../src/redis-url.ts'
 import { BlobFlights } from '../src/replication/blob-flights.ts'
 import { openTelemetry } from '../src/telemetry/telemetry.ts'
@@ -44,6 +45,8 @@ export async function runWorker(options: RootOptions): Promise<void> {
   const replicate = replicateJob({
     registries,
     flights: new BlobFlights(),
+    // On the connection that fails fast: a copy must not wait for Redis.
+    ledger: new RedisBlobLedger(queues.redis, onError),
     slots: (upstream) => limits.of(upstream),
   })
   const workers = new UpstreamWorkers(config, { queues, connection, presence, replicate, listener })

@@ -1,6 +1,9 @@
 import { once } from 'node:events'
 import { Redis, type RedisOptions } from 'ioredis'
 
+/** A connection to Redis, for parts that only hand it on. */
+export type Connection = Redis
+
 /** Reports what a connection says while nobody waits for it; it reconnects by itself. */
 export type ConnectionErrorListener = (error: Error) => void
 

@@ -16,16 +16,24 @@ export class BlobFlights {
     return this.#flights.get(digest)
   }
 
-  /** Runs the transfer; it must not be under way already. */
-  async run(digest: Digest, into: Repository, transfer: () => Promise<void>): Promise<void> {
+  /**
+   * Runs the transfer; it must not be under way already.
+   *
+   * @param transfer gives undefined when it did not bring the blob after all
+   */
+  async run<T>(
+    digest: Digest,
+    into: Repository,
+    transfer: () => Promise<T | undefined>,
+  ): Promise<T | undefined> {
     const running = transfer()
     const landing = running.then(
-      () => into,
+      (result) => (result === undefined ? undefined : into),
       () => undefined,
     )
     this.#flights.set(digest, landing)
     try {
-      await running
+      return await running
     } finally {
       this.#flights.delete(digest)
     }

@@ -1,6 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { isNonDistributable } from '../oci/media-types.ts'
 import type { BlobFlights, Landing } from './blob-flights.ts'
+import type { BlobLedger } from './blob-ledger.ts'
 import { meteredBody } from './metered-body.ts'
 import type { ContentSource, ContentTarget } from './ports.ts'
 import type { Tally } from './tally.ts'
@@ -11,52 +13,97 @@ export interface BlobCopy {
   readonly source: ContentSource
   readonly target: ContentTarget
   readonly slots: TransferSlots
+  /** What this process is bringing right now. */
   readonly flights: BlobFlights
+  /** What all workers know. */
+  readonly ledger: BlobLedger
   readonly tally: Tally
   /** Lower goes first when slots are scarce. */
   readonly urgency: number
   readonly signal: AbortSignal
 }
 
+type How = 'copied' | 'mounted' | 'skipped'
+
+// How often to look whether another worker has brought the blob: at first it may be a small one.
+const LOOK_AFTER_MS = 20
+const LOOK_AT_MOST_EVERY_MS = 250
+
 /**
- * Resolves when the target repository holds the blob: it had it, it was linked from where another
- * copy has just brought it, or it was fetched, in this order, so that upstream is asked last.
+ * Resolves when the target repository holds the blob: it had it, it was linked from another
+ * repository that holds it or is being given it, or it was fetched, in this order, so that upstream
+ * is asked last and, over all workers, once.
  */
 export async function copyBlob(copy: BlobCopy, blob: Descriptor): Promise<void> {
-  const { target, tally, signal } = copy
+  const { target, tally, ledger, signal } = copy
   tally.found(blob.size)
   if (isNonDistributable(blob.mediaType)) {
     tally.blob('nonDistributable', blob.size)
     return
   }
-  if (await target.hasBlob(blob.digest, signal)) {
-    tally.blob('skipped', blob.size)
-    return
-  }
-  tally.blob(await bringBlob(copy, blob), blob.size)
+  const held = await target.hasBlob(blob.digest, signal)
+  const how = held ? 'skipped' : await bringBlob(copy, blob)
+  tally.blob(how, blob.size)
+  if (how !== 'copied') await ledger.landed(blob.digest, target.repository)
 }
 
-async function bringBlob(
-  copy: BlobCopy,
-  blob: Descriptor,
-): Promise<'copied' | 'mounted' | 'skipped'> {
-  const { flights, slots, target, urgency, signal } = copy
-  for (;;) {
+async function bringBlob(copy: BlobCopy, blob: Descriptor): Promise<How> {
+  const { flights, ledger, slots, target, urgency, signal } = copy
+  for (let wait = LOOK_AFTER_MS; ; wait = Math.min(wait * 1.5, LOOK_AT_MOST_EVERY_MS)) {
     const flight = flights.underWay(blob.digest)
     const landing = flight && (await orAborted(flight, signal))
     if (landing === target.repository) return 'skipped'
-    if (landing !== undefined && (await target.mountBlob(blob.digest, landing, signal))) {
+    const linked = await takeFromHolder(copy, blob, landing)
+    if (linked !== undefined) return linked
+    if (await ledger.isLeased(blob.digest)) {
+      await delay(wait, undefined, { signal })
+      continue
+    }
+    const brought = await slots.run(urgency, signal, () => bringUnlessBegun(copy, blob, landing))
+    if (brought !== undefined) return brought
+  }
+}
+
+async function takeFromHolder(
+  { ledger, target, signal }: BlobCopy,
+  { digest }: Descriptor,
+  landing: Landing,
+): Promise<How | undefined> {
+  const known = await ledger.holders(digest)
+  for (const holder of new Set([...(landing === undefined ? [] : [landing]), ...known])) {
+    if (holder === target.repository) {
+      if (await target.hasBlob(digest, signal)) return 'skipped'
+    } else if (await target.mountBlob(digest, holder, signal)) {
       return 'mounted'
     }
-    const fetched = await slots.run(urgency, signal, async () => {
-      // Somebody else may have begun while this one waited for the slot. A registry that would not
-      // link it gets it once more.
-      if (landing === undefined && flights.underWay(blob.digest) !== undefined) return false
-      await flights.run(blob.digest, target.repository, () => fetchBlob(copy, blob))
-      return true
-    })
-    if (fetched) return 'copied'
+    await ledger.notThere(digest, holder)
   }
+  return undefined
+}
+
+/**
+ * Undefined when somebody else began while this one waited for its slot: then the slot is given
+ * back, and the blob is waited for without one.
+ *
+ * @param refused where it lies and could not be linked from: then it is fetched once more
+ */
+async function bringUnlessBegun(
+  copy: BlobCopy,
+  blob: Descriptor,
+  refused: Landing,
+): Promise<How | undefined> {
+  const { flights, ledger, target } = copy
+  if (flights.underWay(blob.digest) !== undefined) return undefined
+  return await flights.run(blob.digest, target.repository, async () => {
+    await using lease = await ledger.lease(blob.digest)
+    if (lease === undefined) return undefined
+    const linked = refused === undefined ? await takeFromHolder(copy, blob, undefined) : undefined
+    if (linked !== undefined) return linked
+    await fetchBlob(copy, blob)
+    // Before the lease ends: whoever waits for it looks here next.
+    await ledger.landed(blob.digest, target.repository)
+    return 'copied'
+  })
 }
 
 async function fetchBlob(copy: BlobCopy, blob: Descriptor): Promise<void> {

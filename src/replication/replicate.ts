@@ -1,6 +1,7 @@
 import { matchesPlatform } from '../oci/descriptor.ts'
 import type { Manifest } from '../oci/manifest.ts'
 import type { BlobFlights } from './blob-flights.ts'
+import type { BlobLedger } from './blob-ledger.ts'
 import { copyGraph } from './copy-graph.ts'
 import { ReplicationError } from './errors.ts'
 import { findManifest } from './find-manifest.ts'
@@ -17,6 +18,7 @@ export interface Replication {
   readonly target: ContentTarget
   readonly slots: (upstream: string) => TransferSlots
   readonly flights: BlobFlights
+  readonly ledger: BlobLedger
   readonly signal: AbortSignal
   readonly onProgress: (progress: Progress) => void
   readonly log: (line: string) => void
@@ -70,7 +72,7 @@ async function copyFrom(
   source: ContentSource,
   manifest: Manifest,
 ): Promise<Outcome> {
-  const { target, slots, flights, signal, onProgress, log } = replication
+  const { target, slots, flights, ledger, signal, onProgress, log } = replication
   const { platforms, reference, trigger } = request
   const missing = unknownPlatforms(manifest, platforms)
   if (missing !== undefined) return { kind: 'refused', reason: missing }
@@ -82,6 +84,7 @@ async function copyFrom(
       target,
       slots: slots(upstream),
       flights,
+      ledger,
       tally,
       urgency: TRIGGERS.indexOf(trigger),
       platforms,

@@ -5,6 +5,12 @@ import { pushImage } from '../support/push-image.ts'
 import { buildImage, type BuiltImage } from '../support/image.ts'
 import { arrives, digestAt, type Site, startSite } from './site.ts'
 
+const BASE = { seed: 'many', layers: 2 }
+
+function blobGets(site: Site, digest: string) {
+  return site.upstream.requests({ method: 'GET', path: new RegExp(`/blobs/${digest}$`) })
+}
+
 describe('the main job', () => {
   let site: Site
 
@@ -80,13 +86,11 @@ describe('the main job', () => {
     expect(site.upstream.requests(gets)).toHaveLength(1)
   })
 
-  it('brings 100 different images missed at once, each blob fetched once', async () => {
+  it('brings 100 different images missed at once, shared blobs fetched once over all workers', async () => {
     const names = Array.from({ length: 100 }, (_, n) => `team/many-${n % 10}:v${n}`)
     const images: BuiltImage[] = []
     for (const name of names) {
-      images.push(
-        await site.publish(name, { index: false, layers: 1, base: { seed: 'many', layers: 2 } }),
-      )
+      images.push(await site.publish(name, { index: false, layers: 1, base: BASE }))
     }
 
     await Promise.all(names.map((name) => site.miss(...(name.split(':') as [string, string]))))
@@ -103,6 +107,13 @@ describe('the main job', () => {
     expect(misses).toHaveLength(100)
     const gets = { method: 'GET', path: /^\/v2\/team\/many-\d\/manifests\/v/, status: 200 }
     expect(site.upstream.requests(gets)).toHaveLength(100)
+    const base = await site.publish('team/later:1.0', { index: false, layers: 0, base: BASE })
+    const shared = base.blobs.filter(({ mediaType }) => mediaType.includes('layer'))
+    await site.miss('team/later', '1.0')
+    await arrives(site, 'team/later:1.0', base)
+    for (const { digest } of shared) {
+      expect(blobGets(site, digest)).toHaveLength(1)
+    }
   }, 120_000)
 
   it('answers not-found at once and asks upstream nothing again within 30 s', async () => {

@@ -6,11 +6,7 @@ import { type Manifest, parseManifest } from '../../../src/oci/manifest.ts'
 import { OCI_INDEX, OCI_MANIFEST } from '../../../src/oci/media-types.ts'
 import type { Reference, Repository } from '../../../src/oci/reference.ts'
 import { ReplicationError } from '../../../src/replication/errors.ts'
-import type {
-  ContentSource,
-  ContentTarget,
-  ManifestHead,
-} from '../../../src/replication/ports.ts'
+import type { ContentSource, ContentTarget, ManifestHead } from '../../../src/replication/ports.ts'
 
 /** One repository in memory that notes what it was asked, in order. */
 export class MemoryRegistry implements ContentSource, ContentTarget {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Digest } from '../../../src/oci/digest.ts'
 import type { Reference, Repository } from '../../../src/oci/reference.ts'
+import { NO_LEDGER } from '../../../src/replication/blob-ledger.ts'
 import { BlobFlights } from '../../../src/replication/blob-flights.ts'
 import type { Outcome } from '../../../src/replication/outcome.ts'
 import { replicate } from '../../../src/replication/replicate.ts'
@@ -40,6 +41,7 @@ async function run(
     target: local,
     slots: () => slots,
     flights,
+    ledger: NO_LEDGER,
     signal,
     onProgress: () => undefined,
     log: () => undefined,
@@ -191,6 +193,7 @@ describe('replicate', () => {
         target: local,
         slots: () => slots,
         flights,
+        ledger: NO_LEDGER,
         signal: new AbortController().signal,
         onProgress: () => undefined,
         log: () => undefined,
