@@ -40,6 +40,12 @@ const ANY = [300, 599] as const
 
 const ROWS: readonly Row[] = [
   {
+    status: ANY,
+    codes: ['TOOMANYREQUESTS', 'TOO_MANY_REQUEST', 'TOO_MANY_REQUESTS'],
+    disposition: 'transient',
+    advice: rateLimit,
+  },
+  {
     // Not 429: clouds call their rate limits quotas, too.
     status: [400, 413],
     text: /quota|configured upper limit/i,
@@ -200,12 +206,6 @@ const ROWS: readonly Row[] = [
     disposition: 'permanent',
     advice: (at) =>
       `${capitalised(at.name)}, or a proxy before it, limits the size: raise the limit (nginx: client_max_body_size 0).`,
-  },
-  {
-    status: ANY,
-    codes: ['TOOMANYREQUESTS', 'TOO_MANY_REQUEST', 'TOO_MANY_REQUESTS'],
-    disposition: 'transient',
-    advice: rateLimit,
   },
   { status: 429, disposition: 'transient', advice: rateLimit },
   { status: 408, disposition: 'transient' },
