@@ -39,7 +39,7 @@ export async function serve(options: RootOptions): Promise<void> {
       upstreams: config.upstreams.keys(),
       jobs: config.jobs,
       onError: (error) => {
-        reporter.redisFailed({ error })
+        reporter.redisFailed({ reason: error.message })
       },
     }),
   )
@@ -65,7 +65,7 @@ export async function serve(options: RootOptions): Promise<void> {
     dashboard: `${admin.url}/dashboard`,
   })
   await untilAborted(signal)
-  reporter.processStopping({ reason: 'asked to' })
+  reporter.processStopping({ process: 'serve', reason: 'asked to' })
 }
 
 function publicApp({ live, queues, telemetry: { reporter } }: Parts) {

@@ -29,7 +29,7 @@ export function reportingListener(reporter: Reporter): JobListener {
       reporter.upstreamHeld({ upstream, retryAfterMs })
     },
     connectionError(error) {
-      reporter.redisFailed({ error })
+      reporter.redisFailed({ reason: error.message })
     },
   }
 }

@@ -61,7 +61,7 @@ export async function runWorker(options: RootOptions): Promise<void> {
   await workers.configure(config)
   reporter.processStarted({ process: 'worker', version: VERSION, upstreams: queues.upstreams })
   await untilAborted(signal)
-  reporter.processStopping({ reason: 'asked to' })
+  reporter.processStopping({ process: 'worker', reason: 'asked to' })
   await workers.stop(GRACE_MS)
 }
 

@@ -1,4 +1,4 @@
-import type { Disposition } from '../replication/errors.ts'
+import { type Disposition, ReplicationError } from '../replication/errors.ts'
 import type { BlobCounts, Outcome } from '../replication/outcome.ts'
 import type { Trigger } from '../replication/request.ts'
 import type { Facts } from './logger.ts'
@@ -59,7 +59,7 @@ export function reportJobs(report: Report): JobReporter {
       report({
         level: willRetry ? 'warn' : 'error',
         message: willRetry ? 'job failed, will be tried again' : 'job failed',
-        facts: { ...job, ...facts, willRetry, error },
+        facts: { ...job, ...facts, willRetry, ...told(error) },
         count: ({ failures, lost }) => {
           failures.inc({ upstream: job.upstream, disposition: facts.disposition })
           if (!willRetry) lost.inc({ upstream: job.upstream })
@@ -80,6 +80,11 @@ export function reportJobs(report: Report): JobReporter {
       })
     },
   }
+}
+
+// A classified failure says everything in its message; where in the code it arose helps nobody.
+function told(error: unknown): Facts {
+  return error instanceof ReplicationError ? { reason: error.message } : { error }
 }
 
 function outcomeFacts(outcome: Outcome): Facts {

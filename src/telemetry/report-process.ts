@@ -4,14 +4,14 @@ import { type Report, uncounted } from './reporting.ts'
 export interface ProcessReporter {
   /** @param facts the command, the version and where it listens */
   processStarted(facts: Facts): void
-  processStopping(facts: { readonly signal?: string; readonly reason?: string }): void
+  processStopping(facts: { readonly process: string; readonly reason: string }): void
   processStopped(facts: { readonly durationMs: number }): void
   /** @param facts `needRestart` names what changed without effect until the process starts again */
   configReloaded(facts: { readonly file: string; readonly needRestart: readonly string[] }): void
   /** Changes of the file are not noticed any more; SIGHUP still works. */
   configUnwatched(facts: { readonly file: string; readonly error: unknown }): void
   /** The connection broke or could not be made; it is tried again by itself. */
-  redisFailed(facts: { readonly error: unknown }): void
+  redisFailed(facts: { readonly reason: string }): void
   /** The new configuration is wrong; the old one stays in force. */
   configRefused(facts: { readonly file: string; readonly problems: readonly string[] }): void
   /** A request ended in an error that nobody expected. */
