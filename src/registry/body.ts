@@ -19,9 +19,6 @@ export function guardedBody(
     body.destroy(signal.aborted ? abortReason(signal) : brokenBody(asked, cause))
   // Kept for good: axios emits a second error when a request is cut that had already failed.
   raw.on('error', broken)
-  raw.once('close', () => {
-    if (!raw.readableEnded) broken(undefined)
-  })
   const stopListening = onAbort(signal, () => body.destroy(abortReason(signal)))
   body.once('close', () => {
     stopListening()

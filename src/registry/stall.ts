@@ -30,8 +30,8 @@ export class StallGuard extends Transform {
   }
 
   override _transform(chunk: Buffer, _: BufferEncoding, done: TransformCallback): void {
+    // More is wanted from the next _read on, which also starts the clock again.
     this.#wanted = this.push(chunk)
-    this.#timer.refresh()
     done()
   }
 

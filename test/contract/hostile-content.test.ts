@@ -26,7 +26,7 @@ import {
   SIGNAL,
 } from './contract-content.ts'
 
-const STALL_MS = 150
+const STALL_MS = 300
 const BLOBS = /\/blobs\/sha256:/
 const MANIFESTS = /\/manifests\//
 
@@ -150,7 +150,7 @@ describe('an upstream that sends a blob wrong', () => {
       response.writeHead(200)
       for (const byte of small.bytes) {
         response.write(Buffer.of(byte))
-        await pause(STALL_MS / 5)
+        await pause(STALL_MS / 10)
       }
       response.end()
     })
@@ -339,7 +339,19 @@ describe('a target that misbehaves', () => {
     expectNothingLocal(large)
   })
 
-  it('by never answering: it is given up, with more patience the larger the blob is', async () => {
+  it('by taking its time with a large blob: it has the more of it the larger the blob is', async () => {
+    const large = randomBlob(16 * 1024 * 1024)
+    upstream.addBlob('team/app', large.bytes)
+    local.script({ ...COMMIT, times: 1 }, async ({ request, response }) => {
+      await bytesOf(request)
+      await pause(STALL_MS * 2.5)
+      response.writeHead(201).end()
+    })
+
+    await expect(copy(large)).resolves.toBeUndefined()
+  })
+
+  it('by never answering: it is given up', async () => {
     local.script(COMMIT, ({ request }) => {
       request.resume()
     })
@@ -361,11 +373,14 @@ describe('a target that misbehaves', () => {
   })
 
   it('by saying that it is done before it can be: that is not believed', async () => {
+    // More than the buffers between two sockets hold.
+    const large = blobOf(Buffer.alloc(32 * 1024 * 1024))
+    upstream.addBlob('team/app', large.bytes)
     local.script(COMMIT, ({ response }) => {
       response.writeHead(201).end()
     })
 
-    expect(String(await failureOf(copy(blob)))).toMatch(/has the blob before it was sent/)
+    expect(String(await failureOf(copy(large)))).toMatch(/has the blob before it was sent/)
   })
 
   it('by storing it under another digest: that is noticed', async () => {

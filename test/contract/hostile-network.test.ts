@@ -647,12 +647,11 @@ describe('refusals', () => {
     expect(registry.requests.length - before).toBe(1)
   })
 
-  it('that change their challenge with each answer come to an end', async () => {
-    const { realm } = { realm: `${other.url}/token` }
+  it('that demand something else with each answer come to an end', async () => {
     other.script({}, ({ response }) => response.end(JSON.stringify({ token: 'x' })))
     registry.script({}, ({ response }) => {
-      const turn = registry.requests.length % 2
-      response.setHeader('www-authenticate', turn === 0 ? 'Basic' : `Bearer realm="${realm}"`)
+      const scope = `repository:number-${registry.requests.length}:pull`
+      response.setHeader('www-authenticate', `Bearer realm="${other.url}/token",scope="${scope}"`)
       refuse(response, 401, 'UNAUTHORIZED')
     })
 
