@@ -1,5 +1,6 @@
 import type { RootOptions } from './cli/roots.ts'
-import type { Address } from './config/config.ts'
+import type { Address, Config } from './config/config.ts'
+import { ConfigError } from './config/config-error.ts'
 import type { LiveConfig } from './config/live-config.ts'
 import { dashboardRouter } from './dashboard/dashboard.ts'
 import { createApp } from './http/app.ts'
@@ -48,7 +49,7 @@ export async function serve(options: RootOptions): Promise<void> {
   })
   telemetry.watchQueues(() => readDepths(queues))
   const parts = { live, queues, telemetry }
-  const adminListen = options.adminListen ?? config.admin.listen
+  const adminListen = guarded(options.adminListen ?? config.admin.listen, config)
   const admin = stack.use(
     await startHttpServer(adminApp(parts, adminListen), {
       address: adminListen,
@@ -87,6 +88,13 @@ function adminApp({ live, queues, telemetry: { metrics, reporter } }: Parts, lis
   app.use(notFound())
   app.use(unexpectedErrors(reporter))
   return app
+}
+
+/** The file's own rule about its address, for one that the command line gave. */
+function guarded(listen: Address, { admin, file }: Config): Address {
+  if (isLoopback(listen.host) || admin.password !== undefined) return listen
+  const message = `--admin-listen ${listen.host}:${listen.port} is reachable from other machines, so the dashboard needs admin.username and admin.passwordFile`
+  throw new ConfigError(file, [{ path: 'admin', message }])
 }
 
 function credentials(live: LiveConfig) {
