@@ -11,6 +11,7 @@ import { type Child, lastLines, startChild } from './child.ts'
 import { eventually, Hopeless } from './eventually.ts'
 import { freePort } from './free-port.ts'
 import { isUp } from './is-up.ts'
+import { registryCommand } from './registry-command.ts'
 import { PROBE_HEADER, type RegistryOptions, registryConfig } from './registry-config.ts'
 import { tempFolder } from './temp-folder.ts'
 
@@ -68,7 +69,7 @@ async function startAt(
   let child: Child | undefined
   async function start(): Promise<void> {
     child = await startChild({
-      command: 'docker-registry',
+      command: registryCommand(),
       args: ['serve', configFile],
       onStdoutLine: (line) => {
         const parsed = parseAccessLogLine(line)
