@@ -32,8 +32,8 @@ export class RegistryRepository implements ContentSource, ContentTarget {
     return getManifest(this.#session, reference, signal)
   }
 
-  getBlob(descriptor: Descriptor, signal: AbortSignal): Promise<Readable> {
-    return getBlob(this.#session, descriptor, signal)
+  getBlob(descriptor: Descriptor, signal: AbortSignal, offset = 0): Promise<Readable> {
+    return getBlob(this.#session, descriptor, signal, offset)
   }
 
   hasBlob(digest: Digest, signal: AbortSignal): Promise<boolean> {

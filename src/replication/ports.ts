@@ -19,8 +19,11 @@ export interface ContentSource {
   readonly registry: string
   headManifest(reference: Reference, signal: AbortSignal): Promise<ManifestHead | undefined>
   getManifest(reference: Reference, signal: AbortSignal): Promise<Manifest | undefined>
-  /** The blob's bytes, not yet verified. The caller destroys the stream when it stops early. */
-  getBlob(descriptor: Descriptor, signal: AbortSignal): Promise<Readable>
+  /**
+   * The blob's bytes from `offset` on, 0 unless told; not yet verified. The caller destroys the
+   * stream when it stops early.
+   */
+  getBlob(descriptor: Descriptor, signal: AbortSignal, offset?: number): Promise<Readable>
 }
 
 /** One repository of the local registry, to write to. */

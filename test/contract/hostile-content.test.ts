@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { digestOf } from '../../src/oci/digest.ts'
@@ -180,6 +181,23 @@ describe('an upstream that sends a blob wrong', () => {
   })
 })
 
+describe('a body that takes its time', () => {
+  it('is not taken for a stalled target', async () => {
+    const { bytes, descriptor } = randomBlob(200_000)
+    const body = Readable.from(
+      (async function* () {
+        yield bytes.subarray(0, 100_000)
+        await pause(STALL_MS * 3)
+        yield bytes.subarray(100_000)
+      })(),
+    )
+
+    await target.putBlob(descriptor, body, SIGNAL)
+
+    expect(local.hasBlob('team/app', descriptor.digest)).toBe(true)
+  })
+})
+
 describe('a reader that takes its time', () => {
   it('is not taken for a stalled upstream', async () => {
     const blob = randomBlob(3_000_000)
@@ -193,13 +211,16 @@ describe('a reader that takes its time', () => {
 
   it('is told of a break that came before it began to read', async () => {
     const { bytes, descriptor } = randomBlob(100_000)
-    upstream.script({ method: 'GET', path: BLOBS }, ({ response }) => {
-      response.writeHead(200, { 'content-length': bytes.length })
-      response.write(bytes.subarray(0, 10), () => response.destroy())
+    const broken = new Promise((resolve) => {
+      upstream.script({ method: 'GET', path: BLOBS }, ({ response }) => {
+        response.once('close', resolve)
+        response.writeHead(200, { 'content-length': bytes.length })
+        response.write(bytes.subarray(0, 10), () => response.destroy())
+      })
     })
 
     const body = await source.getBlob(descriptor, SIGNAL)
-    await new Promise((resolve) => body.once('close', resolve))
+    await broken
 
     expect(await failureOf(target.putBlob(descriptor, body, SIGNAL))).toMatchObject({
       registry: 'hq',

@@ -1,0 +1,115 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { digestOf } from '../../src/oci/digest.ts'
+import type { Registry } from '../../src/registry/registry.ts'
+import {
+  type ScriptedRegistry,
+  startScriptedRegistry,
+  type Turn,
+} from '../support/scripted-registry.ts'
+import {
+  bytesOf,
+  configFor,
+  failureOf,
+  open,
+  randomBlob,
+  repository,
+  SIGNAL,
+} from './contract-content.ts'
+
+const { bytes, descriptor } = randomBlob(300_000)
+const BLOBS = { method: 'GET', path: /\/blobs\/sha256:/ }
+
+describe('a blob whose body breaks', () => {
+  let upstream: ScriptedRegistry
+  let client: Registry
+  const ranges: (string | undefined)[] = []
+
+  beforeEach(async () => {
+    upstream = await startScriptedRegistry()
+    client = open(configFor(upstream.url, { id: 'hq' }), { stallTimeoutMs: 500 })
+    ranges.length = 0
+  })
+
+  afterEach(async () => {
+    await client[Symbol.asyncDispose]()
+    await upstream[Symbol.asyncDispose]()
+  })
+
+  /** Sends `count` bytes of what was asked for, then cuts the connection. */
+  function cutAfter(count: number, contentRange = (from: number) => rangeFrom(from)) {
+    upstream.script(BLOBS, ({ request, response }: Turn) => {
+      ranges.push(request.headers.range)
+      const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0)
+      const headers = { 'content-length': bytes.length - from }
+      response.writeHead(
+        from > 0 ? 206 : 200,
+        from > 0 ? { ...headers, 'content-range': contentRange(from) } : headers,
+      )
+      const until = Math.min(bytes.length, from + count)
+      response.write(bytes.subarray(from, until), () => {
+        if (until === bytes.length) response.end()
+        else response.destroy()
+      })
+    })
+  }
+
+  function rangeFrom(from: number): string {
+    return `bytes ${from}-${bytes.length - 1}/${bytes.length}`
+  }
+
+  async function read(): Promise<Buffer> {
+    const source = client.repository(repository('team/app'))
+    return await bytesOf(await source.getBlob(descriptor, SIGNAL))
+  }
+
+  it('is continued from where it broke, as often as it takes', async () => {
+    cutAfter(100_000)
+
+    expect(digestOf(await read())).toBe(descriptor.digest)
+    expect(ranges[0]).toBeUndefined()
+    expect(ranges.length).toBeGreaterThan(2)
+    expect(ranges.slice(1).every((range) => range?.startsWith('bytes='))).toBe(true)
+  })
+
+  it('is read again up to there where the registry does not know ranges', async () => {
+    let asked = 0
+    upstream.script(BLOBS, ({ response }: Turn) => {
+      asked += 1
+      response.writeHead(200, { 'content-length': bytes.length })
+      if (asked > 1) response.end(bytes)
+      else response.write(bytes.subarray(0, 100_000), () => response.destroy())
+    })
+
+    expect(digestOf(await read())).toBe(descriptor.digest)
+    expect(asked).toBe(2)
+  })
+
+  it.each([
+    ['another part', (from: number) => `bytes ${from + 1}-${bytes.length - 1}/${bytes.length}`],
+    [
+      'a part of another size',
+      (from: number) => `bytes ${from}-${bytes.length}/${bytes.length + 1}`,
+    ],
+    ['less than the rest', (from: number) => `bytes ${from}-${bytes.length - 2}/${bytes.length}`],
+    ['nobody knows what', () => 'bytes'],
+  ])('is never continued with %s', async (_, contentRange) => {
+    cutAfter(100_000, contentRange)
+
+    const failure = await failureOf(read())
+
+    expect(failure).toMatchObject({ disposition: 'transient', registry: 'hq' })
+    expect(String(failure)).toMatch(/expected the range/)
+  })
+
+  it('is given up when no more bytes come, try after try', async () => {
+    let asked = 0
+    upstream.script(BLOBS, ({ response }: Turn) => {
+      asked += 1
+      response.writeHead(200, { 'content-length': bytes.length })
+      response.write(bytes.subarray(0, 10), () => response.destroy())
+    })
+
+    expect(await failureOf(read())).toMatchObject({ disposition: 'transient', registry: 'hq' })
+    expect(asked).toBe(4)
+  })
+})
