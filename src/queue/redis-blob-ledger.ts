@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis'
 import type { Digest } from '../oci/digest.ts'
 import { parseRepository, type Repository } from '../oci/reference.ts'
 import type { BlobLedger } from '../replication/blob-ledger.ts'
+import type { UploadCheckpoint } from '../replication/ports.ts'
 
 /** A dead worker's blobs are free again after this; a heartbeat comes three times as often. */
 const LEASE_MS = 6_000
@@ -11,6 +12,9 @@ const BEAT_MS = LEASE_MS / 3
 const MAX_HOLDERS = 4
 /** Registries keep layers for as long as a tag needs them; what nobody used for a month is guesswork. */
 const REMEMBERED_SECONDS = 30 * 24 * 3_600
+
+/** Registries purge uploads that nobody continues; distribution does after a week. */
+const UPLOAD_SECONDS = 24 * 3_600
 
 const RENEW = `
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
@@ -75,6 +79,34 @@ export class RedisBlobLedger implements BlobLedger {
       [Symbol.asyncDispose]: async () => {
         clearInterval(beat)
         await this.#attempt(0, () => this.#redis.eval(RELEASE, 1, key, holder))
+      },
+    }
+  }
+
+  checkpoint(digest: Digest, repository: Repository): UploadCheckpoint {
+    const key = `pullsync:upload:${repository}@${digest}`
+    return {
+      load: async () => {
+        const stored = await this.#attempt({}, () => this.#redis.hgetall(key))
+        const [location, offset, chunkSize] = [
+          stored['location'],
+          stored['offset'],
+          stored['chunkSize'],
+        ]
+        if (location === undefined) return undefined
+        return { location, offset: Number(offset), chunkSize: Number(chunkSize) }
+      },
+      save: async (state) => {
+        await this.#attempt(undefined, () =>
+          this.#redis
+            .multi()
+            .hset(key, { ...state })
+            .expire(key, UPLOAD_SECONDS)
+            .exec(),
+        )
+      },
+      clear: async () => {
+        await this.#attempt(0, () => this.#redis.del(key))
       },
     }
   }

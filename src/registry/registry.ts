@@ -50,9 +50,10 @@ export function openRegistry(config: RegistryConfig, options: RegistryOptions): 
     authentication.exchange(exchange, scopes)
   const send = createSend({ atHome, elsewhere }, retries)
   const sendPlain = createSend({ atHome: elsewhere, elsewhere }, retries)
+  const session = { identity, links, send, learned: { takesChunks: true } }
   return {
     id: config.id,
-    repository: (name) => new RegistryRepository(openSession(identity, name, links, send)),
+    repository: (name) => new RegistryRepository(openSession(session, name)),
     check: async (signal) => {
       await checkRegistry({ identity, links, sendPlain, send }, signal)
     },

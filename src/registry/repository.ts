@@ -3,8 +3,14 @@ import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { Manifest } from '../oci/manifest.ts'
 import type { Reference, Repository } from '../oci/reference.ts'
-import type { ContentSource, ContentTarget, ManifestHead } from '../replication/ports.ts'
+import type {
+  ContentSource,
+  ContentTarget,
+  ManifestHead,
+  UploadCheckpoint,
+} from '../replication/ports.ts'
 import { getBlob, hasBlob } from './blobs.ts'
+import { putBlobInChunks } from './chunked-upload.ts'
 import { getManifest, headManifest, putManifest } from './manifests.ts'
 import type { RepositorySession } from './session.ts'
 import { mountBlob, putBlob } from './uploads.ts'
@@ -42,6 +48,15 @@ export class RegistryRepository implements ContentSource, ContentTarget {
 
   putBlob(descriptor: Descriptor, body: Readable, signal: AbortSignal): Promise<void> {
     return putBlob(this.#session, descriptor, body, signal)
+  }
+
+  putBlobInChunks(
+    descriptor: Descriptor,
+    open: (offset: number) => Promise<Readable>,
+    checkpoint: UploadCheckpoint,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    return putBlobInChunks(this.#session, { descriptor, open, checkpoint }, signal)
   }
 
   mountBlob(digest: Digest, from: Repository, signal: AbortSignal): Promise<boolean> {

@@ -5,30 +5,33 @@ import type { Operation, OperationKind } from './operation.ts'
 import type { Send } from './request.ts'
 import { type Access, scopeOf } from './scopes.ts'
 
-/** One repository of one registry, with what it takes to send it a request. */
-export interface RepositorySession {
+/** What is the same for all repositories of one registry. */
+export interface RegistrySession {
   readonly identity: RegistryIdentity
-  readonly repository: Repository
   readonly links: Links
   readonly send: Send
+  /** What its answers have taught; for as long as the client is open. */
+  readonly learned: Learned
+}
+
+export interface Learned {
+  takesChunks: boolean
+}
+
+/** One repository of one registry, with what it takes to send it a request. */
+export interface RepositorySession extends RegistrySession {
+  readonly repository: Repository
   /** What reading asks a token for. */
   readonly readScopes: readonly string[]
   readonly writeScopes: readonly string[]
 }
 
-export function openSession(
-  identity: RegistryIdentity,
-  repository: Repository,
-  links: Links,
-  send: Send,
-): RepositorySession {
+export function openSession(registry: RegistrySession, repository: Repository): RepositorySession {
   // What the local registry is read for is followed by writes: one token serves for both.
-  const reading: Access = identity.side === 'local' ? 'pull,push' : 'pull'
+  const reading: Access = registry.identity.side === 'local' ? 'pull,push' : 'pull'
   return {
-    identity,
+    ...registry,
     repository,
-    links,
-    send,
     readScopes: [scopeOf(repository, reading)],
     writeScopes: [scopeOf(repository, 'pull,push')],
   }

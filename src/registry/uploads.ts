@@ -30,7 +30,7 @@ export async function putBlob(
   // From now on, so that a body that breaks while the upload is being opened has somebody to tell.
   const feeding = pipeline(body, verified).catch(() => undefined)
   try {
-    const upload = await openUpload(session, descriptor.digest, signal)
+    const { location: upload } = await openUpload(session, descriptor.digest, signal)
     try {
       await commit(session, { descriptor, verified, upload }, signal)
     } catch (error) {
@@ -87,11 +87,17 @@ export async function mountBlob(
 
 const UNWILLING = new Set([400, 401, 403, 404, 405, 415, 501])
 
-async function openUpload(
+export interface OpenedUpload {
+  readonly location: URL
+  /** The smallest chunk that the registry takes, in bytes, where it says so. */
+  readonly minimumChunk: number
+}
+
+export async function openUpload(
   session: RepositorySession,
   digest: Digest,
   signal: AbortSignal,
-): Promise<URL> {
+): Promise<OpenedUpload> {
   const operation = pushOperation(session, 'upload', digest)
   const response = await session.send({
     operation,
@@ -104,7 +110,8 @@ async function openUpload(
   })
   discard(response.body)
   const location = uploadLocation(response)
-  if (location !== undefined) return location
+  const minimumChunk = Number(response.header('oci-chunk-min-length') ?? 0) || 0
+  if (location !== undefined) return { location, minimumChunk }
   throw wrongAnswer(operation, 'the registry accepted an upload without saying where to send it.', {
     disposition: 'permanent',
   })
@@ -152,7 +159,7 @@ async function commit(
 const CANCEL_TIMEOUT_MS = 5_000
 
 /** As far as possible: whatever comes of it, the failure that led here is what counts. */
-async function cancelUpload(session: RepositorySession, upload: URL): Promise<void> {
+export async function cancelUpload(session: RepositorySession, upload: URL): Promise<void> {
   try {
     const response = await session.send({
       operation: operationOf(session, 'upload', `cancel an upload to ${session.repository} at`),
@@ -170,11 +177,15 @@ async function cancelUpload(session: RepositorySession, upload: URL): Promise<vo
   }
 }
 
-function uploadLocation(response: RegistryResponse): URL | undefined {
+export function uploadLocation(response: RegistryResponse): URL | undefined {
   const location = response.header('location')
   return location === undefined ? undefined : followLocation(location, response.url)
 }
 
-function pushOperation(session: RepositorySession, kind: OperationKind, digest: Digest): Operation {
+export function pushOperation(
+  session: RepositorySession,
+  kind: OperationKind,
+  digest: Digest,
+): Operation {
   return operationOf(session, kind, `push blob ${digest} of ${session.repository} to`)
 }

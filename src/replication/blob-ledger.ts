@@ -1,5 +1,6 @@
 import type { Digest } from '../oci/digest.ts'
 import type { Repository } from '../oci/reference.ts'
+import type { UploadCheckpoint } from './ports.ts'
 
 /**
  * What all workers together know of the local registry's blobs: where one is, and who is bringing
@@ -17,6 +18,8 @@ export interface BlobLedger {
    * another worker has it. The right of one that died lapses within seconds.
    */
   lease(digest: Digest): Promise<AsyncDisposable | undefined>
+  /** Where the state of the upload of this blob to this repository is kept. */
+  checkpoint(digest: Digest, repository: Repository): UploadCheckpoint
 }
 
 /** For one process alone, which needs no rights among itself and remembers nothing. */
@@ -26,4 +29,9 @@ export const NO_LEDGER: BlobLedger = {
   notThere: () => Promise.resolve(),
   isLeased: () => Promise.resolve(false),
   lease: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }),
+  checkpoint: () => ({
+    load: () => Promise.resolve(undefined),
+    save: () => Promise.resolve(),
+    clear: () => Promise.resolve(),
+  }),
 }

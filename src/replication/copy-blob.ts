@@ -107,22 +107,32 @@ async function bringUnlessBegun(
 }
 
 async function fetchBlob(copy: BlobCopy, blob: Descriptor): Promise<void> {
-  const { source, target, tally, signal } = copy
-  const body = await source.getBlob(blob, signal)
+  const { source, target, tally, ledger, signal } = copy
   let bytes = 0
-  const metered = meteredBody(body, (count) => {
-    bytes += count
-    tally.fetched(count)
-  })
+  const open = async (offset: number) => {
+    const body = await source.getBlob(blob, signal, offset)
+    bytes += offset
+    tally.kept(offset)
+    return meteredBody(body, (count) => {
+      bytes += count
+      tally.fetched(count)
+    })
+  }
   try {
-    await target.putBlob(blob, metered, signal)
+    if (blob.size >= CHUNKED_FROM) {
+      const checkpoint = ledger.checkpoint(blob.digest, target.repository)
+      if (await target.putBlobInChunks(blob, open, checkpoint, signal)) return
+    }
+    const body = await open(0)
+    await target.putBlob(blob, body, signal).finally(() => body.destroy())
   } catch (error) {
     tally.lost(bytes)
     throw error
-  } finally {
-    metered.destroy()
   }
 }
+
+// Less than that is sent in one request: fetching it again costs less than asking how far it got.
+const CHUNKED_FROM = 32 * 1024 * 1024
 
 async function orAborted(flight: Promise<Landing>, signal: AbortSignal): Promise<Landing> {
   signal.throwIfAborted()

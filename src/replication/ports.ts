@@ -26,6 +26,22 @@ export interface ContentSource {
   getBlob(descriptor: Descriptor, signal: AbortSignal, offset?: number): Promise<Readable>
 }
 
+/** Where an upload in chunks has got to; whoever has this can continue it. */
+export interface UploadState {
+  readonly location: string
+  /** Bytes that the registry has. */
+  readonly offset: number
+  /** Bytes per chunk, as agreed with the registry. */
+  readonly chunkSize: number
+}
+
+/** Keeps the state of one upload where another worker finds it. Never rejects. */
+export interface UploadCheckpoint {
+  load(): Promise<UploadState | undefined>
+  save(state: UploadState): Promise<void>
+  clear(): Promise<void>
+}
+
 /** One repository of the local registry, to write to. */
 export interface ContentTarget {
   readonly repository: Repository
@@ -33,6 +49,18 @@ export interface ContentTarget {
   hasBlob(digest: Digest, signal: AbortSignal): Promise<boolean>
   /** Resolves once the registry holds the blob; on failure the upload is cancelled there. */
   putBlob(descriptor: Descriptor, body: Readable, signal: AbortSignal): Promise<void>
+  /**
+   * As `putBlob`, for large blobs: in chunks, continued from where the last whole one ended, whoever
+   * sent it. False when the registry takes no chunks; nothing was read then.
+   *
+   * @param open the blob's bytes from an offset on
+   */
+  putBlobInChunks(
+    descriptor: Descriptor,
+    open: (offset: number) => Promise<Readable>,
+    checkpoint: UploadCheckpoint,
+    signal: AbortSignal,
+  ): Promise<boolean>
   /** Links a blob that another repository of the same registry holds; false when it would not. */
   mountBlob(digest: Digest, from: Repository, signal: AbortSignal): Promise<boolean>
   putManifest(reference: Reference, manifest: Manifest, signal: AbortSignal): Promise<void>

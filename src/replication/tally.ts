@@ -40,6 +40,12 @@ export class Tally {
     this.#report()
   }
 
+  /** Bytes of an upload that an earlier attempt had sent. */
+  kept(bytes: number): void {
+    this.#bytes += bytes
+    this.#report()
+  }
+
   /** Bytes that came and were thrown away, because the transfer failed. */
   lost(bytes: number): void {
     this.#bytes -= bytes

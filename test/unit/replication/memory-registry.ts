@@ -56,6 +56,10 @@ export class MemoryRegistry implements ContentSource, ContentTarget {
     this.blobs.set(digest, bytes)
   }
 
+  putBlobInChunks(): Promise<boolean> {
+    return Promise.resolve(false)
+  }
+
   mountBlob(digest: Digest, from: Repository): Promise<boolean> {
     this.asked.push(`mount ${digest}`)
     const bytes = this.neighbours.get(from)?.blobs.get(digest)

@@ -1,0 +1,267 @@
+import type { Hash } from 'node:crypto'
+import type { Readable } from 'node:stream'
+import type { Descriptor } from '../oci/descriptor.ts'
+import { algorithmOf, finishDigest, hashFor } from '../oci/digest.ts'
+import type { UploadCheckpoint, UploadState } from '../replication/ports.ts'
+import { discard } from './body.ts'
+import { chunksOf } from './chunks.ts'
+import { RegistryError, wrongAnswer } from './errors.ts'
+import { withQuery } from './links.ts'
+import { never } from './retry.ts'
+import type { RepositorySession } from './session.ts'
+import type { RegistryResponse } from './transport.ts'
+import { cancelUpload, openUpload, pushOperation, uploadLocation } from './uploads.ts'
+import { CorruptBlobError } from './verified-body.ts'
+
+export interface ChunkedUpload {
+  readonly descriptor: Descriptor
+  /** The blob's bytes from an offset on. */
+  readonly open: (offset: number) => Promise<Readable>
+  readonly checkpoint: UploadCheckpoint
+}
+
+// A dead worker costs the chunk that it was sending and the one that it was reading, so small ones lose
+// less; each is held in memory, and each costs a request. Object stores take no parts below 5 MiB.
+const SMALLEST_CHUNK = 4 * 1024 * 1024
+const LARGEST_CHUNK = 8 * 1024 * 1024
+const MOST_THAT_IS_HEEDED = 64 * 1024 * 1024
+
+/**
+ * OCI distribution-spec, "Pushing a blob in chunks", so that another worker can continue: after each
+ * chunk it is recorded where the upload has got to. A chunk is sent from memory in one go, because a
+ * request that breaks in the middle loses the whole upload (measured with distribution 2.8).
+ *
+ * @returns false when the registry takes no chunks; that is remembered
+ * @throws the error of whichever side failed; what was sent stays there for the next attempt, unless
+ *   it is the upload itself that is lost
+ */
+export async function putBlobInChunks(
+  session: RepositorySession,
+  upload: ChunkedUpload,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { descriptor, checkpoint } = upload
+  if (!session.learned.takesChunks) return false
+  const begun = (await resumed(session, upload, signal)) ?? (await started(session, upload, signal))
+  const sending = new Sending(session, descriptor, begun)
+  try {
+    await sendAll(sending, upload, signal)
+    await sending.commit(signal)
+    await checkpoint.clear()
+    return true
+  } catch (error) {
+    if (!sending.intact || error instanceof CorruptBlobError) {
+      await checkpoint.clear()
+      await cancelUpload(session, sending.location)
+    }
+    if (sending.offset > 0 || !refusesChunks(error)) throw error
+    session.learned.takesChunks = false
+    return false
+  }
+}
+
+const UNWILLING = new Set([400, 404, 405, 411, 415, 416, 501])
+
+function refusesChunks(error: unknown): boolean {
+  return error instanceof RegistryError && UNWILLING.has(error.status ?? 0)
+}
+
+interface Begun extends UploadStart {
+  readonly offset: number
+  /** Of all bytes so far; unknown when another worker sent them. */
+  readonly hash?: Hash
+}
+
+interface UploadStart {
+  readonly location: URL
+  readonly chunkSize: number
+}
+
+async function started(
+  session: RepositorySession,
+  { descriptor }: ChunkedUpload,
+  signal: AbortSignal,
+): Promise<Begun> {
+  const { location, minimumChunk } = await openUpload(session, descriptor.digest, signal)
+  return {
+    location,
+    offset: 0,
+    chunkSize: chunkSize(descriptor, minimumChunk),
+    hash: hashFor(descriptor.digest),
+  }
+}
+
+/** Undefined when there is nothing to continue: no record, or the registry does not know the upload. */
+async function resumed(
+  session: RepositorySession,
+  { descriptor, checkpoint }: ChunkedUpload,
+  signal: AbortSignal,
+): Promise<Begun | undefined> {
+  const state = await checkpoint.load()
+  if (state === undefined) return undefined
+  const location = await statusOf(session, descriptor, state, signal)
+  if (location !== undefined) {
+    return { location, offset: state.offset, chunkSize: chunkSize(descriptor, state.chunkSize) }
+  }
+  await checkpoint.clear()
+  return undefined
+}
+
+/** OCI distribution-spec, "Pushing a blob in chunks": the upload's status, with a fresh location. */
+async function statusOf(
+  session: RepositorySession,
+  { digest }: Descriptor,
+  state: UploadState,
+  signal: AbortSignal,
+): Promise<URL | undefined> {
+  if (!URL.canParse(state.location)) return undefined
+  try {
+    const response = await session.send({
+      operation: pushOperation(session, 'upload', digest),
+      method: 'GET',
+      url: new URL(state.location),
+      scopes: session.writeScopes,
+      expect: [204],
+      repeatable: never,
+      signal,
+    })
+    discard(response.body)
+    return endOf(response) === state.offset ? (uploadLocation(response) ?? undefined) : undefined
+  } catch (error) {
+    // Whatever the registry says of an upload that it will not continue, a new one is as good.
+    if (error instanceof RegistryError && error.status !== undefined && error.status < 500) {
+      return undefined
+    }
+    throw error
+  }
+}
+
+async function sendAll(
+  sending: Sending,
+  { open, checkpoint }: ChunkedUpload,
+  signal: AbortSignal,
+): Promise<void> {
+  // All of it had arrived when the worker died; a range from there on is one that nobody can satisfy.
+  if (sending.complete) return
+  const body = await open(sending.offset)
+  try {
+    for await (const chunk of chunksOf(body, sending.chunkSize)) {
+      await checkpoint.save(await sending.send(chunk))
+      signal.throwIfAborted()
+    }
+  } finally {
+    body.destroy()
+  }
+}
+
+class Sending {
+  readonly chunkSize: number
+  readonly #session: RepositorySession
+  readonly #descriptor: Descriptor
+  readonly #hash: Hash | undefined
+  #location: URL
+  #offset: number
+  #intact = true
+
+  constructor(session: RepositorySession, descriptor: Descriptor, begun: Begun) {
+    this.#session = session
+    this.#descriptor = descriptor
+    this.#hash = begun.hash
+    this.#location = begun.location
+    this.#offset = begun.offset
+    this.chunkSize = begun.chunkSize
+  }
+
+  get location(): URL {
+    return this.#location
+  }
+
+  get offset(): number {
+    return this.#offset
+  }
+
+  get complete(): boolean {
+    return this.#offset === this.#descriptor.size
+  }
+
+  /** Whether every chunk was taken whole, so that the upload can be continued. */
+  get intact(): boolean {
+    return this.#intact
+  }
+
+  /** Not cancelled with the copy: a chunk that is cut short loses all those before it. */
+  async send(chunk: Buffer): Promise<UploadState> {
+    const end = this.#offset + chunk.length
+    if (end > this.#descriptor.size) throw this.#wrongSize('more than that')
+    const operation = pushOperation(this.#session, 'commit', this.#descriptor.digest)
+    this.#intact = false
+    const response = await this.#session.send({
+      operation,
+      method: 'PATCH',
+      url: this.#location,
+      headers: {
+        'content-type': 'application/octet-stream',
+        'content-length': `${chunk.length}`,
+        'content-range': `${this.#offset}-${end - 1}`,
+      },
+      body: chunk,
+      scopes: this.#session.writeScopes,
+      expect: [202],
+      repeatable: never,
+      signal: NEVER,
+    })
+    discard(response.body)
+    const location = uploadLocation(response)
+    if (location === undefined || endOf(response) !== end) {
+      throw wrongAnswer(operation, `expected to be told how to go on after byte ${end - 1}.`)
+    }
+    this.#intact = true
+    this.#hash?.update(chunk)
+    this.#location = location
+    this.#offset = end
+    return { location: location.href, offset: end, chunkSize: this.chunkSize }
+  }
+
+  /** Of an upload that another worker began, only the registry has all bytes: it checks them here. */
+  async commit(signal: AbortSignal): Promise<void> {
+    const { digest, size } = this.#descriptor
+    if (!this.complete) throw this.#wrongSize(`${this.#offset}`)
+    const got = this.#hash && finishDigest(algorithmOf(digest), this.#hash)
+    if (got !== undefined && got !== digest)
+      throw new CorruptBlobError(this.#descriptor, digest, got)
+    this.#intact = false
+    const response = await this.#session.send({
+      operation: pushOperation(this.#session, 'commit', digest),
+      method: 'PUT',
+      url: withQuery(this.#location, { digest }),
+      headers: { 'content-type': 'application/octet-stream', 'content-length': '0' },
+      scopes: this.#session.writeScopes,
+      expect: [200, 201, 204],
+      patienceMs: size / COMMIT_BYTES_PER_MS,
+      repeatable: never,
+      signal,
+    })
+    discard(response.body)
+  }
+
+  #wrongSize(got: string): CorruptBlobError {
+    return new CorruptBlobError(this.#descriptor, `${this.#descriptor.size} bytes`, got)
+  }
+}
+
+// A registry on an object store reads the whole blob again before it answers: at this speed at least.
+const COMMIT_BYTES_PER_MS = 10 * 1024
+
+/** The stall timeout ends a request that hangs. */
+const NEVER = new AbortController().signal
+
+function chunkSize({ size }: Descriptor, minimum = 0): number {
+  const wanted = Math.min(LARGEST_CHUNK, Math.max(SMALLEST_CHUNK, Math.ceil(size / 32)))
+  return Math.max(wanted, Math.min(minimum, MOST_THAT_IS_HEEDED))
+}
+
+/** The first byte that the registry does not have, from its `Range: 0-<last>`. */
+function endOf(response: RegistryResponse): number | undefined {
+  const last = /^(?:bytes=)?0-(\d+)$/.exec(response.header('range') ?? '')?.[1]
+  return last === undefined ? undefined : Number(last) + 1
+}
