@@ -4,6 +4,7 @@ import { Authentication } from './authentication.ts'
 import { checkRegistry } from './check.ts'
 import { identityOf } from './identity.ts'
 import { linksOf } from './links.ts'
+import { parseRateLimit, type RateLimit } from './rate-limit.ts'
 import { RegistryRepository } from './repository.ts'
 import { createSend, type Exchangers } from './request.ts'
 import { RETRIES, type RetryOptions } from './retry.ts'
@@ -17,6 +18,8 @@ export interface Registry extends AsyncDisposable {
   readonly id: string
   /** One repository, to read and to write. */
   repository(name: Repository): RegistryRepository
+  /** What its latest answer with such headers said of its limit; undefined while there was none. */
+  rateLimit(): RateLimit | undefined
   /**
    * Resolves when the registry answers and takes the configured credentials, else throws a
    * RegistryError that says what to do.
@@ -31,6 +34,8 @@ export interface RegistryOptions {
   readonly stallTimeoutMs?: number
   /** How often and after which pauses a single request is tried. */
   readonly requestRetries?: Partial<RetryOptions>
+  /** Called with each of its answers that tells its limit, a refusal with 429 too. Must not throw. */
+  readonly onRateLimit?: (rateLimit: RateLimit) => void
 }
 
 // Registries on object stores take up to half of this before the first byte of a large blob.
@@ -46,14 +51,23 @@ export function openRegistry(config: RegistryConfig, options: RegistryOptions): 
   const fetchToken = tokenFetcher(config, identity, transport, retries)
   const authentication = new Authentication(config, transport, fetchToken)
   const elsewhere = transport.exchange
-  const atHome: Exchangers['atHome'] = (exchange, scopes) =>
-    authentication.exchange(exchange, scopes)
+  let rateLimit: RateLimit | undefined
+  const atHome: Exchangers['atHome'] = async (exchange, scopes) => {
+    const response = await authentication.exchange(exchange, scopes)
+    // An object store's limit is not the registry's.
+    if (response.url.origin !== config.url.origin) return response
+    const told = parseRateLimit(response.header)
+    if (told !== undefined) options.onRateLimit?.(told)
+    rateLimit = told ?? rateLimit
+    return response
+  }
   const send = createSend({ atHome, elsewhere }, retries)
   const sendPlain = createSend({ atHome: elsewhere, elsewhere }, retries)
   const session = { identity, links, send, learned: { takesChunks: true } }
   return {
     id: config.id,
     repository: (name) => new RegistryRepository(openSession(session, name)),
+    rateLimit: () => rateLimit,
     check: async (signal) => {
       await checkRegistry({ identity, links, sendPlain, send }, signal)
     },
