@@ -26,6 +26,8 @@ export interface SnippetRequest {
   readonly webhookUrl: string
   /** The registry whose events these are, as a URL. */
   readonly registryAddress: string
+  /** Where a proxy before the registry listens, as nginx writes it; left to the snippet unless told. */
+  readonly listen?: string
 }
 
 /** Configuration of a sender, ready to paste. */

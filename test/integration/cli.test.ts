@@ -664,6 +664,18 @@ sources:
       expect(unknown.stderr).toContain('there is no source "edge" with format: pull-miss')
     })
 
+    it('prints an nginx that listens where it is told to', async () => {
+      await configure(SOURCES)
+
+      const one = await cli(['print', 'nginx', '--listen', '127.0.0.1:5080'])
+      const six = await cli(['print', 'nginx', '--listen', '[::1]:5080'])
+      const elsewhere = await cli(['print', 'notifications', 'edge', '--listen', '127.0.0.1:5080'])
+
+      expect(one.stdout).toContain('listen 127.0.0.1:5080;')
+      expect(six.stdout).toContain('listen [::1]:5080;')
+      expect(elsewhere.code).toBe(2)
+    })
+
     it('says what to add to the configuration when no source fits', async () => {
       const { code, stderr } = await cli(['print', 'nginx'])
 

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
-import type { Config, SourceConfig } from '../../config/config.ts'
+import type { Address, Config, SourceConfig } from '../../config/config.ts'
 import { loadConfig } from '../../config/load-config.ts'
-import { urlArgument } from '../arguments.ts'
+import { addressArgument, urlArgument } from '../arguments.ts'
 import type { Cli } from '../cli.ts'
 import { CommandError, usageError } from '../command-error.ts'
 import { globalOptions } from '../global-options.ts'
@@ -10,6 +10,7 @@ import type { Roots, Snippet } from '../roots.ts'
 
 interface PrintOptions {
   readonly url?: string
+  readonly listen?: Address
   readonly withSecrets?: true
 }
 
@@ -40,12 +41,19 @@ Examples:
     snippet: () => roots.nginxSnippet(),
     examples: `
 Examples:
-  $ pullsync print nginx misses --with-secrets > /etc/nginx/conf.d/registry.conf`,
+  $ pullsync print nginx misses --with-secrets > /etc/nginx/conf.d/registry.conf
+  $ pullsync print nginx --listen 127.0.0.1:5080`,
   }
   return new Command('print')
     .description('configuration for the registry or the proxy that tells pullsync, ready to paste')
     .addCommand(printable(cli, notifications))
-    .addCommand(printable(cli, nginx))
+    .addCommand(
+      printable(cli, nginx).option(
+        '--listen <host:port>',
+        'where clients pull (default: port 80, every address)',
+        addressArgument,
+      ),
+    )
 }
 
 function printable(cli: Cli, what: Printable): Command {
@@ -71,7 +79,7 @@ async function print(
   id: string | undefined,
 ): Promise<void> {
   const { config: file, json } = globalOptions(command)
-  const { url, withSecrets } = command.opts<PrintOptions>()
+  const { url, listen, withSecrets } = command.opts<PrintOptions>()
   const config = await loadConfig(file, env)
   const source = chosenSource(config, what, id)
   const snippet = await what.snippet()
@@ -80,6 +88,7 @@ async function print(
     webhookUrl: url ?? urlOf(config),
     secret: (withSecrets === true ? source.secrets[0] : undefined) ?? placeholderOf(source),
     registryAddress: addressOf(config, source),
+    ...(listen !== undefined && { listen: authorityOf(listen) }),
   }).trimEnd()
   if (json) {
     writeJson(streams.stdout, { source: source.id, text })
@@ -116,7 +125,11 @@ sources:
 function urlOf({ listen: { host, port } }: Config): string {
   if (host === '0.0.0.0') return `http://127.0.0.1:${port}`
   if (host === '::') return `http://[::1]:${port}`
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+  return `http://${authorityOf({ host, port })}`
+}
+
+function authorityOf({ host, port }: Address): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
 function remarks({ listen }: Config, { url, withSecrets }: PrintOptions): readonly string[] {
