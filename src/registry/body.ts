@@ -14,19 +14,17 @@ export function guardedBody(
   stallMs: number,
   signal: AbortSignal,
 ): Readable {
-  const body = new StallGuard(stallMs, () => brokenBody(asked, StallGuard.error(stallMs)))
-  const broken = (cause: unknown) =>
-    body.destroy(signal.aborted ? abortReason(signal) : brokenBody(asked, cause))
-  // Kept for good: axios emits a second error when a request is cut that had already failed.
-  raw.on('error', broken)
-  const stopListening = onAbort(signal, () => body.destroy(abortReason(signal)))
-  body.once('close', () => {
-    stopListening()
-    if (!raw.readableEnded) raw.destroy()
+  const body = new StallGuard(raw, stallMs, {
+    stalled: () => brokenBody(asked, StallGuard.error(stallMs)),
+    broken: (cause) => (signal.aborted ? abortReason(signal) : brokenBody(asked, cause)),
   })
+  body.once(
+    'close',
+    onAbort(signal, () => body.destroy(abortReason(signal))),
+  )
   // It may break before its reader has it in hand; who reads later is still told.
   body.on('error', () => undefined)
-  return raw.pipe(body)
+  return body
 }
 
 /** Lets go of a body that nobody reads. Small ones are read away, so that the connection is kept. */

@@ -1,5 +1,6 @@
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { RegistryError } from './errors.ts'
+import { Relay } from './relay.ts'
 
 /** A blob's bytes from the offset on, as the registry sends them. */
 export type OpenAt = (offset: number) => Promise<Readable>
@@ -15,31 +16,49 @@ const MAX_FRUITLESS = 3
  */
 export function continuedBlob(
   first: Readable,
-  { offset, size }: { readonly offset: number; readonly size: number },
+  range: { readonly offset: number; readonly size: number },
   openAt: OpenAt,
 ): Readable {
-  return Readable.from(continuing(first, offset, size, openAt), {
-    objectMode: false,
-    highWaterMark: 256 * 1024,
-  })
+  return new ContinuedBlob(first, range, openAt)
 }
 
-async function* continuing(first: Readable, offset: number, size: number, openAt: OpenAt) {
-  let body = first
-  let at = offset
-  for (let fruitless = 0; ;) {
-    const begunAt = at
-    try {
-      for await (const chunk of body as AsyncIterable<Buffer>) {
-        at += chunk.length
-        yield chunk
-      }
+class ContinuedBlob extends Relay {
+  readonly #size: number
+  readonly #openAt: OpenAt
+  #at: number
+  #begunAt: number
+  #fruitless = 0
+
+  constructor(
+    first: Readable,
+    { offset, size }: { readonly offset: number; readonly size: number },
+    openAt: OpenAt,
+  ) {
+    super()
+    this.#at = offset
+    this.#begunAt = offset
+    this.#size = size
+    this.#openAt = openAt
+    this.relay(first)
+  }
+
+  protected override passing({ length }: Buffer): void {
+    this.#at += length
+  }
+
+  protected override broken(cause: Error): void {
+    this.#fruitless = this.#at > this.#begunAt ? 0 : this.#fruitless + 1
+    if (!isBroken(cause) || this.#fruitless >= MAX_FRUITLESS || this.#at >= this.#size) {
+      this.destroy(cause)
       return
-    } catch (error) {
-      fruitless = at > begunAt ? 0 : fruitless + 1
-      if (!isBroken(error) || fruitless >= MAX_FRUITLESS || at >= size) throw error
     }
-    body = await openAt(at)
+    this.#begunAt = this.#at
+    this.#openAt(this.#at).then(
+      (rest) => {
+        this.relay(rest)
+      },
+      (error: unknown) => this.destroy(error instanceof Error ? error : cause),
+    )
   }
 }
 

@@ -1,43 +1,48 @@
 import type { ClientRequest } from 'node:http'
-import { Transform, type TransformCallback } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { CodedError, STALLED } from './failures.ts'
+import { Relay } from './relay.ts'
 
-// Large enough that a thread busy with hashing does not leave the socket waiting.
-const BUFFERED_BYTES = 256 * 1024
+/** What ends a guarded body, in the words of whoever asked for it. */
+export interface GuardedErrors {
+  readonly stalled: () => Error
+  readonly broken: (cause: Error) => Error
+}
 
 /**
  * Passes a response's body through and fails it when its reader wants bytes and none come for
  * `limitMs`. Time in which the reader does not want any does not count: a slow target, or a rate
  * limit, is not the sender's fault. There is no limit on the whole.
  */
-export class StallGuard extends Transform {
-  readonly #stalled: () => Error
+export class StallGuard extends Relay {
+  readonly #errors: GuardedErrors
   readonly #timer: NodeJS.Timeout
-  #wanted = false
+  #passed = 0
 
-  constructor(limitMs: number, stalled: () => Error) {
-    super({ highWaterMark: BUFFERED_BYTES })
-    this.#stalled = stalled
+  constructor(raw: Readable, limitMs: number, errors: GuardedErrors) {
+    super()
+    this.#errors = errors
     this.#timer = setTimeout(() => {
-      if (this.#wanted) this.destroy(this.#stalled())
+      const passed = this.#passed
+      // A process that was busy for long finds the timer due before it has read what has come.
+      setImmediate(() => {
+        if (this.wanted && this.#passed === passed) this.destroy(errors.stalled())
+      })
     }, limitMs)
+    this.relay(raw)
   }
 
-  override _read(size: number): void {
-    this.#wanted = true
+  protected override passing(): void {
+    this.#passed += 1
+  }
+
+  protected override broken(cause: Error): void {
+    this.destroy(this.#errors.broken(cause))
+  }
+
+  override _read(): void {
     this.#timer.refresh()
-    super._read(size)
-  }
-
-  override _transform(chunk: Buffer, _: BufferEncoding, done: TransformCallback): void {
-    // More is wanted from the next _read on, which also starts the clock again.
-    this.#wanted = this.push(chunk)
-    done()
-  }
-
-  override _flush(done: TransformCallback): void {
-    clearTimeout(this.#timer)
-    done()
+    super._read()
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
@@ -69,6 +74,7 @@ export function watchRequest(
 ): () => void {
   let seen = ''
   let since = performance.now()
+  let stopped = false
   const interval = Math.max(Math.min(limits.stallMs, limits.responseMs) / 4, 5)
   const timer = setInterval(() => {
     const now = progressOf(request)
@@ -79,11 +85,16 @@ export function watchRequest(
     }
     const limitMs = request.writableFinished ? limits.responseMs : limits.stallMs
     if (performance.now() - since < limitMs) return
-    clearInterval(timer)
-    const what = request.writableFinished ? 'no answer came' : 'no byte was taken'
-    stalled(new CodedError(STALLED, `${what} for ${seconds(limitMs)}`))
+    // As above: what has come while the process was busy must have been read before it is judged.
+    setImmediate(() => {
+      if (stopped || progressOf(request) !== seen) return
+      clearInterval(timer)
+      const what = request.writableFinished ? 'no answer came' : 'no byte was taken'
+      stalled(new CodedError(STALLED, `${what} for ${seconds(limitMs)}`))
+    })
   }, interval)
   return () => {
+    stopped = true
     clearInterval(timer)
   }
 }
