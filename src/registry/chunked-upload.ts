@@ -4,6 +4,7 @@ import type { Descriptor } from '../oci/descriptor.ts'
 import { algorithmOf, finishDigest, hashFor } from '../oci/digest.ts'
 import type { UploadCheckpoint, UploadState } from '../replication/ports.ts'
 import { discard } from './body.ts'
+import type { ChunkBuffers } from './chunk-buffers.ts'
 import { chunksOf } from './chunks.ts'
 import { RegistryError, wrongAnswer } from './errors.ts'
 import { withQuery } from './links.ts'
@@ -21,9 +22,11 @@ export interface ChunkedUpload {
 }
 
 // A dead worker costs the chunk that it was sending and the one that it was reading, so small ones lose
-// less; each is held in memory, and each costs a request. Object stores take no parts below 5 MiB.
+// less; each is held in memory, and costs the registry some milliseconds. Object stores take no parts
+// below 5 MiB, but distribution gathers smaller ones itself.
 const SMALLEST_CHUNK = 4 * 1024 * 1024
 const LARGEST_CHUNK = 8 * 1024 * 1024
+const CHUNKS_PER_BLOB = 16
 const MOST_THAT_IS_HEEDED = 64 * 1024 * 1024
 
 /**
@@ -45,7 +48,7 @@ export async function putBlobInChunks(
   const begun = (await resumed(session, upload, signal)) ?? (await started(session, upload, signal))
   const sending = new Sending(session, descriptor, begun)
   try {
-    await sendAll(sending, upload, signal)
+    await sendAll(sending, upload, session.chunkBuffers, signal)
     await sending.commit(signal)
     await checkpoint.clear()
     return true
@@ -139,18 +142,16 @@ async function statusOf(
 async function sendAll(
   sending: Sending,
   { open, checkpoint }: ChunkedUpload,
+  buffers: ChunkBuffers,
   signal: AbortSignal,
 ): Promise<void> {
   // All of it had arrived when the worker died; a range from there on is one that nobody can satisfy.
-  if (sending.complete) return
+  if (sending.left === 0) return
   const body = await open(sending.offset)
-  try {
-    for await (const chunk of chunksOf(body, sending.chunkSize)) {
-      await checkpoint.save(await sending.send(chunk))
-      signal.throwIfAborted()
-    }
-  } finally {
-    body.destroy()
+  const { chunkSize, left } = sending
+  for await (const chunk of chunksOf({ body, chunkSize, size: left }, buffers)) {
+    await checkpoint.save(await sending.send(chunk))
+    signal.throwIfAborted()
   }
 }
 
@@ -180,8 +181,9 @@ class Sending {
     return this.#offset
   }
 
-  get complete(): boolean {
-    return this.#offset === this.#descriptor.size
+  /** In bytes. */
+  get left(): number {
+    return this.#descriptor.size - this.#offset
   }
 
   /** Whether every chunk was taken whole, so that the upload can be continued. */
@@ -225,7 +227,7 @@ class Sending {
   /** Of an upload that another worker began, only the registry has all bytes: it checks them here. */
   async commit(signal: AbortSignal): Promise<void> {
     const { digest, size } = this.#descriptor
-    if (!this.complete) throw this.#wrongSize(`${this.#offset}`)
+    if (this.left !== 0) throw this.#wrongSize(`${this.#offset}`)
     const got = this.#hash && finishDigest(algorithmOf(digest), this.#hash)
     if (got !== undefined && got !== digest)
       throw new CorruptBlobError(this.#descriptor, digest, got)
@@ -256,7 +258,10 @@ const COMMIT_BYTES_PER_MS = 10 * 1024
 const NEVER = new AbortController().signal
 
 function chunkSize({ size }: Descriptor, minimum = 0): number {
-  const wanted = Math.min(LARGEST_CHUNK, Math.max(SMALLEST_CHUNK, Math.ceil(size / 32)))
+  const wanted = Math.min(
+    LARGEST_CHUNK,
+    Math.max(SMALLEST_CHUNK, Math.ceil(size / CHUNKS_PER_BLOB)),
+  )
   return Math.max(wanted, Math.min(minimum, MOST_THAT_IS_HEEDED))
 }
 

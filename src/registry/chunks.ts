@@ -1,42 +1,82 @@
 import type { Readable } from 'node:stream'
+import type { ChunkBuffers } from './chunk-buffers.ts'
+import { readInto } from './read-into.ts'
+
+export interface ChunkedBody {
+  readonly body: Readable
+  /** Of each chunk but the last, in bytes. */
+  readonly chunkSize: number
+  /** What the body should have, in bytes; one more at most is read. */
+  readonly size: number
+}
+
+interface Chunk {
+  readonly buffer: Buffer
+  readonly length: number
+}
 
 /**
- * A stream's bytes in buffers of exactly `size`, the last one shorter. The next one is read while
- * the caller works on the one before, never more than that.
+ * A body in chunks of exactly one size, the last one shorter. Each is the caller's until it asks for
+ * the next one, which is read meanwhile if there is memory for it. Destroys the body.
  */
-export async function* chunksOf(body: Readable, size: number): AsyncGenerator<Buffer> {
-  const reading = buffersOf(body, size)
-  let next = ahead(reading)
-  for (;;) {
-    const { value, done } = await next.result
-    if (done === true) return
-    next = ahead(reading)
-    yield value
+export async function* chunksOf(
+  chunked: ChunkedBody,
+  buffers: ChunkBuffers,
+): AsyncGenerator<Buffer, undefined> {
+  const stop = new AbortController()
+  const read = chunkReader(chunked, buffers, stop.signal)
+  let next = ahead(read)
+  let lent: Chunk | undefined
+  try {
+    for (;;) {
+      const chunk = await next.result
+      if (chunk === undefined) return undefined
+      next = ahead(read)
+      lent = chunk
+      yield chunk.buffer.subarray(0, chunk.length)
+      lent = undefined
+      buffers.giveBack(chunk.buffer)
+    }
+  } finally {
+    if (lent !== undefined) buffers.forget(lent.buffer)
+    stop.abort()
+    chunked.body.destroy()
+    const unused = await next.result.catch(() => undefined)
+    if (unused !== undefined) buffers.giveBack(unused.buffer)
   }
 }
 
 /** Begins to read; a failure waits until it is asked for. */
-function ahead(reading: AsyncGenerator<Buffer, undefined>) {
-  const result = reading.next()
+function ahead(read: () => Promise<Chunk | undefined>) {
+  const result = read()
   result.catch(() => undefined)
   return { result }
 }
 
-async function* buffersOf(body: Readable, size: number): AsyncGenerator<Buffer, undefined> {
-  let parts: Buffer[] = []
-  let length = 0
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    let rest = chunk
-    while (length + rest.length >= size) {
-      const head = rest.subarray(0, size - length)
-      rest = rest.subarray(head.length)
-      yield Buffer.concat([...parts, head], size)
-      parts = []
-      length = 0
+/** One call after the other; undefined after the last byte. Who gets a chunk gives its buffer back. */
+function chunkReader(
+  { body, chunkSize, size }: ChunkedBody,
+  buffers: ChunkBuffers,
+  signal: AbortSignal,
+): () => Promise<Chunk | undefined> {
+  // Between two chunks, too: the next one tells.
+  body.on('error', () => undefined)
+  let left = size + 1
+  let ended = false
+  return async () => {
+    if (ended || left === 0) return undefined
+    const buffer = await buffers.take(chunkSize, signal)
+    try {
+      const wanted = Math.min(chunkSize, left)
+      const length = await readInto(body, buffer.subarray(0, wanted))
+      ended = length < wanted
+      left -= length
+      if (length > 0) return { buffer, length }
+    } catch (error) {
+      buffers.giveBack(buffer)
+      throw error
     }
-    if (rest.length > 0) parts.push(rest)
-    length += rest.length
+    buffers.giveBack(buffer)
+    return undefined
   }
-  if (length > 0) yield Buffer.concat(parts, length)
-  return undefined
 }

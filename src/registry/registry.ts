@@ -2,6 +2,7 @@ import type { RegistryConfig } from '../config/config.ts'
 import type { Repository } from '../oci/reference.ts'
 import { Authentication } from './authentication.ts'
 import { checkRegistry } from './check.ts'
+import { ChunkBuffers } from './chunk-buffers.ts'
 import { identityOf } from './identity.ts'
 import { linksOf } from './links.ts'
 import { parseRateLimit, type RateLimit } from './rate-limit.ts'
@@ -41,6 +42,9 @@ export interface RegistryOptions {
 // Registries on object stores take up to half of this before the first byte of a large blob.
 const STALL_TIMEOUT_MS = 60_000
 
+// Enough for eight of the largest at once; more of them would not be faster, and take turns.
+const CHUNK_MEMORY = 64 * 1024 * 1024
+
 /** Speaks with nobody until asked to. */
 export function openRegistry(config: RegistryConfig, options: RegistryOptions): Registry {
   const identity = identityOf(config)
@@ -63,7 +67,9 @@ export function openRegistry(config: RegistryConfig, options: RegistryOptions): 
   }
   const send = createSend({ atHome, elsewhere }, retries)
   const sendPlain = createSend({ atHome: elsewhere, elsewhere }, retries)
-  const session = { identity, links, send, learned: { takesChunks: true } }
+  const learned = { takesChunks: true }
+  const chunkBuffers = new ChunkBuffers(CHUNK_MEMORY)
+  const session = { identity, links, send, learned, chunkBuffers }
   return {
     id: config.id,
     repository: (name) => new RegistryRepository(openSession(session, name)),

@@ -1,4 +1,5 @@
 import type { Repository } from '../oci/reference.ts'
+import type { ChunkBuffers } from './chunk-buffers.ts'
 import type { RegistryIdentity } from './identity.ts'
 import type { Links } from './links.ts'
 import type { Operation, OperationKind } from './operation.ts'
@@ -12,6 +13,8 @@ export interface RegistrySession {
   readonly send: Send
   /** What its answers have taught; for as long as the client is open. */
   readonly learned: Learned
+  /** What its uploads in chunks share. */
+  readonly chunkBuffers: ChunkBuffers
 }
 
 export interface Learned {
