@@ -17,6 +17,7 @@ import { OpenRegistries } from './open-registries.ts'
 import { replicateJob } from './replicate-job.ts'
 import { reportingListener } from './report-jobs.ts'
 import { TransferLimits } from './transfer-limits.ts'
+import { tuneGarbageCollection } from './tune-garbage-collection.ts'
 import { UpstreamWorkers } from './upstream-workers.ts'
 
 /** Docker kills after ten seconds; until then short copies finish, and long ones are handed back. */
@@ -26,6 +27,7 @@ const GRACE_MS = 8_000
 export async function runWorker(options: RootOptions): Promise<void> {
   const { signal, configFile, adminListen, telemetry = openTelemetry(process.env) } = options
   const { reporter } = telemetry
+  tuneGarbageCollection()
   await using stack = new Stack()
   const live = stack.use(await openConfig(configFile, reporter))
   const config = live.current()
