@@ -3,8 +3,10 @@ import type { Address, Config } from './config/config.ts'
 import { ConfigError } from './config/config-error.ts'
 import type { LiveConfig } from './config/live-config.ts'
 import { dashboardRouter } from './dashboard/dashboard.ts'
+import { isRegistryApi } from './gateway/gateway.ts'
 import { createApp } from './http/app.ts'
 import { basicAuth } from './http/basic-auth.ts'
+import { bodyWithin } from './http/body-within.ts'
 import { notFound, unexpectedErrors } from './http/errors.ts'
 import { healthRoutes } from './http/health.ts'
 import { isLoopback, loopbackHostOnly } from './http/loopback-host.ts'
@@ -14,12 +16,16 @@ import { startHttpServer } from './http/server.ts'
 import { Stack } from './lifecycle/stack.ts'
 import { untilAborted } from './lifecycle/until-aborted.ts'
 import { openConfig } from './open-config.ts'
+import { LiveLocalRegistry, openGateway } from './open-gateway.ts'
+import { OpenRegistries } from './open-registries.ts'
 import { ReplicationQueues } from './queue/queues.ts'
 import { readDepths } from './queue/upstream-status.ts'
 import { redisUrlOf } from './redis-url.ts'
 import { openTelemetry, type Telemetry } from './telemetry/telemetry.ts'
 import { VERSION } from './version.ts'
 import { webhookRoutes } from './webhook/route.ts'
+
+type Gateway = ReturnType<typeof openGateway>
 
 interface Parts {
   readonly live: LiveConfig
@@ -44,8 +50,11 @@ export async function serve(options: RootOptions): Promise<void> {
       },
     }),
   )
+  const registries = stack.use(new OpenRegistries(config))
+  const local = stack.use(new LiveLocalRegistry(live))
   live.onChange(({ config: changed }) => {
     queues.configure(changed.upstreams.keys(), changed.jobs)
+    registries.configure(changed)
   })
   telemetry.watchQueues(() => readDepths(queues))
   const parts = { live, queues, telemetry }
@@ -57,20 +66,37 @@ export async function serve(options: RootOptions): Promise<void> {
     }),
   )
   const server = stack.use(
-    await startHttpServer(publicApp(parts), { address: config.listen, configKey: 'listen' }),
+    await startHttpServer(
+      publicApp(parts, openGateway({ ...parts, registries, local: local.current, reporter })),
+      {
+        address: config.listen,
+        configKey: 'listen',
+        // A layer may take hours to push; what stands still is ended.
+        requestTimeoutMs: 0,
+        idleTimeoutMs: IDLE_MS,
+        answersExpect: ({ url }) => isRegistryApi(url),
+      },
+    ),
   )
   reporter.processStarted({
     process: 'serve',
     version: VERSION,
     webhook: `${server.url}/v1/events/`,
+    gateway: `${server.url}/v2/`,
     dashboard: `${admin.url}/dashboard`,
   })
   await untilAborted(signal)
   reporter.processStopping({ process: 'serve', reason: 'asked to' })
 }
 
-function publicApp({ live, queues, telemetry: { reporter } }: Parts) {
+// Longer than a client may be held, and than a registry takes to store a large layer.
+const IDLE_MS = 3_600_000
+const DELIVERY_WITHIN_MS = 30_000
+
+function publicApp({ live, queues, telemetry: { reporter } }: Parts, gateway: Gateway) {
   const app = createApp()
+  app.use(gateway)
+  app.use(bodyWithin(DELIVERY_WITHIN_MS))
   app.use(webhookRoutes({ config: () => live.current(), enqueuer: queues, report: reporter }))
   app.use(notFound())
   app.use(unexpectedErrors(reporter))

@@ -47,7 +47,7 @@ const RULES: ImportRules = {
     'prom-client': ['src/telemetry'],
     winston: ['src/telemetry'],
     yaml: ['src/config'],
-    zod: ['src/config', 'src/events', 'src/queue'],
+    zod: ['src/config', 'src/events', 'src/gateway', 'src/queue'],
   },
 }
 

@@ -8,7 +8,7 @@ import type { ContentSource } from '../src/replication/ports.ts'
 import { replicate } from '../src/replication/replicate.ts'
 import type { ReplicationRequest } from '../src/replication/request.ts'
 import type { TransferSlots } from '../src/replication/transfer-slots.ts'
-import type { OpenRegistries } from './open-registries.ts'
+import type { OpenRegistries } from '../src/open-registries.ts'
 
 export interface JobSurroundings {
   readonly registries: OpenRegistries

@@ -36,12 +36,13 @@ export async function followJob(
   const interrupted = stop.signal
   const tooLate = AbortSignal.timeout(timeoutMs)
   const show = json ? () => undefined : progressWriter(stdout)
-  const ended = await waitForJob(queues, id, AbortSignal.any([interrupted, tooLate]), show).catch(
-    (cause: unknown) => {
-      if (isTerminal(stdout) && !json) writeLine(stdout)
-      throw new CommandError(endOfWait({ id, cause, timeoutMs, interrupted, tooLate }), { cause })
-    },
-  )
+  const ended = await waitForJob(queues, id, {
+    signal: AbortSignal.any([interrupted, tooLate]),
+    onChange: show,
+  }).catch((cause: unknown) => {
+    if (isTerminal(stdout) && !json) writeLine(stdout)
+    throw new CommandError(endOfWait({ id, cause, timeoutMs, interrupted, tooLate }), { cause })
+  })
   if (ended === undefined) throw new CommandError(`job ${id} is gone: somebody removed it`)
   if (json) writeJson(stdout, jobJson(ended))
   else writeEnd(stdout, ended)

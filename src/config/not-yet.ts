@@ -42,8 +42,8 @@ const PROJECT: readonly NotYet<ProjectConfig>[] = [
   { key: 'revalidateAfter', instead: 'the age of a tag makes nobody look upstream' },
   {
     key: 'onMiss',
-    granted: ({ onMiss }) => onMiss === 'async',
-    instead: 'a miss is answered with 404 while the image is fetched, as with async',
+    granted: ({ onMiss }) => onMiss !== 'stream',
+    instead: 'a client waits until the image is here, as with hold',
   },
   {
     key: 'onUpstreamDelete',

@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { ListenError, type ListenAddress } from './listen-error.ts'
 
@@ -8,6 +8,10 @@ export interface HttpServerOptions {
   readonly configKey: string
   /** For head and body of a request together; 0 is no limit, for listeners that take uploads. */
   readonly requestTimeoutMs?: number
+  /** Ends a connection on which nothing has moved for so long; never unless told. */
+  readonly idleTimeoutMs?: number
+  /** Requests whose handler itself says `100 Continue`; for all others it is said at once. */
+  readonly answersExpect?: (request: IncomingMessage) => boolean
 }
 
 export interface HttpServer extends AsyncDisposable {
@@ -34,8 +38,9 @@ const GRACE_MS = 10_000
 /** @throws ListenError when the address cannot be listened on */
 export async function startHttpServer(
   listener: RequestListener,
-  { address, configKey, requestTimeoutMs = REQUEST_TIMEOUT_MS }: HttpServerOptions,
+  options: HttpServerOptions,
 ): Promise<HttpServer> {
+  const { address, configKey, requestTimeoutMs = REQUEST_TIMEOUT_MS, idleTimeoutMs = 0 } = options
   const server = createServer({
     headersTimeout: HEADERS_TIMEOUT_MS,
     requestTimeout: requestTimeoutMs,
@@ -43,8 +48,13 @@ export async function startHttpServer(
     connectionsCheckingInterval: CHECK_TIMEOUTS_EVERY_MS,
   })
   server.maxHeadersCount = MAX_HEADERS
+  server.timeout = idleTimeoutMs
   const drain = drainable(server)
   server.on('request', listener)
+  server.on('checkContinue', (request, response) => {
+    if (options.answersExpect?.(request) !== true) response.writeContinue()
+    server.emit('request', request, response)
+  })
   const port = await listen(server, address, configKey)
   let stopped: Promise<void> | undefined
   const stop = (graceMs = GRACE_MS): Promise<void> => (stopped ??= drain(graceMs))

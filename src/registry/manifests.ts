@@ -35,9 +35,9 @@ export async function headManifest(
   const told = response.status === 200 ? toldDigest(response) : undefined
   const mediaType = mediaTypeOf(response)
   if (told === undefined || mediaType === '') return await getManifest(session, reference, signal)
-  if (isTag(reference)) return { digest: told, mediaType }
-  requireSame(reference, told, operation)
-  return { digest: reference, mediaType }
+  if (!isTag(reference)) requireSame(reference, told, operation)
+  const size = Number(response.header('content-length') ?? NaN)
+  return { digest: told, mediaType, ...(Number.isSafeInteger(size) && { size }) }
 }
 
 /**

@@ -8,6 +8,8 @@ import type { Reference, Repository } from '../oci/reference.ts'
 export interface ManifestHead {
   readonly digest: Digest
   readonly mediaType: string
+  /** In bytes, where the registry says so. */
+  readonly size?: number
 }
 
 /**

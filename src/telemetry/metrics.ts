@@ -33,6 +33,7 @@ export function createMetrics({
   }
   return {
     ...webhookMetrics(registers),
+    ...gatewayMetrics(registers),
     ...jobMetrics(registers),
     contentType: registry.contentType,
     /** In the Prometheus text format. */
@@ -83,6 +84,24 @@ function webhookMetrics(registers: Registry[]) {
       name: 'pullsync_jobs_duplicate_total',
       help: 'Requests that a job was already there for, by upstream and trigger',
       labelNames: ['upstream', 'trigger'],
+      registers,
+    }),
+  }
+}
+
+function gatewayMetrics(registers: Registry[]) {
+  return {
+    misses: new Counter({
+      name: 'pullsync_gateway_misses_total',
+      help: "Misses that the gateway had to answer, by the project's onMiss and what the client got",
+      labelNames: ['mode', 'answer'],
+      registers,
+    }),
+    missSeconds: new Histogram({
+      name: 'pullsync_gateway_miss_duration_seconds',
+      help: 'From a miss to the head of its answer, by onMiss and what the client got',
+      labelNames: ['mode', 'answer'],
+      buckets: JOB_SECONDS,
       registers,
     }),
   }

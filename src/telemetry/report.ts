@@ -1,5 +1,6 @@
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
+import { type GatewayReporter, reportGateway } from './report-gateway.ts'
 import { type JobReporter, reportJobs } from './report-jobs.ts'
 import { type ProcessReporter, reportProcess } from './report-process.ts'
 import { reporting } from './reporting.ts'
@@ -9,9 +10,14 @@ import { reportWebhook, type WebhookReporter } from './report-webhook.ts'
  * One function per thing that happens; each writes its log line and its metrics together, and none
  * throws: what is being reported on goes on. Features take the part of it that they use.
  */
-export type Reporter = WebhookReporter & JobReporter & ProcessReporter
+export type Reporter = WebhookReporter & GatewayReporter & JobReporter & ProcessReporter
 
 export function createReporter(logger: Logger, metrics: Metrics): Reporter {
   const report = reporting(logger, metrics)
-  return { ...reportWebhook(report), ...reportJobs(report), ...reportProcess(report) }
+  return {
+    ...reportWebhook(report),
+    ...reportGateway(report),
+    ...reportJobs(report),
+    ...reportProcess(report),
+  }
 }

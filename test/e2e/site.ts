@@ -29,6 +29,8 @@ export interface Site extends AsyncDisposable {
   readonly serve: PullsyncProcess
   readonly workers: readonly PullsyncProcess[]
   readonly events: string
+  /** The gateway, as it stands in image names: `127.0.0.1:port`. */
+  readonly gateway: string
   readonly admin: string
   readonly startWorker: () => Promise<PullsyncProcess>
   /** Builds an image and pushes it upstream. */
@@ -95,6 +97,7 @@ async function startParts(parts: AsyncDisposableList, options: SiteOptions): Pro
     serve,
     workers,
     events,
+    gateway: `127.0.0.1:${listen}`,
     admin: `http://127.0.0.1:${admin}`,
     startWorker,
     post,

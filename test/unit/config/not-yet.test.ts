@@ -9,7 +9,6 @@ describe('notYetActedOn', () => {
 
   it.each([
     ['onMiss: stream', 'onMiss'],
-    ['onMiss: hold', 'onMiss'],
     ['platforms: [linux/amd64]', 'platforms'],
     ['referrers: true', 'referrers'],
     ['revalidateAfter: 10m', 'revalidateAfter'],
@@ -39,7 +38,7 @@ describe('notYetActedOn', () => {
     ])
   })
 
-  it.each(['onMiss: async', 'platforms: all', 'referrers: false', 'onUpstreamDelete: keep'])(
+  it.each(['onMiss: async', 'onMiss: hold', 'platforms: all', 'referrers: false', 'onUpstreamDelete: keep'])(
     'is silent about %s, which is what happens',
     (line) => {
       const config = configOf(

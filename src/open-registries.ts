@@ -1,6 +1,6 @@
-import type { Config, RegistryConfig } from '../src/config/config.ts'
-import { openRegistry, type Registry } from '../src/registry/registry.ts'
-import { USER_AGENT } from '../src/version.ts'
+import type { Config, RegistryConfig } from './config/config.ts'
+import { openRegistry, type Registry } from './registry/registry.ts'
+import { USER_AGENT } from './version.ts'
 
 /** The clients of all registries in the configuration, kept while their part of it stays the same. */
 export class OpenRegistries implements AsyncDisposable {

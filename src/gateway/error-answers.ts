@@ -1,0 +1,22 @@
+import type { ServerResponse } from 'node:http'
+
+/** An answer that is the gateway's own, in the form of the OCI distribution-spec, "Error Codes". */
+export function sendError(
+  response: ServerResponse,
+  status: number,
+  { code, message }: { readonly code: string; readonly message: string },
+): void {
+  if (response.headersSent) {
+    // Half an answer cannot be taken back; cutting the connection tells the client that it is half.
+    response.destroy()
+    return
+  }
+  const body = JSON.stringify({ errors: [{ code, message }] })
+  response.writeHead(status, {
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(body),
+    'Docker-Distribution-Api-Version': 'registry/2.0',
+    ...(status === 502 && { 'Retry-After': '1' }),
+  })
+  response.end(body)
+}

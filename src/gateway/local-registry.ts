@@ -1,0 +1,103 @@
+import {
+  Agent as HttpAgent,
+  type ClientRequest,
+  type IncomingMessage,
+  request as http,
+} from 'node:http'
+import { Agent as HttpsAgent, request as https } from 'node:https'
+import type { RegistryConfig } from '../config/config.ts'
+import type { RawHeaders } from './forwarded-headers.ts'
+
+/** What is asked of the local registry, in a client's name. */
+export interface Asked {
+  readonly method: string
+  /** As the client wrote it, with the query. */
+  readonly path: string
+  readonly headers: RawHeaders
+}
+
+/** Where the local registry is and how it is trusted. */
+export type LocalRegistryConfig = Pick<RegistryConfig, 'url' | 'ca'>
+
+/** A registry that moves no byte for so long has lost the request. nginx is told the same for registries. */
+const IDLE_MS = 900_000
+
+/** The connections from the gateway to the local registry. No credentials but the client's own. */
+export class LocalRegistry implements Disposable {
+  readonly #config: LocalRegistryConfig
+  readonly #agent: HttpAgent
+
+  constructor(config: LocalRegistryConfig) {
+    this.#config = config
+    const options = { keepAlive: true, noDelay: true, scheduling: 'lifo' as const }
+    const secure = config.url.protocol === 'https:'
+    this.#agent = secure ? new HttpsAgent({ ...options, ca: config.ca }) : new HttpAgent(options)
+  }
+
+  /** Begins a request; its body, if it has one, is for the caller to write and end. */
+  begin({ method, path, headers }: Asked): ClientRequest {
+    const { url } = this.#config
+    const begin = url.protocol === 'https:' ? https : http
+    const request = begin({
+      protocol: url.protocol,
+      // A bracketed IPv6 address is no host name.
+      hostname: url.hostname.replace(/^\[|\]$/g, ''),
+      port: url.port,
+      method,
+      path: url.pathname.replace(/\/$/, '') + path,
+      headers,
+      setHost: false,
+      agent: this.#agent,
+      timeout: IDLE_MS,
+    })
+    request.once('timeout', () => {
+      request.destroy(new Error(`no byte moved for ${IDLE_MS / 1_000} s`))
+    })
+    return request
+  }
+
+  /** A request without a body, answered. Once more when a kept connection turned out to be closed. */
+  async ask(asked: Asked, signal?: AbortSignal): Promise<IncomingMessage> {
+    try {
+      return await this.#askOnce(asked, signal)
+    } catch (error) {
+      if (!(error instanceof StaleConnectionError)) throw error
+      return await this.#askOnce(asked, signal)
+    }
+  }
+
+  /** Ends what is idle now; what is in use ends with its request. */
+  retire(): void {
+    for (const idle of Object.values(this.#agent.freeSockets).flat()) idle?.destroy()
+  }
+
+  [Symbol.dispose](): void {
+    this.#agent.destroy()
+  }
+
+  async #askOnce(asked: Asked, signal?: AbortSignal): Promise<IncomingMessage> {
+    const request = this.begin(asked)
+    const abort = () => request.destroy(signal?.reason as Error)
+    if (signal?.aborted === true) abort()
+    signal?.addEventListener('abort', abort, { once: true })
+    request.once('close', () => signal?.removeEventListener('abort', abort))
+    request.end()
+    return await answerOf(request)
+  }
+}
+
+/** Resolves with the head of the answer. Whoever gets it has to read or destroy its body. */
+export async function answerOf(request: ClientRequest): Promise<IncomingMessage> {
+  return await new Promise((resolve, reject) => {
+    request.once('response', resolve)
+    request.on('error', (error: NodeJS.ErrnoException) => {
+      const stale = request.reusedSocket && error.code === 'ECONNRESET'
+      reject(stale ? new StaleConnectionError(error.message, { cause: error }) : error)
+    })
+  })
+}
+
+/** The registry had closed the connection before the request reached it. */
+class StaleConnectionError extends Error {
+  override readonly name = 'StaleConnectionError'
+}

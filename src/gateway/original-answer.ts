@@ -1,0 +1,33 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { endToEnd, type RawHeaders } from './forwarded-headers.ts'
+
+/** The registry's own answer to a miss, kept until it is clear that there is nothing better. */
+export interface OriginalAnswer {
+  readonly status: number
+  readonly headers: RawHeaders
+  readonly body: Buffer
+}
+
+// distribution's 404 has some hundred bytes. What is longer is no error body, and cut.
+const MAX_BODY_BYTES = 64 * 1024
+
+export async function keepAnswer(answer: IncomingMessage): Promise<OriginalAnswer> {
+  const chunks: Buffer[] = []
+  let left = MAX_BODY_BYTES
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    chunks.push(chunk.subarray(0, left))
+    left -= chunk.length
+    if (left <= 0) break
+  }
+  const { statusCode = 404, rawHeaders } = answer
+  return { status: statusCode, headers: endToEnd(rawHeaders), body: Buffer.concat(chunks) }
+}
+
+export function sendAnswer(
+  response: ServerResponse,
+  { status, headers, body }: OriginalAnswer,
+): void {
+  response.sendDate = false
+  response.writeHead(status, [...headers])
+  response.end(body)
+}

@@ -1,0 +1,114 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { saneId } from '../events/told.ts'
+import { MANIFEST_ACCEPT } from '../oci/media-types.ts'
+import type { ManifestHead } from '../replication/ports.ts'
+import { withHeader, withoutHeaders } from './forwarded-headers.ts'
+import type { Asked, LocalRegistry } from './local-registry.ts'
+import { answerMiss, type Miss, type MissAnswer, type MissesDeps } from './misses.ts'
+import { keepAnswer, sendAnswer } from './original-answer.ts'
+import { mayPush } from './push-claim.ts'
+import type { RegistryPath } from './registry-path.ts'
+import { relay } from './relay.ts'
+
+export interface ManifestDeps extends MissesDeps {
+  readonly local: () => LocalRegistry
+}
+
+export interface ManifestExchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly asked: Asked
+  readonly method: 'GET' | 'HEAD'
+}
+
+type ManifestPath = Extract<RegistryPath, { kind: 'manifest' }>
+
+/** GET or HEAD of a manifest: the registry's answer, or a better one where that is 404. */
+export async function serveManifest(
+  exchange: ManifestExchange,
+  path: ManifestPath,
+  deps: ManifestDeps,
+): Promise<void> {
+  const { response, asked } = exchange
+  const signal = untilClosed(response)
+  const answer = await deps.local().ask(asked, signal)
+  if (answer.statusCode !== 404) {
+    await relay(answer, response)
+    return
+  }
+  const original = await keepAnswer(answer)
+  const better = await betterAnswer(exchange, path, deps, signal)
+  if (better.kind === 'here') {
+    await relay(await deps.local().ask(asked, signal), response)
+  } else if (better.kind === 'upstream') {
+    sendHead(response, better.head)
+  } else {
+    sendAnswer(response, original)
+  }
+}
+
+/** What HEAD of the manifest says where it is. OCI distribution-spec, "Checking if content exists". */
+function sendHead(response: ServerResponse, { digest, mediaType, size }: ManifestHead): void {
+  response.writeHead(200, {
+    'Content-Type': mediaType,
+    'Docker-Content-Digest': digest,
+    'Docker-Distribution-Api-Version': 'registry/2.0',
+    Etag: `"${digest}"`,
+    ...(size !== undefined && { 'Content-Length': size }),
+  })
+  response.end()
+}
+
+async function betterAnswer(
+  { request, asked, method }: ManifestExchange,
+  { repository, reference }: ManifestPath,
+  deps: ManifestDeps,
+  signal: AbortSignal,
+): Promise<MissAnswer> {
+  if (mayPush(request.headers.authorization, repository)) return { kind: 'missing' }
+  // distribution answers 404, too, when it has the manifest but not in a form that the client takes;
+  // or somebody else's miss has brought it meanwhile. Either way the registry's next answer is right.
+  if (await hasInAnyForm(asked, deps.local(), signal)) return { kind: 'here' }
+  const userAgent = request.headers['user-agent']
+  const host = hostAsked(request.url ?? '')
+  const miss: Miss = {
+    event: {
+      action: 'miss',
+      id: saneId(request.headersDistinct['x-request-id']?.[0]) ?? randomUUID(),
+      repository,
+      reference,
+      ...(userAgent !== undefined && { userAgent }),
+    },
+    method,
+    ...(host !== undefined && { host }),
+  }
+  return await answerMiss(miss, deps, signal)
+}
+
+async function hasInAnyForm(
+  { path, headers }: Asked,
+  local: LocalRegistry,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const any = withHeader(withoutHeaders(headers, CONDITIONS), 'Accept', MANIFEST_ACCEPT)
+  const answer = await local.ask({ method: 'HEAD', path, headers: any }, signal)
+  answer.resume()
+  return answer.statusCode !== 404
+}
+
+const CONDITIONS = ['if-none-match', 'if-modified-since', 'range', 'if-range']
+
+function hostAsked(url: string): string | undefined {
+  const query = url.split('?', 2)[1]
+  const host = new URLSearchParams(query).get('ns')
+  return host === null || host === '' ? undefined : host
+}
+
+function untilClosed(response: ServerResponse): AbortSignal {
+  const gone = new AbortController()
+  response.once('close', () => {
+    if (!response.writableFinished) gone.abort(new Error('the client went away'))
+  })
+  return gone.signal
+}

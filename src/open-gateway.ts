@@ -1,0 +1,89 @@
+import type { Config } from './config/config.ts'
+import type { LiveConfig } from './config/live-config.ts'
+import { gateway } from './gateway/gateway.ts'
+import { LocalRegistry } from './gateway/local-registry.ts'
+import { UpstreamLook } from './gateway/upstream-look.ts'
+import { isTag } from './oci/reference.ts'
+import type { OpenRegistries } from './open-registries.ts'
+import type { ReplicationQueues } from './queue/queues.ts'
+import { RedisTagNames } from './queue/redis-tag-names.ts'
+import { waitForJob } from './queue/wait-for-job.ts'
+import type { Reporter } from './telemetry/report.ts'
+
+export interface GatewayParts {
+  readonly live: LiveConfig
+  readonly queues: ReplicationQueues
+  readonly registries: OpenRegistries
+  readonly local: () => LocalRegistry
+  readonly reporter: Reporter
+}
+
+// A job takes tens of milliseconds at least; a client that is held should not wait for the clock.
+const LOOK_FOR_END_EVERY_MS = 40
+
+/** The gateway with all that it asks: the queue, the upstreams, and the local registry. */
+export function openGateway({ live, queues, registries, local, reporter }: GatewayParts) {
+  const names = new RedisTagNames(queues.redis, (error) => {
+    reporter.redisFailed({ reason: error.message })
+  })
+  const look = new UpstreamLook({
+    source: (upstream, { upstreamRepository }) =>
+      registries.has(upstream) ? registries.of(upstream).repository(upstreamRepository) : undefined,
+    onError: (upstream, error) => {
+      reporter.lookFailed({ upstream, error })
+    },
+  })
+  return gateway({
+    config: () => missesConfig(live.current()),
+    local,
+    look: (request) => look.head(request),
+    names: {
+      remember: async ({ repository, reference }, { digest }) => {
+        if (isTag(reference)) await names.remember(repository, digest, reference)
+      },
+      byTag: async (request) => {
+        const { repository, reference } = request
+        if (isTag(reference)) return request
+        const tag = await names.tagOf(repository, reference)
+        return tag === undefined
+          ? request
+          : { ...request, reference: tag, announcedDigest: reference }
+      },
+    },
+    async enqueue(request) {
+      const [job] = await queues.enqueue([request])
+      if (job === undefined) throw new Error('the queue gave no answer')
+      return job
+    },
+    async landed(jobId, signal) {
+      const ended = await waitForJob(queues, jobId, { signal, everyMs: LOOK_FOR_END_EVERY_MS })
+      const kind = ended?.outcome?.kind
+      return kind === 'copied' || kind === 'up-to-date'
+    },
+    report: reporter,
+  })
+}
+
+function missesConfig({ projects, upstreams, local }: Config) {
+  return { projects, upstreams, account: local.username }
+}
+
+/** The connections to the local registry of the configuration of this moment. */
+export class LiveLocalRegistry implements Disposable {
+  #open: LocalRegistry
+
+  constructor(live: LiveConfig) {
+    this.#open = new LocalRegistry(live.current().local)
+    live.onChange(({ config }) => {
+      const before = this.#open
+      this.#open = new LocalRegistry(config.local)
+      before.retire()
+    })
+  }
+
+  current = (): LocalRegistry => this.#open;
+
+  [Symbol.dispose](): void {
+    this.#open[Symbol.dispose]()
+  }
+}
