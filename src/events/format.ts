@@ -9,6 +9,8 @@ export interface Format {
    * repeat a refused delivery for ever, or switch the hook off because of it.
    */
   readonly onMalformed: 'refuse' | 'accept'
+  /** For senders that can be told nothing but an address: it may end with the secret. */
+  readonly secretInPath?: true
   /** Constant time in the secrets; any one of them will do. */
   prove(delivery: Delivery, secrets: readonly string[]): boolean
   parse(delivery: Delivery): Parsed<ParsedDelivery>
@@ -18,12 +20,24 @@ export interface ParsedDelivery {
   readonly events: readonly RegistryEvent[]
   /** Entries that are no news for a replicator, each with its reason. */
   readonly dropped: readonly Dropped[]
+  /** What the sender waits for before it sends anything else; sent with status 200 once all is queued. */
+  readonly answer?: Readonly<Record<string, string>>
 }
 
 export interface Dropped {
-  /** `blob`, `unknown-action` or `invalid-name`: a small closed set, used as a metrics label. */
   readonly reason: DropReason
   readonly detail: string
 }
 
-export type DropReason = 'blob' | 'unknown-action' | 'invalid-name' | 'incomplete'
+/** A small closed set: used as a metrics label. */
+export type DropReason =
+  | 'blob'
+  | 'unknown-action'
+  | 'invalid-name'
+  | 'incomplete'
+  /** The sender tries whether it reaches us. */
+  | 'ping'
+  /** A package or chart that is no OCI image or artifact. */
+  | 'other-artifact'
+  /** Something was tried at the sender and did not happen. */
+  | 'failed-there'

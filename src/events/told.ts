@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+import type { Delivery } from './delivery.ts'
 import { type JsonObject, textAt } from './json-body.ts'
 
 const MAX_TOLD_LENGTH = 256
@@ -10,7 +12,17 @@ export function saneId(text: string | undefined): string | undefined {
   return text !== undefined && /^[\x21-\x7e]{1,128}$/.test(text) ? text : undefined
 }
 
+/** An id for what a sender without ids sent: repetitions of it are told apart from other deliveries. */
+export function idOfBody({ body }: Delivery): string {
+  return createHash('sha256').update(body).digest('hex').slice(0, 32)
+}
+
 /** What a sender says about who did it: free text, so only the first 256 characters are kept. */
+export function told(text: string): string {
+  return text.slice(0, MAX_TOLD_LENGTH)
+}
+
 export function toldAt(object: JsonObject, key: string): string | undefined {
-  return textAt(object, key)?.slice(0, MAX_TOLD_LENGTH)
+  const text = textAt(object, key)
+  return text === undefined ? undefined : told(text)
 }

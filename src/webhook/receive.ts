@@ -44,7 +44,9 @@ export async function receive(
       ? refusal(422, content.reason)
       : { status: 202, body: { malformed: true, reason: content.reason } }
   }
-  return enqueueAll(wantedBy(content.value, { said, source, deps }), deps)
+  const reply = await enqueueAll(wantedBy(content.value, { said, source, deps }), deps)
+  const { answer } = content.value
+  return reply.status === 202 && answer !== undefined ? { status: 200, body: answer } : reply
 }
 
 interface Wanted {

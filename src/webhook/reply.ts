@@ -5,7 +5,7 @@ export interface Reply {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-export type ReplyBody = Counts | Malformed | Refusal
+export type ReplyBody = Counts | Malformed | Refusal | Readonly<Record<string, string>>
 
 /** How many of a delivery's events became a job, are of no interest, or had a job already. */
 export interface Counts {

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { type Request, type Response, Router } from 'express'
 import type { Config, RegistryConfig, SourceConfig } from '../config/config.ts'
 import type { Delivery } from '../events/delivery.ts'
+import type { Format } from '../events/format.ts'
+import { FORMATS } from '../events/formats.ts'
 import { saneId } from '../events/told.ts'
 import type { Project } from '../policy/project.ts'
 import type { WebhookReporter } from '../telemetry/report-webhook.ts'
@@ -29,11 +31,11 @@ export interface WebhookDeps {
 // A name out of a request is no metrics label: anybody could make up as many as they like.
 const UNKNOWN_SOURCE = 'unknown'
 
-/** `POST /v1/events/:source` */
+/** `POST /v1/events/:source`, and `/v1/events/:source/:secret` for formats that need it. */
 export function webhookRoutes(deps: WebhookDeps): Router {
   const router = Router({ caseSensitive: true })
   router
-    .route('/v1/events/:source')
+    .route('/v1/events/:source{/:secret}')
     .post((request, response) => answerDelivery(request, response, deps))
     .all((_request, response) => {
       send(response, refusal(405, 'events are sent with POST', { Allow: 'POST' }))
@@ -42,7 +44,7 @@ export function webhookRoutes(deps: WebhookDeps): Router {
 }
 
 async function answerDelivery(
-  request: Request<{ source: string }>,
+  request: Request<{ source: string; secret?: string }>,
   response: Response,
   deps: WebhookDeps,
 ): Promise<void> {
@@ -50,11 +52,13 @@ async function answerDelivery(
   const requestId = saneId(request.headersDistinct['x-request-id']?.[0]) ?? randomUUID()
   response.setHeader('X-Request-Id', requestId)
   const config = deps.config()
-  const source = config.sources.get(request.params.source)
+  const { source: id, secret: pathSecret } = request.params
+  if (pathSecret !== undefined) hidePathSecret(request, id)
+  const source = config.sources.get(id)
   const reply =
     source === undefined
       ? refusal(404, 'there is no such source in the configuration')
-      : await replyTo({ request, response, requestId, source }, config, deps)
+      : await replyTo({ request, response, requestId, source, pathSecret }, config, deps)
   send(response, reply)
   deps.report.deliveryAnswered({
     source: source?.id ?? UNKNOWN_SOURCE,
@@ -69,16 +73,32 @@ interface Incoming {
   readonly response: Response
   readonly requestId: string
   readonly source: SourceConfig
+  readonly pathSecret: string | undefined
+}
+
+// Whoever reports a failure of this request names its path.
+function hidePathSecret(request: Request, source: string): void {
+  request.url = `/v1/events/${encodeURIComponent(source)}/***`
 }
 
 async function replyTo(
-  { request, response, requestId, source }: Incoming,
+  { request, response, requestId, source, pathSecret }: Incoming,
   config: WebhookConfig,
   { enqueuer, report }: WebhookDeps,
 ): Promise<Reply> {
+  const format: Format = FORMATS[source.format]
+  if (pathSecret !== undefined && format.secretInPath !== true) {
+    const error = `sources of format ${source.format} prove themselves in a header, not in the path`
+    return refusal(404, error)
+  }
   const body = await readBody(request, response)
   if (!Buffer.isBuffer(body)) return body
-  const delivery: Delivery = { headers: firstHeaders(request), body, requestId }
+  const delivery: Delivery = {
+    headers: firstHeaders(request),
+    body,
+    requestId,
+    ...(pathSecret !== undefined && { pathSecret }),
+  }
   const account = accountAt(source.registry, config)
   return receive(delivery, source, { projects: config.projects, account, enqueuer, report })
 }
