@@ -40,6 +40,13 @@ const edge: SourceConfig = {
   secrets: [SECRET, 'older-secret'],
 }
 
+const quay: SourceConfig = {
+  id: 'quay',
+  format: 'quay',
+  registry: 'hq',
+  secrets: ['path secret/%41', 'older-secret'],
+}
+
 const hqPush: SourceConfig = {
   id: 'hq-push',
   format: 'distribution',
@@ -58,7 +65,7 @@ describe('POST /v1/events/:source', () => {
     queue = new MemoryQueue()
     log = new LineCollector()
     metrics = createMetrics()
-    sources = new Map([edge, hqPush].map((source) => [source.id, source]))
+    sources = new Map([edge, hqPush, quay].map((source) => [source.id, source]))
     const report = createReporter(
       createLogger({ level: 'debug', pretty: false, stream: log }),
       metrics,
@@ -331,6 +338,47 @@ describe('POST /v1/events/:source', () => {
 
     expect(log.lines().length).toBeGreaterThan(0)
     expect(log.lines().join('\n')).not.toMatch(/orbit-secret|guessed-it/)
+  })
+
+  describe('a secret in the path', () => {
+    const pushed = JSON.stringify({ repository: 'team/app', updated_tags: ['1.0'] })
+    const none = { authorization: undefined }
+
+    it.each([
+      ['the secret', 'path%20secret%2F%2541', 202],
+      ['the older one', 'older-secret', 202],
+      ['another', 'guessed-it', 401],
+      ['one that is not decoded', 'path secret/%41', 404],
+      ['an empty one', '', 401],
+    ])('%s (%s) is answered %i', async (_, secret, status) => {
+      const answer = await post(`quay/${secret}`, pushed, none)
+
+      expect(answer.status).toBe(status)
+      expect(queue.requests).toHaveLength(status === 202 ? 1 : 0)
+    })
+
+    it('is looked at only for formats that need it', async () => {
+      const answer = await post(`edge/${SECRET}`, miss(), none)
+
+      expect(answer.status).toBe(404)
+      expect(answer.body).toEqual({ error: expect.stringContaining('pull-miss') as string })
+      expect(queue.asked).toBe(0)
+    })
+
+    it('gets into no log and no answer, also when something breaks', async () => {
+      await post('quay/guessed-it', pushed, none)
+      await post('nobody/guessed-it', pushed, none)
+      await post('quay/guessed-it%E0%A4%A', pushed, none)
+      await post('quay/older-secret', '{', none)
+      queue.broken = new Error('a detail')
+      const answer = await post('quay/older-secret', pushed, none)
+
+      expect(answer.status).toBe(500)
+      expect(log.lines()).toContainEqual(expect.stringContaining('/v1/events/quay/***'))
+      expect(log.lines().join('\n') + JSON.stringify(answer.body)).not.toMatch(
+        /guessed-it|older-secret/,
+      )
+    })
   })
 
   async function post(

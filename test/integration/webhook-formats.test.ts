@@ -1,0 +1,250 @@
+import { Writable } from 'node:stream'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { SourceConfig } from '../../src/config/config.ts'
+import type { Delivery } from '../../src/events/delivery.ts'
+import { FORMATS, type FormatName } from '../../src/events/formats.ts'
+import { createApp } from '../../src/http/app.ts'
+import { type HttpServer, startHttpServer } from '../../src/http/server.ts'
+import type { Project } from '../../src/policy/project.ts'
+import { ReplicationQueues } from '../../src/queue/queues.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
+import { createReporter } from '../../src/telemetry/report.ts'
+import { webhookRoutes } from '../../src/webhook/route.ts'
+import { deliveryOf, readFixture } from '../fixtures/read-fixtures.ts'
+import { PROOFS, proven } from '../fixtures/senders.ts'
+import { startRedis, type TestRedis } from '../support/redis.ts'
+
+const SECRET = 'orbit/secret %41'
+const A = `sha256:${'a1'.repeat(32)}`
+
+interface Row {
+  readonly format: FormatName
+  readonly push: string
+  /** A push of what an index lists, told by digest. */
+  readonly child?: string
+  readonly digest?: string
+}
+
+const ROWS: readonly Row[] = [
+  { format: 'harbor', push: 'push-tag-default', child: 'push-digest-default', digest: A },
+  { format: 'harbor', push: 'push-tag-cloudevents', child: 'push-digest-default', digest: A },
+  { format: 'zot', push: 'image-updated', child: 'image-updated-child', digest: A },
+  { format: 'quay', push: 'repo-push-older' },
+  { format: 'dockerhub', push: 'push' },
+  { format: 'github', push: 'package-published', child: 'package-published-child', digest: A },
+  { format: 'github', push: 'registry-package-published', digest: A },
+  { format: 'gitlab', push: 'push-tag-v1', digest: A },
+  { format: 'gitlab', push: 'push-tag-v2', digest: A },
+  { format: 'gitea', push: 'package-created', child: 'package-created-digest' },
+  { format: 'acr', push: 'push', child: 'push-digest', digest: A },
+  { format: 'acr', push: 'event-grid-cloudevents-pushed', child: 'push-digest', digest: A },
+  { format: 'ecr', push: 'push', child: 'push-digest', digest: A },
+  { format: 'artifactory', push: 'pushed', child: 'pushed-digest', digest: A },
+  { format: 'nexus', push: 'component-created', child: 'asset-created-manifest-digest' },
+  { format: 'cloudevents', push: 'binary-pushed', digest: A },
+  { format: 'cloudevents', push: 'structured-pushed', digest: A },
+  { format: 'distribution', push: 'push-index-tag', child: 'push-manifest-by-digest' },
+]
+
+const REPOSITORIES: Readonly<Partial<Record<FormatName, string>>> = {
+  harbor: 'orbit/deep/probe',
+  artifactory: 'orbit-local/deep/probe',
+  distribution: 'orbit/lander',
+}
+
+describe('the events of every format, through the webhook into the queue', () => {
+  let redis: TestRedis
+  let queues: ReplicationQueues
+  let server: HttpServer
+  let upstream = 'none'
+  let tests = 0
+
+  beforeAll(async () => {
+    redis = await startRedis()
+    queues = new ReplicationQueues({
+      url: redis.url,
+      upstreams: [],
+      jobs: {
+        ...{ attempts: 3, backoffMs: 20, maxBackoffMs: 100 },
+        keepCompleted: { ageMs: 60_000, count: 100 },
+        keepFailed: { ageMs: 60_000, count: 100 },
+      },
+      onError: () => undefined,
+    })
+    await queues.ping()
+    const stream = new Writable({
+      write(_chunk, _encoding, done) {
+        done()
+      },
+    })
+    const logger = createLogger({ level: 'error', pretty: false, stream })
+    const report = createReporter(logger, createMetrics())
+    const config = () => ({
+      sources: sourcesOf(upstream),
+      projects: [projectOf(upstream)],
+      local: {},
+      upstreams: new Map(),
+    })
+    const app = createApp()
+    app.use(webhookRoutes({ config, enqueuer: queues, report }))
+    const address = { host: '127.0.0.1', port: 0 }
+    server = await startHttpServer(app, { address, configKey: 'listen' })
+  })
+
+  afterAll(async () => {
+    await server.stop(0)
+    await queues[Symbol.asyncDispose]()
+    await redis[Symbol.asyncDispose]()
+  })
+
+  // A queue of its own for each test.
+  beforeEach(() => {
+    tests += 1
+    upstream = `up-${tests}`
+    queues.configure([upstream], {
+      ...{ attempts: 3, backoffMs: 20, maxBackoffMs: 100 },
+      keepCompleted: { ageMs: 60_000, count: 100 },
+      keepFailed: { ageMs: 60_000, count: 100 },
+    })
+  })
+
+  it.each(ROWS)('$format: $push is one job', async ({ format, push, digest }) => {
+    const answer = await post(format, push)
+
+    expect(answer).toEqual({ status: 202, body: { accepted: 1, ignored: 0, duplicates: 0 } })
+    const [job, ...others] = await jobs()
+    expect(others).toEqual([])
+    expect(job?.data).toMatchObject({
+      repository: REPOSITORIES[format] ?? 'orbit/probe',
+      reference: '2.4',
+      trigger: 'push',
+      ...(digest !== undefined && { announcedDigest: digest }),
+    })
+  })
+
+  it.each(ROWS)('$format: $push ten times, or under ten ids, is one job', async (row) => {
+    const same = Array.from({ length: 10 }, () => post(row.format, row.push))
+    const others = Array.from({ length: 10 }, (_, number) =>
+      post(row.format, row.push, (text, id) => text.replaceAll(id, `${id}-${number}`)),
+    )
+
+    const answers = await Promise.all([...same, ...others])
+
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 202))
+    expect(await jobs()).toHaveLength(1)
+  })
+
+  it.each(ROWS.flatMap((row) => (row.child === undefined ? [] : [{ ...row, child: row.child }])))(
+    '$format: children before $push are no jobs of their own',
+    async ({ format, push, child }) => {
+      const first = await post(format, child)
+      const second = await post(format, child, (text) => text.replaceAll('a1', 'd4'))
+      await post(format, push)
+
+      expect([first.body, second.body]).toEqual(
+        Array(2).fill({ accepted: 0, ignored: 1, duplicates: 0 }),
+      )
+      expect(await jobs()).toMatchObject([{ data: { reference: '2.4' } }])
+    },
+  )
+
+  it.each([
+    ['github', 'ping'],
+    ['acr', 'ping'],
+    ['gitea', 'push-of-commits'],
+    ['quay', 'build-success'],
+    ['harbor', 'quota-warned-default'],
+  ] as const)('%s: %s is taken, and nothing is done', async (format, name) => {
+    expect(await post(format, name)).toEqual({
+      status: 202,
+      body: { accepted: 0, ignored: 1, duplicates: 0 },
+    })
+  })
+
+  it('gives Event Grid the code that it waits for', async () => {
+    expect(await post('acr', 'event-grid-validation')).toEqual({
+      status: 200,
+      body: { validationResponse: '5E1F-C0DE' },
+    })
+  })
+
+  it.each([
+    ['harbor', 422],
+    ['zot', 422],
+    ['quay', 202],
+    ['dockerhub', 422],
+    ['github', 422],
+    ['gitlab', 202],
+    ['gitea', 422],
+    ['acr', 422],
+    ['ecr', 422],
+    ['artifactory', 422],
+    ['nexus', 422],
+    ['cloudevents', 422],
+    ['distribution', 202],
+  ] as const)('%s: a malformed body is answered %i', async (format, status) => {
+    const answer = await send(format, deliveryOf({ headers: {}, body: '7' }))
+
+    expect(answer.status).toBe(status)
+    expect(answer.body).toHaveProperty(status === 202 ? 'reason' : 'error')
+  })
+
+  async function post(
+    format: FormatName,
+    fixture: string,
+    changed: (text: string, id: string) => string = (text) => text,
+  ) {
+    const delivery = deliveryOf(readFixture(fixture, format))
+    const content = FORMATS[format].parse(delivery)
+    const id = content.ok ? (content.value.events[0]?.id ?? '-') : '-'
+    const headers = Object.entries(delivery.headers).map(
+      ([name, value = '']) => [name, changed(value, id)] as const,
+    )
+    const body = Buffer.from(changed(delivery.body.toString(), id))
+    return await send(format, { ...delivery, headers: Object.fromEntries(headers), body })
+  }
+
+  async function send(format: FormatName, delivery: Delivery) {
+    const [proof] = PROOFS[format]
+    const { headers, body, pathSecret } = proven(delivery, { proof, secret: SECRET })
+    const path = pathSecret === undefined ? '' : `/${encodeURIComponent(pathSecret)}`
+    const response = await fetch(`${server.url}/v1/events/${format}${path}`, {
+      method: 'POST',
+      body,
+      headers: Object.entries(headers).flatMap(([name, value]): [string, string][] =>
+        value === undefined || HOP_BY_HOP.includes(name) ? [] : [[name, value]],
+      ),
+    })
+    const answer: unknown = await response.json()
+    return { status: response.status, body: answer }
+  }
+
+  async function jobs() {
+    return await queues.of(upstream).getJobs(['prioritized', 'waiting', 'delayed', 'active'])
+  }
+})
+
+const HOP_BY_HOP = ['host', 'content-length']
+
+function sourcesOf(upstream: string): ReadonlyMap<string, SourceConfig> {
+  return new Map(
+    Object.keys(FORMATS).map((id) => [
+      id,
+      { id, format: id as FormatName, registry: upstream, secrets: ['another', SECRET] },
+    ]),
+  )
+}
+
+function projectOf(upstream: string): Project {
+  return {
+    name: '*',
+    upstreams: [upstream],
+    autoSync: true,
+    repositories: { include: ['**'], exclude: [] },
+    tags: { include: ['*'], exclude: [] },
+    platforms: 'all',
+    referrers: true,
+    onUpstreamPush: 'always',
+  }
+}
