@@ -43,6 +43,7 @@ const RULES: ImportRules = {
     commander: ['src/cli'],
     express: ['src/http', 'src/webhook', 'src/gateway', 'src/dashboard'],
     ioredis: ['src/queue'],
+    jose: ['src/events', 'src/webhook'],
     picomatch: ['src/policy', 'src/cli'],
     'prom-client': ['src/telemetry'],
     winston: ['src/telemetry'],

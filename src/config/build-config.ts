@@ -5,6 +5,7 @@ import type {
   ProjectConfig,
   RegistryConfig,
   SourceConfig,
+  TokenConfig,
   UpstreamConfig,
 } from './config.ts'
 import { type ReadFiles, secretIn } from './file-references.ts'
@@ -131,5 +132,14 @@ function projectConfig(from: ProjectSection): ProjectConfig {
 function sourceConfig(id: string, from: SourceSection, textOf: FileText): SourceConfig {
   const { format, registry, secret, secretFile = [] } = from
   const secrets = secret ?? secretFile.map((name) => secretIn(textOf(name)))
-  return { id, format, registry, secrets }
+  const token = tokenConfig(from)
+  return { id, format, registry, secrets, ...(token && { token }) }
+}
+
+// Google's, of OpenID Connect: https://accounts.google.com/.well-known/openid-configuration
+const KEYS_URL = 'https://www.googleapis.com/oauth2/v3/certs'
+
+function tokenConfig({ audience, email, keysUrl }: SourceSection): TokenConfig | undefined {
+  if (audience === undefined || email === undefined) return undefined
+  return { audience, email, keysUrl: keysUrl ?? new URL(KEYS_URL) }
 }

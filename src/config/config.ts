@@ -61,8 +61,18 @@ export interface SourceConfig {
   readonly format: FormatName
   /** Whose events these are: `local` or an upstream's id. */
   readonly registry: string
-  /** One or two, for rotation. */
+  /** One or two, for rotation; none of a source that proves itself with a token. */
   readonly secrets: readonly string[]
+  readonly token?: TokenConfig
+}
+
+/** Which signed tokens prove a source. */
+export interface TokenConfig {
+  readonly audience: string
+  /** The account that the token has to be of. */
+  readonly email: string
+  /** Where the issuer publishes its keys, a JSON Web Key Set (RFC 7517). */
+  readonly keysUrl: URL
 }
 
 /** How hard a job is tried and how long its record is kept. */

@@ -15,7 +15,7 @@ import {
   text,
   whole,
 } from './schema-parts.ts'
-import { parseRedisUrl, parseRegistryUrl } from './urls.ts'
+import { parseKeysUrl, parseRedisUrl, parseRegistryUrl } from './urls.ts'
 
 const SECOND = 1_000
 const HOUR = 3_600 * SECOND
@@ -59,6 +59,9 @@ const source = section({
   registry: anyText(),
   secret: oneOrMore(anyText(), 2).optional(),
   secretFile: oneOrMore(anyText(), 2).optional(),
+  audience: anyText().optional(),
+  email: anyText().optional(),
+  keysUrl: text(parseKeysUrl).optional(),
 })
 
 const admin = section({

@@ -1,5 +1,6 @@
+import { FORMATS } from '../events/formats.ts'
 import type { ConfigPath } from './config-path.ts'
-import { mappingOf, textAt } from './outline.ts'
+import { type Mapping, mappingOf, textAt } from './outline.ts'
 import { oneOfUpstreams } from './one-of-upstreams.ts'
 import type { Finding } from './finding.ts'
 
@@ -21,8 +22,42 @@ export function sourceRules(
             message: `expected local or ${oneOfUpstreams(registry, upstreams)}`,
           },
         ]),
-    ...secretRules(source['secret'], source['secretFile'], path),
+    ...(TOKEN_FORMATS.includes(textAt(source, 'format') ?? '')
+      ? tokenRules(source, path)
+      : [
+          ...noTokenRules(source, path),
+          ...secretRules(source['secret'], source['secretFile'], path),
+        ]),
   ]
+}
+
+const TOKEN_FORMATS: readonly string[] = Object.entries(FORMATS)
+  .filter(([, format]) => 'verify' in format)
+  .map(([name]) => name)
+const TOKEN_KEYS = ['audience', 'email', 'keysUrl']
+
+function tokenRules(source: Mapping, path: ConfigPath): readonly Finding[] {
+  const format = textAt(source, 'format') ?? ''
+  const missing = ['audience', 'email'].filter((key) => source[key] === undefined)
+  const secrets = ['secret', 'secretFile'].filter((key) => source[key] !== undefined)
+  return [
+    ...(missing.length === 0
+      ? []
+      : [{ path, message: `format ${format} needs ${missing.join(' and ')}: ${WHOSE_TOKEN}` }]),
+    ...secrets.map((key) => ({
+      path: [...path, key],
+      message: `format ${format} proves itself with a signed token and has no secret`,
+    })),
+  ]
+}
+
+const WHOSE_TOKEN = 'for whom the token of a delivery is, and of which account'
+
+function noTokenRules(source: Mapping, path: ConfigPath): readonly Finding[] {
+  return TOKEN_KEYS.filter((key) => source[key] !== undefined).map((key) => ({
+    path: [...path, key],
+    message: `only sources of format ${TOKEN_FORMATS.join(', ')} have this key`,
+  }))
 }
 
 function secretRules(secret: unknown, file: unknown, path: ConfigPath): readonly Finding[] {

@@ -1,3 +1,4 @@
+import { isLoopback } from './scalars.ts'
 import { parsed, type Parsed, unparsable } from '../oci/parsed.ts'
 
 const USERINFO = 'credentials belong in username/passwordFile, not in the URL'
@@ -13,6 +14,15 @@ export function parseRegistryUrl(text: string): Parsed<URL> {
     return unparsable('expected only scheme, host and port (a path, query or fragment is not used)')
   }
   return parsed(url)
+}
+
+/** Where an issuer publishes its signing keys: plain http only from this machine. */
+export function parseKeysUrl(text: string): Parsed<URL> {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const isSafe =
+    url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname))
+  if (url === undefined || !isSafe) return unparsable('expected an https URL')
+  return url.username === '' && url.password === '' ? parsed(url) : unparsable(USERINFO)
 }
 
 /** `redis://host:6379/0`, `rediss://…` for TLS, `unix:///run/redis.sock`. */

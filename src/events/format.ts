@@ -1,19 +1,41 @@
+import type { JWTVerifyGetKey } from 'jose'
 import type { Parsed } from '../oci/parsed.ts'
 import type { Delivery } from './delivery.ts'
 import type { RegistryEvent } from './registry-event.ts'
 
 /** How one kind of sender speaks: proof of origin and shape of its deliveries. */
-export interface Format {
+export type Format = SecretFormat | TokenFormat
+
+interface Spoken {
   /**
    * What a body that does not parse gets: `refuse` is 422; `accept` is 202, for senders that
    * repeat a refused delivery for ever, or switch the hook off because of it.
    */
   readonly onMalformed: 'refuse' | 'accept'
+  parse(delivery: Delivery): Parsed<ParsedDelivery>
+}
+
+/** Of senders that know the source's secret. */
+export interface SecretFormat extends Spoken {
   /** For senders that can be told nothing but an address: it may end with the secret. */
   readonly secretInPath?: true
   /** Constant time in the secrets; any one of them will do. */
   prove(delivery: Delivery, secrets: readonly string[]): boolean
-  parse(delivery: Delivery): Parsed<ParsedDelivery>
+}
+
+/** Of senders that bring a token which somebody well-known signed for this very receiver. */
+export interface TokenFormat extends Spoken {
+  /** Rejects when the keys cannot be had now: then nothing is known about the token. */
+  verify(delivery: Delivery, expected: TokenProof): Promise<boolean>
+}
+
+export interface TokenProof {
+  /** For whom the token has to be. */
+  readonly audience: string
+  /** Whose it has to be. */
+  readonly email: string
+  /** The key that the token names, of those that its issuer publishes. */
+  readonly keys: JWTVerifyGetKey
 }
 
 export interface ParsedDelivery {

@@ -5,6 +5,7 @@ import { cloudevents } from './formats/cloudevents.ts'
 import { distribution } from './formats/distribution.ts'
 import { dockerhub } from './formats/dockerhub.ts'
 import { ecr } from './formats/ecr.ts'
+import { gar } from './formats/gar.ts'
 import { gitea } from './formats/gitea.ts'
 import { github } from './formats/github.ts'
 import { gitlab } from './formats/gitlab.ts'
@@ -26,6 +27,7 @@ export const FORMATS = {
   gitea,
   acr,
   ecr,
+  gar,
   artifactory,
   nexus,
   cloudevents,

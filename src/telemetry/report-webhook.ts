@@ -12,6 +12,8 @@ export interface WebhookReporter {
   deliveryAnswered(answered: Said & { readonly status: number; readonly durationMs: number }): void
   /** No secret, or a wrong one. */
   proofRefused(said: Said): void
+  /** Whether the sender is who it says cannot be told now; it was told to come again. */
+  keysUnavailable(said: Said, error: Error): void
   /** The sender is who it says, but what it sent is not of its format. */
   deliveryMalformed(said: Said, reason: string): void
   eventReceived(said: Said, event: RegistryEvent): void
@@ -49,14 +51,7 @@ export function reportWebhook(report: Report): WebhookReporter {
         },
       })
     },
-    proofRefused(said) {
-      report({
-        level: 'warn',
-        message: 'delivery not proven',
-        facts: { ...said },
-        count: uncounted,
-      })
-    },
+    ...reportProof(report),
     deliveryMalformed(said, reason) {
       report({
         level: 'warn',
@@ -89,6 +84,27 @@ export function reportWebhook(report: Report): WebhookReporter {
       })
     },
     ...reportQueueing(report),
+  }
+}
+
+function reportProof(report: Report): Pick<WebhookReporter, 'proofRefused' | 'keysUnavailable'> {
+  return {
+    proofRefused(said) {
+      report({
+        level: 'warn',
+        message: 'delivery not proven',
+        facts: { ...said },
+        count: uncounted,
+      })
+    },
+    keysUnavailable(said, error) {
+      report({
+        level: 'error',
+        message: 'signing keys unavailable',
+        facts: { ...said, reason: error.message },
+        count: uncounted,
+      })
+    },
   }
 }
 

@@ -10,12 +10,14 @@ import type { ReplicationRequest } from '../replication/request.ts'
 import type { Said, WebhookReporter } from '../telemetry/report-webhook.ts'
 import type { Enqueuer } from './enqueuer.ts'
 import { type Counts, refusal, type Reply } from './reply.ts'
+import { type SigningKeys, SigningKeysUnavailableError } from './signing-keys.ts'
 
 export interface ReceiveDeps {
   readonly projects: readonly Project[]
   /** The account that pullsync itself uses at the source's registry. */
   readonly account?: string | undefined
   readonly enqueuer: Enqueuer
+  readonly keys: SigningKeys
   readonly report: WebhookReporter
 }
 
@@ -33,10 +35,8 @@ export async function receive(
 ): Promise<Reply> {
   const format: Format = FORMATS[source.format]
   const said = { source: source.id, requestId: delivery.requestId }
-  if (!format.prove(delivery, source.secrets)) {
-    deps.report.proofRefused(said)
-    return refusal(401, `the delivery does not prove to come from source "${source.id}"`)
-  }
+  const refused = await refusedProof(delivery, { said, source, deps })
+  if (refused !== undefined) return refused
   const content = format.parse(delivery)
   if (!content.ok) {
     deps.report.deliveryMalformed(said, content.reason)
@@ -47,6 +47,34 @@ export async function receive(
   const reply = await enqueueAll(wantedBy(content.value, { said, source, deps }), deps)
   const { answer } = content.value
   return reply.status === 202 && answer !== undefined ? { status: 200, body: answer } : reply
+}
+
+async function refusedProof(
+  delivery: Delivery,
+  { said, source, deps }: Context,
+): Promise<Reply | undefined> {
+  try {
+    if (await isProven(delivery, source, deps)) return undefined
+    deps.report.proofRefused(said)
+    return refusal(401, `the delivery does not prove to come from source "${source.id}"`)
+  } catch (error) {
+    if (!(error instanceof SigningKeysUnavailableError)) throw error
+    deps.report.keysUnavailable(said, error)
+    return refusal(503, 'the keys that prove the delivery cannot be had now; send it again', {
+      'Retry-After': RETRY_AFTER_SECONDS,
+    })
+  }
+}
+
+function isProven(
+  delivery: Delivery,
+  { format: name, secrets, token }: SourceConfig,
+  { keys }: ReceiveDeps,
+): boolean | Promise<boolean> {
+  const format: Format = FORMATS[name]
+  if ('prove' in format) return format.prove(delivery, secrets)
+  if (token === undefined) return false
+  return format.verify(delivery, { ...token, keys: keys.publishedAt(token.keysUrl) })
 }
 
 interface Wanted {

@@ -11,6 +11,7 @@ import { readBody } from './body.ts'
 import type { Enqueuer } from './enqueuer.ts'
 import { receive } from './receive.ts'
 import { refusal, type Reply } from './reply.ts'
+import { SigningKeys } from './signing-keys.ts'
 
 /** What of the configuration the webhook needs. */
 export interface WebhookConfig extends Pick<Config, 'sources'> {
@@ -28,11 +29,16 @@ export interface WebhookDeps {
   readonly report: WebhookReporter
 }
 
+interface RouteDeps extends WebhookDeps {
+  readonly keys: SigningKeys
+}
+
 // A name out of a request is no metrics label: anybody could make up as many as they like.
 const UNKNOWN_SOURCE = 'unknown'
 
 /** `POST /v1/events/:source`, and `/v1/events/:source/:secret` for formats that need it. */
-export function webhookRoutes(deps: WebhookDeps): Router {
+export function webhookRoutes(webhook: WebhookDeps): Router {
+  const deps = { ...webhook, keys: new SigningKeys() }
   const router = Router({ caseSensitive: true })
   router
     .route('/v1/events/:source{/:secret}')
@@ -46,7 +52,7 @@ export function webhookRoutes(deps: WebhookDeps): Router {
 async function answerDelivery(
   request: Request<{ source: string; secret?: string }>,
   response: Response,
-  deps: WebhookDeps,
+  deps: RouteDeps,
 ): Promise<void> {
   const startedAt = performance.now()
   const requestId = saneId(request.headersDistinct['x-request-id']?.[0]) ?? randomUUID()
@@ -84,10 +90,10 @@ function hidePathSecret(request: Request, source: string): void {
 async function replyTo(
   { request, response, requestId, source, pathSecret }: Incoming,
   config: WebhookConfig,
-  { enqueuer, report }: WebhookDeps,
+  { enqueuer, report, keys }: RouteDeps,
 ): Promise<Reply> {
   const format: Format = FORMATS[source.format]
-  if (pathSecret !== undefined && format.secretInPath !== true) {
+  if (pathSecret !== undefined && !('secretInPath' in format)) {
     const error = `sources of format ${source.format} prove themselves in a header, not in the path`
     return refusal(404, error)
   }
@@ -100,7 +106,7 @@ async function replyTo(
     ...(pathSecret !== undefined && { pathSecret }),
   }
   const account = accountAt(source.registry, config)
-  return receive(delivery, source, { projects: config.projects, account, enqueuer, report })
+  return receive(delivery, source, { projects: config.projects, account, enqueuer, report, keys })
 }
 
 function accountAt(registry: string, { local, upstreams }: WebhookConfig): string | undefined {

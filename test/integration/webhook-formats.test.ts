@@ -13,6 +13,8 @@ import { createReporter } from '../../src/telemetry/report.ts'
 import { webhookRoutes } from '../../src/webhook/route.ts'
 import { deliveryOf, readFixture } from '../fixtures/read-fixtures.ts'
 import { PROOFS, proven } from '../fixtures/senders.ts'
+import { eventually } from '../support/eventually.ts'
+import { type KeyService, startKeyService } from '../support/key-service.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 
 const SECRET = 'orbit/secret %41'
@@ -40,6 +42,8 @@ const ROWS: readonly Row[] = [
   { format: 'acr', push: 'push', child: 'push-digest', digest: A },
   { format: 'acr', push: 'event-grid-cloudevents-pushed', child: 'push-digest', digest: A },
   { format: 'ecr', push: 'push', child: 'push-digest', digest: A },
+  { format: 'gar', push: 'insert-tag', child: 'insert-digest', digest: A },
+  { format: 'gar', push: 'insert-tag-unwrapped', child: 'insert-digest', digest: A },
   { format: 'artifactory', push: 'pushed', child: 'pushed-digest', digest: A },
   { format: 'nexus', push: 'component-created', child: 'asset-created-manifest-digest' },
   { format: 'cloudevents', push: 'binary-pushed', digest: A },
@@ -50,6 +54,7 @@ const ROWS: readonly Row[] = [
 const REPOSITORIES: Readonly<Partial<Record<FormatName, string>>> = {
   harbor: 'orbit/deep/probe',
   artifactory: 'orbit-local/deep/probe',
+  gar: 'lab/orbit/probe',
   distribution: 'orbit/lander',
 }
 
@@ -57,11 +62,13 @@ describe('the events of every format, through the webhook into the queue', () =>
   let redis: TestRedis
   let queues: ReplicationQueues
   let server: HttpServer
+  let keyService: KeyService
   let upstream = 'none'
   let tests = 0
 
   beforeAll(async () => {
     redis = await startRedis()
+    keyService = await startKeyService()
     queues = new ReplicationQueues({
       url: redis.url,
       upstreams: [],
@@ -81,7 +88,7 @@ describe('the events of every format, through the webhook into the queue', () =>
     const logger = createLogger({ level: 'error', pretty: false, stream })
     const report = createReporter(logger, createMetrics())
     const config = () => ({
-      sources: sourcesOf(upstream),
+      sources: sourcesOf(upstream, keyService.keysUrl),
       projects: [projectOf(upstream)],
       local: {},
       upstreams: new Map(),
@@ -96,6 +103,7 @@ describe('the events of every format, through the webhook into the queue', () =>
     await server.stop(0)
     await queues[Symbol.asyncDispose]()
     await redis[Symbol.asyncDispose]()
+    await keyService[Symbol.asyncDispose]()
   })
 
   // A queue of its own for each test.
@@ -162,6 +170,25 @@ describe('the events of every format, through the webhook into the queue', () =>
     })
   })
 
+  it('answers 401 to a token for another receiver, and 503 while the keys cannot be had', async () => {
+    const delivery = deliveryOf(readFixture('insert-tag', 'gar'))
+    const withToken = async (aud: string) => {
+      const token = await keyService.token({ ...TOKEN, aud, iss: 'accounts.google.com' })
+      const headers = { authorization: `Bearer ${token}` }
+      const url = `${server.url}/v1/events/gar-apart`
+      const { status } = await fetch(url, { method: 'POST', body: delivery.body, headers })
+      return status
+    }
+
+    keyService.answerWith((_request, response) => response.writeHead(500).end())
+    expect(await withToken(TOKEN.aud)).toBe(503)
+    keyService.answerWith(undefined)
+    expect(await withToken('another')).toBe(503)
+    expect(await jobs()).toEqual([])
+    await eventually(async () => (await withToken('another')) === 401)
+    expect(await withToken(TOKEN.aud)).toBe(202)
+  })
+
   it('gives Event Grid the code that it waits for', async () => {
     expect(await post('acr', 'event-grid-validation')).toEqual({
       status: 200,
@@ -179,6 +206,7 @@ describe('the events of every format, through the webhook into the queue', () =>
     ['gitea', 422],
     ['acr', 422],
     ['ecr', 422],
+    ['gar', 202],
     ['artifactory', 422],
     ['nexus', 422],
     ['cloudevents', 422],
@@ -206,8 +234,7 @@ describe('the events of every format, through the webhook into the queue', () =>
   }
 
   async function send(format: FormatName, delivery: Delivery) {
-    const [proof] = PROOFS[format]
-    const { headers, body, pathSecret } = proven(delivery, { proof, secret: SECRET })
+    const { headers, body, pathSecret } = await fromSender(format, delivery)
     const path = pathSecret === undefined ? '' : `/${encodeURIComponent(pathSecret)}`
     const response = await fetch(`${server.url}/v1/events/${format}${path}`, {
       method: 'POST',
@@ -220,6 +247,14 @@ describe('the events of every format, through the webhook into the queue', () =>
     return { status: response.status, body: answer }
   }
 
+  async function fromSender(format: FormatName, delivery: Delivery): Promise<Delivery> {
+    if (format !== 'gar') {
+      return proven(delivery, { proof: PROOFS[format][0], secret: SECRET })
+    }
+    const token = await keyService.token({ iss: 'accounts.google.com', ...TOKEN })
+    return { ...delivery, headers: { ...delivery.headers, authorization: `Bearer ${token}` } }
+  }
+
   async function jobs() {
     return await queues.of(upstream).getJobs(['prioritized', 'waiting', 'delayed', 'active'])
   }
@@ -227,13 +262,29 @@ describe('the events of every format, through the webhook into the queue', () =>
 
 const HOP_BY_HOP = ['host', 'content-length']
 
-function sourcesOf(upstream: string): ReadonlyMap<string, SourceConfig> {
+const TOKEN = { aud: 'orbit', email: 'push@lab.example' }
+
+function sourcesOf(upstream: string, keysUrl: URL): ReadonlyMap<string, SourceConfig> {
   return new Map(
-    Object.keys(FORMATS).map((id) => [
+    [...Object.keys(FORMATS), 'gar-apart'].map((id) => [
       id,
-      { id, format: id as FormatName, registry: upstream, secrets: ['another', SECRET] },
+      {
+        ...{ id, format: formatOf(id), registry: upstream, secrets: ['another', SECRET] },
+        ...(formatOf(id) === 'gar' && {
+          token: {
+            audience: TOKEN.aud,
+            email: TOKEN.email,
+            // Another address, so that its keys are not known from another test.
+            keysUrl: new URL(`?of=${id}`, keysUrl),
+          },
+        }),
+      },
     ]),
   )
+}
+
+function formatOf(id: string): FormatName {
+  return id === 'gar-apart' ? 'gar' : (id as FormatName)
 }
 
 function projectOf(upstream: string): Project {

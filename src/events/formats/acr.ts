@@ -1,7 +1,7 @@
 import { type Parsed, parsed, quoted } from '../../oci/parsed.ts'
 import { headerOrPathProof } from '../authorization.ts'
 import type { Delivery } from '../delivery.ts'
-import type { Dropped, Format, ParsedDelivery } from '../format.ts'
+import type { Dropped, SecretFormat, ParsedDelivery } from '../format.ts'
 import { deliveryOf, dropped } from '../image-event.ts'
 import { isJsonObject, type JsonObject, objectAt, parseJsonEntries, textAt } from '../json-body.ts'
 import type { RegistryEvent } from '../registry-event.ts'
@@ -12,7 +12,7 @@ import { distributionEvent } from './distribution.ts'
  * Event Grid's schema or in CloudEvents, with the same event as `data`. Event Grid sends events only
  * to an address that has answered its validation event with the code in it.
  */
-export const acr: Format = {
+export const acr: SecretFormat = {
   onMalformed: 'refuse',
   secretInPath: true,
   prove: headerOrPathProof,

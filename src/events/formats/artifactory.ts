@@ -1,6 +1,6 @@
 import { type Parsed, parsed, quoted, unparsable } from '../../oci/parsed.ts'
 import type { Delivery } from '../delivery.ts'
-import type { Dropped, Format, ParsedDelivery } from '../format.ts'
+import type { Dropped, SecretFormat, ParsedDelivery } from '../format.ts'
 import { deliveryOf, dropped, imageEvent, type ImageAction } from '../image-event.ts'
 import { type JsonObject, objectAt, parseJsonObject, textAt, valueAt } from '../json-body.ts'
 import type { RegistryEvent } from '../registry-event.ts'
@@ -12,7 +12,7 @@ import { idOfBody } from '../told.ts'
  * JFrog Artifactory's webhooks of the domain `docker`. The names are those of the repository path
  * method: `<repository key>/<image>`, under the host of the platform itself.
  */
-export const artifactory: Format = { onMalformed: 'refuse', prove, parse }
+export const artifactory: SecretFormat = { onMalformed: 'refuse', prove, parse }
 
 const ACTIONS: ReadonlyMap<string, ImageAction> = new Map([
   ['pushed', 'push'],

@@ -2,7 +2,7 @@ import { type Parsed, parsed, quoted } from '../../oci/parsed.ts'
 import { apiKeyProof } from '../authorization.ts'
 import { type CloudEvent, parseCloudEvents } from '../cloud-event.ts'
 import type { Delivery } from '../delivery.ts'
-import type { Dropped, Format, ParsedDelivery } from '../format.ts'
+import type { Dropped, SecretFormat, ParsedDelivery } from '../format.ts'
 import { deliveryOf, dropped, imageEvent, type ImageAction } from '../image-event.ts'
 import { type JsonObject, textAt } from '../json-body.ts'
 import type { RegistryEvent } from '../registry-event.ts'
@@ -12,7 +12,7 @@ import { saneId } from '../told.ts'
  * For every sender that has no format of its own: CloudEvents in any mode, whose type ends with what
  * happened (`com.example.image.pushed`) and whose data names the image.
  */
-export const cloudevents: Format = { onMalformed: 'refuse', prove: apiKeyProof, parse }
+export const cloudevents: SecretFormat = { onMalformed: 'refuse', prove: apiKeyProof, parse }
 
 const ACTIONS: Readonly<Record<ImageAction, readonly string[]>> = {
   push: ['push', 'pushed', 'published', 'created', 'updated'],

@@ -1,7 +1,7 @@
 import { type Parsed, parsed, quoted } from '../../oci/parsed.ts'
 import { headerProof } from '../authorization.ts'
 import type { Delivery } from '../delivery.ts'
-import type { Dropped, Format, ParsedDelivery } from '../format.ts'
+import type { Dropped, SecretFormat, ParsedDelivery } from '../format.ts'
 import { deliveryOf, dropped, imageEvent, type ImageAction } from '../image-event.ts'
 import {
   entriesOf,
@@ -21,7 +21,7 @@ import { saneId } from '../told.ts'
  *
  * A refused delivery is repeated for ever and blocks every later one, hence `accept`.
  */
-export const distribution: Format = { onMalformed: 'accept', prove: headerProof, parse }
+export const distribution: SecretFormat = { onMalformed: 'accept', prove: headerProof, parse }
 
 function parse(delivery: Delivery): Parsed<ParsedDelivery> {
   const envelope = parseJsonObject(delivery.body)

@@ -1,7 +1,7 @@
 import { type Parsed, parsed, unparsable } from '../../oci/parsed.ts'
 import { headerOrPathProof } from '../authorization.ts'
 import type { Delivery } from '../delivery.ts'
-import type { Format, ParsedDelivery } from '../format.ts'
+import type { SecretFormat, ParsedDelivery } from '../format.ts'
 import { deliveryOf, imageEvent } from '../image-event.ts'
 import { type JsonObject, objectAt, parseJsonObject, textAt, valueAt } from '../json-body.ts'
 import { idOfBody } from '../told.ts'
@@ -10,7 +10,7 @@ import { idOfBody } from '../told.ts'
  * Docker Hub's webhooks: one tag in each, no digest, no id, no proof but the address. Its `callback_url`
  * is from the days of chained webhooks and is not called.
  */
-export const dockerhub: Format = {
+export const dockerhub: SecretFormat = {
   onMalformed: 'refuse',
   secretInPath: true,
   prove: headerOrPathProof,

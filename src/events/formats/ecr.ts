@@ -1,7 +1,7 @@
 import { type Parsed, parsed, quoted } from '../../oci/parsed.ts'
 import { apiKeyProof } from '../authorization.ts'
 import type { Delivery } from '../delivery.ts'
-import type { Dropped, Format, ParsedDelivery } from '../format.ts'
+import type { Dropped, SecretFormat, ParsedDelivery } from '../format.ts'
 import { deliveryOf, dropped, imageEvent, type ImageAction } from '../image-event.ts'
 import {
   isJsonObject,
@@ -18,7 +18,7 @@ import { saneId } from '../told.ts'
  * Amazon ECR's events, sent by an EventBridge rule to an API destination: the whole event, without an
  * input transformer; one object, or a list where the destination batches.
  */
-export const ecr: Format = { onMalformed: 'refuse', prove: apiKeyProof, parse }
+export const ecr: SecretFormat = { onMalformed: 'refuse', prove: apiKeyProof, parse }
 
 const ACTIONS: ReadonlyMap<string, ImageAction> = new Map([
   ['PUSH', 'push'],

@@ -1,7 +1,7 @@
 import { type Parsed, parsed, quoted, unparsable } from '../../oci/parsed.ts'
 import type { Delivery } from '../delivery.ts'
 import { payloadOf } from '../form-body.ts'
-import type { Dropped, Format, ParsedDelivery } from '../format.ts'
+import type { Dropped, SecretFormat, ParsedDelivery } from '../format.ts'
 import { deliveryOf, dropped, imageEvent, type ImageAction } from '../image-event.ts'
 import { type JsonObject, objectAt, parseJsonObject, textAt, valueAt } from '../json-body.ts'
 import type { RegistryEvent } from '../registry-event.ts'
@@ -9,7 +9,7 @@ import { afterPrefix, matchesSignature } from '../signature.ts'
 import { saneId } from '../told.ts'
 
 /** Gitea's and Forgejo's webhooks about packages, signed with HMAC-SHA256. */
-export const gitea: Format = { onMalformed: 'refuse', prove, parse }
+export const gitea: SecretFormat = { onMalformed: 'refuse', prove, parse }
 
 const ACTIONS: ReadonlyMap<string, ImageAction> = new Map([
   ['created', 'push'],

@@ -1,7 +1,7 @@
 import { type Parsed, parsed, quoted, unparsable } from '../../oci/parsed.ts'
 import type { Delivery } from '../delivery.ts'
 import { payloadOf } from '../form-body.ts'
-import type { Dropped, Format, ParsedDelivery } from '../format.ts'
+import type { Dropped, SecretFormat, ParsedDelivery } from '../format.ts'
 import { deliveryOf, dropped, imageEvent } from '../image-event.ts'
 import { type JsonObject, objectAt, parseJsonObject, textAt } from '../json-body.ts'
 import type { RegistryEvent } from '../registry-event.ts'
@@ -12,7 +12,7 @@ import { saneId } from '../told.ts'
  * GitHub's webhooks about packages: `package` of repositories and organizations, `registry_package` of
  * GitHub Apps. Signed with HMAC-SHA256 of the raw body; the older SHA-1 signature is not looked at.
  */
-export const github: Format = { onMalformed: 'refuse', prove, parse }
+export const github: SecretFormat = { onMalformed: 'refuse', prove, parse }
 
 // `create` is what `published` was called before the container registry left its beta.
 const PUSHES: readonly string[] = ['published', 'updated', 'create']

@@ -1,4 +1,4 @@
-import type { Format } from '../format.ts'
+import type { SecretFormat } from '../format.ts'
 import { distribution } from './distribution.ts'
 
 /**
@@ -6,4 +6,4 @@ import { distribution } from './distribution.ts'
  * envelope, and the secret bare in `Authorization`. It gives a refused delivery up after its own
  * number of tries, and what waits behind it may be lost meanwhile; it is answered like distribution.
  */
-export const gitlab: Format = distribution
+export const gitlab: SecretFormat = distribution

@@ -1,7 +1,7 @@
 import { type Parsed, parsed, quoted, unparsable } from '../../oci/parsed.ts'
 import { headerProof } from '../authorization.ts'
 import type { Delivery } from '../delivery.ts'
-import type { Dropped, Format, ParsedDelivery } from '../format.ts'
+import type { Dropped, SecretFormat, ParsedDelivery } from '../format.ts'
 import { deliveryOf, dropped, imageEvent, type ImageAction } from '../image-event.ts'
 import {
   entriesOf,
@@ -16,7 +16,7 @@ import type { RegistryEvent } from '../registry-event.ts'
 import { idOfBody, saneId } from '../told.ts'
 
 /** Harbor's webhook policies of type http, in both payload formats: Default, and CloudEvents (2.8 on). */
-export const harbor: Format = { onMalformed: 'refuse', prove: headerProof, parse }
+export const harbor: SecretFormat = { onMalformed: 'refuse', prove: headerProof, parse }
 
 const ACTIONS: ReadonlyMap<string, ImageAction> = new Map([
   ['PUSH_ARTIFACT', 'push'],

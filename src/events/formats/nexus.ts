@@ -1,6 +1,6 @@
 import { type Parsed, parsed, quoted, unparsable } from '../../oci/parsed.ts'
 import type { Delivery } from '../delivery.ts'
-import type { Dropped, Format, ParsedDelivery } from '../format.ts'
+import type { Dropped, SecretFormat, ParsedDelivery } from '../format.ts'
 import { deliveryOf, dropped, imageEvent, type ImageAction, type Named } from '../image-event.ts'
 import { type JsonObject, objectAt, parseJsonObject, textAt, valueAt } from '../json-body.ts'
 import type { RegistryEvent } from '../registry-event.ts'
@@ -12,7 +12,7 @@ import { saneId } from '../told.ts'
  * no digest. The component's name is the image's; which Nexus repository it is in shows in the port
  * or host that clients use, not in the name.
  */
-export const nexus: Format = { onMalformed: 'refuse', prove, parse }
+export const nexus: SecretFormat = { onMalformed: 'refuse', prove, parse }
 
 const ACTIONS: ReadonlyMap<string, ImageAction> = new Map([
   ['CREATED', 'push'],

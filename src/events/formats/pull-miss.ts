@@ -2,7 +2,7 @@ import { type Parsed, parsed, unparsable } from '../../oci/parsed.ts'
 import { parseReference, parseRepository } from '../../oci/reference.ts'
 import { authorizationOf, bearerOrPassword } from '../authorization.ts'
 import type { Delivery } from '../delivery.ts'
-import type { Format, ParsedDelivery } from '../format.ts'
+import type { ParsedDelivery, SecretFormat } from '../format.ts'
 import { type JsonObject, parseJsonObject, textAt } from '../json-body.ts'
 import { matchesSecret } from '../secret.ts'
 import { saneId, toldAt } from '../told.ts'
@@ -11,7 +11,7 @@ import { saneId, toldAt } from '../told.ts'
  * A pull that the local registry answered with 404, told by the reverse proxy in front of it: JSON
  * `{repository, reference}`, optionally `id`, `actor`, `useragent`; other keys are not looked at.
  */
-export const pullMiss: Format = { onMalformed: 'refuse', prove, parse }
+export const pullMiss: SecretFormat = { onMalformed: 'refuse', prove, parse }
 
 function prove(delivery: Delivery, secrets: readonly string[]): boolean {
   return matchesSecret(

@@ -1,7 +1,7 @@
 import { type Parsed, parsed, unparsable } from '../../oci/parsed.ts'
 import { headerOrPathProof } from '../authorization.ts'
 import type { Delivery } from '../delivery.ts'
-import type { Format, ParsedDelivery } from '../format.ts'
+import type { SecretFormat, ParsedDelivery } from '../format.ts'
 import { deliveryOf, dropped, imageEvent } from '../image-event.ts'
 import { isJsonObject, parseJsonObject, textAt, valueAt } from '../json-body.ts'
 
@@ -10,7 +10,7 @@ import { isJsonObject, parseJsonObject, textAt, valueAt } from '../json-body.ts'
  * can carry no header: the secret stands in the address. After three refused deliveries in a row
  * Quay switches the notification off, hence `accept`.
  */
-export const quay: Format = {
+export const quay: SecretFormat = {
   onMalformed: 'accept',
   secretInPath: true,
   prove: headerOrPathProof,

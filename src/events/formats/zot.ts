@@ -2,7 +2,7 @@ import { type Parsed, parsed, quoted } from '../../oci/parsed.ts'
 import { headerProof } from '../authorization.ts'
 import { type CloudEvent, parseCloudEvents } from '../cloud-event.ts'
 import type { Delivery } from '../delivery.ts'
-import type { Dropped, Format, ParsedDelivery } from '../format.ts'
+import type { Dropped, SecretFormat, ParsedDelivery } from '../format.ts'
 import { deliveryOf, dropped, imageEvent, type ImageAction } from '../image-event.ts'
 import { objectAt, textAt, valueAt } from '../json-body.ts'
 import type { RegistryEvent } from '../registry-event.ts'
@@ -12,7 +12,7 @@ import { saneId } from '../told.ts'
  * zot's `extensions.events`: its HTTP sink sends CloudEvents in binary mode; a bridge from its NATS
  * sink sends the same structured. zot sends each event once, whatever the answer.
  */
-export const zot: Format = { onMalformed: 'refuse', prove: headerProof, parse }
+export const zot: SecretFormat = { onMalformed: 'refuse', prove: headerProof, parse }
 
 const ACTIONS: ReadonlyMap<string, ImageAction> = new Map([
   ['zotregistry.image.updated', 'push'],

@@ -353,6 +353,34 @@ const MISTAKES: readonly (readonly [string, Parameters<typeof yamlWith>[0], stri
     '11:60  sources.edge.secretFile: use secret or secretFile, not both',
   ],
   [
+    'an unknown format',
+    { sources: 'sources:\n  edge: {format: habor, registry: local, secret: a}' },
+    '11:10  sources.edge.format: expected distribution, harbor, zot, quay, dockerhub, github, gitlab, gitea, acr, ecr, gar, artifactory, nexus, cloudevents or pull-miss (did you mean harbor?), got "habor"',
+  ],
+  [
+    'a token without its owner',
+    { sources: 'sources:\n  edge: {format: gar, registry: hq, audience: a}' },
+    '11:3  sources.edge: format gar needs email: for whom the token of a delivery is, and of which account',
+  ],
+  [
+    'a secret beside a token',
+    { sources: 'sources:\n  edge: {format: gar, registry: hq, audience: a, email: b, secret: c}' },
+    '11:60  sources.edge.secret: format gar proves itself with a signed token and has no secret',
+  ],
+  [
+    'a token where there is none',
+    { sources: 'sources:\n  edge: {format: quay, registry: hq, secret: a, email: b}' },
+    '11:49  sources.edge.email: only sources of format gar have this key',
+  ],
+  [
+    'keys over plain http',
+    {
+      sources:
+        'sources:\n  edge: {format: gar, registry: hq, audience: a, email: b, keysUrl: "http://keys.example"}',
+    },
+    '11:60  sources.edge.keysUrl: expected an https URL, got "http://keys.example"',
+  ],
+  [
     'a source of an unknown registry',
     { sources: 'sources:\n  edge: {format: distribution, registry: hg, secret: a}' },
     '11:32  sources.edge.registry: expected local or an upstream (hq; did you mean hq?), got "hg"',

@@ -1,20 +1,20 @@
 import { describe, expect, it } from 'vitest'
 import type { Delivery } from '../../../../src/events/delivery.ts'
-import type { Format } from '../../../../src/events/format.ts'
-import { FORMATS, type FormatName } from '../../../../src/events/formats.ts'
+import type { SecretFormat } from '../../../../src/events/format.ts'
+import { FORMATS } from '../../../../src/events/formats.ts'
 import { deliveryOf, readFixtures } from '../../../fixtures/read-fixtures.ts'
-import { hmac, PROOFS, proven } from '../../../fixtures/senders.ts'
+import { hmac, PROOFS, proven, type SecretFormatName } from '../../../fixtures/senders.ts'
 
 const SECRETS = ['moon-secret', 'sun-secret']
 const [MOON = '', SUN = ''] = SECRETS
 const TAMPERED = '{"tampered":true}'
 
 const ways = Object.entries(PROOFS).flatMap(([name, proofs]) =>
-  proofs.map((proof) => ({ name: name as FormatName, proof, how: proof.name })),
+  proofs.map((proof) => ({ name: name as SecretFormatName, proof, how: proof.name })),
 )
 
 describe.each(ways)('$name, way $how', ({ name, proof }) => {
-  const format: Format = FORMATS[name]
+  const format: SecretFormat = FORMATS[name]
   const [fixture = { headers: {}, body: '' }] = readFixtures(name).values()
   const bare = withoutProof(deliveryOf(fixture))
 
@@ -42,7 +42,7 @@ describe.each([
   ['artifactory', 'x-jfrog-event-auth', 'sha256', ''],
   ['nexus', 'x-nexus-webhook-signature', 'sha1', ''],
 ] as const)('the signature of %s', (name, header, algorithm, prefix) => {
-  const format: Format = FORMATS[name]
+  const format: SecretFormat = FORMATS[name]
   const [fixture = { headers: {}, body: '' }] = readFixtures(name).values()
   const delivery = deliveryOf(fixture)
   const signed = proven(delivery, { proof: hmac(header, algorithm, prefix), secret: MOON })

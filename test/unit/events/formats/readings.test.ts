@@ -141,6 +141,17 @@ const READINGS: Readonly<Record<string, Readonly<Record<string, Reading>>>> = {
     scan: none('unknown-action'),
     'pull-through-cache': one({ action: 'push', ...probe, tag: '2.4', digest: A }),
   },
+  gar: {
+    'insert-tag': one({
+      ...{ action: 'push', repository: 'lab/orbit/probe', tag: '2.4', digest: A },
+      id: '20704436',
+    }),
+    'insert-digest': one({ action: 'push', repository: 'lab/orbit/probe', digest: A }),
+    'delete-tag': one({ action: 'delete', repository: 'lab/orbit/probe', tag: '2.4' }),
+    'insert-tag-unwrapped': one({ action: 'push', tag: '2.4', digest: A, id: '20704437' }),
+    'insert-gcr': one({ action: 'push', repository: 'lab/probe', tag: '2.4', digest: A }),
+    'other-message': none('unknown-action'),
+  },
   artifactory: {
     pushed: one({
       ...{ action: 'push', repository: 'orbit-local/deep/probe', tag: '2.4', digest: A },
