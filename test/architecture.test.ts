@@ -35,6 +35,9 @@ const RULES: ImportRules = {
     'pullsync.ts': [...ALL_OF_SRC, 'workers'],
   },
   libraries: {
+    '@aws-sdk/client-ecr': ['src/registry'],
+    '@aws-sdk/client-ecr-public': ['src/registry'],
+    '@azure/identity': ['src/registry'],
     '@bull-board/api': ['src/dashboard'],
     '@bull-board/express': ['src/dashboard'],
     axios: ['src/registry'],
@@ -42,6 +45,7 @@ const RULES: ImportRules = {
     'cli-table3': ['src/cli'],
     commander: ['src/cli'],
     express: ['src/http', 'src/webhook', 'src/gateway', 'src/dashboard'],
+    'google-auth-library': ['src/registry'],
     ioredis: ['src/queue'],
     jose: ['src/events', 'src/webhook'],
     picomatch: ['src/policy', 'src/cli'],

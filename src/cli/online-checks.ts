@@ -45,9 +45,18 @@ async function checkRegistry(config: RegistryConfig): Promise<CheckResult> {
   return await outcomeOf(place, async () => {
     await using registry = await registryOf(config)
     await registry.check(AbortSignal.timeout(REGISTRY_WITHIN_MS))
-    return config.username === undefined ? 'ok, anonymous' : `ok, as ${config.username}`
+    return `ok, ${accountOf(config)}`
   })
 }
+
+function accountOf({ username, credentials }: RegistryConfig): string {
+  if (username !== undefined) return `as ${username}`
+  if (credentials === undefined) return 'anonymous'
+  if ('file' in credentials) return `with the credentials of ${credentials.file}`
+  return `with the credentials that ${CLOUDS[credentials.kind]} gives this machine`
+}
+
+const CLOUDS = { ecr: 'AWS', gar: 'Google Cloud', acr: 'Azure' } as const
 
 // Loading the registry client takes longer than most commands, so only this one does.
 async function registryOf(config: RegistryConfig) {

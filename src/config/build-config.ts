@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import type {
   AdminConfig,
   Config,
+  CredentialsConfig,
   ProjectConfig,
   RegistryConfig,
   SourceConfig,
@@ -26,7 +27,9 @@ export function buildConfig(
   files: ReadFiles,
   place: { readonly file: string; readonly folder: string; readonly keysInFile: readonly string[] },
 ): Config {
-  const textOf = fileText(files, place.folder)
+  const pathOf = (name: string) => resolve(place.folder, name)
+  const textOf = fileText(files, pathOf)
+  const named: NamedFiles = { textOf, pathOf }
   const { local, upstreams, projects, sources, jobs } = parsedFile
   return {
     file: place.file,
@@ -34,9 +37,9 @@ export function buildConfig(
     ...(parsedFile.redis && { redis: { url: redisUrl(parsedFile.redis, textOf) } }),
     listen: parsedFile.listen,
     admin: adminConfig(parsedFile.admin, textOf),
-    local: registryConfig('local', local, textOf),
+    local: registryConfig('local', local, named),
     upstreams: new Map(
-      Object.entries(upstreams).map(([id, each]) => [id, upstreamConfig(id, each, textOf)]),
+      Object.entries(upstreams).map(([id, each]) => [id, upstreamConfig(id, each, named)]),
     ),
     projects: projects.map(projectConfig),
     sources: new Map(
@@ -52,9 +55,15 @@ export function buildConfig(
   }
 }
 
-function fileText(files: ReadFiles, folder: string): FileText {
+interface NamedFiles {
+  readonly textOf: FileText
+  /** The absolute name. */
+  readonly pathOf: (name: string) => string
+}
+
+function fileText(files: ReadFiles, pathOf: NamedFiles['pathOf']): FileText {
   return (name) => {
-    const read = files.get(resolve(folder, name))
+    const read = files.get(pathOf(name))
     if (read?.ok !== true) throw new Error(`${name} was not checked before it was used`)
     return read.text
   }
@@ -87,22 +96,39 @@ function adminConfig(admin: ConfigFile['admin'], textOf: FileText): AdminConfig 
   }
 }
 
-function registryConfig(id: string, from: RegistrySection, textOf: FileText): RegistryConfig {
+function registryConfig(id: string, from: RegistrySection, named: NamedFiles): RegistryConfig {
+  const { textOf, pathOf } = named
   const password = passwordOf(from, textOf)
+  const credentials = credentialsConfig(from, pathOf)
+  const { clientCertFile, clientKeyFile } = from
   return {
     id,
     url: from.url,
     ...(from.username !== undefined && { username: from.username }),
     ...(password !== undefined && { password }),
+    ...(credentials !== undefined && { credentials }),
     ...(from.caFile !== undefined && { ca: textOf(from.caFile) }),
+    ...(clientCertFile !== undefined &&
+      clientKeyFile !== undefined && {
+        clientCertificate: { cert: textOf(clientCertFile), key: textOf(clientKeyFile) },
+      }),
     trustedHosts: from.trustedHosts,
   }
 }
 
-function upstreamConfig(id: string, from: UpstreamSection, textOf: FileText): UpstreamConfig {
+function credentialsConfig(
+  { dockerConfig, accessTokenFile, auth }: RegistrySection,
+  pathOf: NamedFiles['pathOf'],
+): CredentialsConfig | undefined {
+  if (dockerConfig !== undefined) return { kind: 'docker-config', file: pathOf(dockerConfig) }
+  if (accessTokenFile !== undefined) return { kind: 'access-token', file: pathOf(accessTokenFile) }
+  return auth === undefined ? undefined : { kind: auth }
+}
+
+function upstreamConfig(id: string, from: UpstreamSection, named: NamedFiles): UpstreamConfig {
   const { maxBytesPerSecond } = from
   return {
-    ...registryConfig(id, from, textOf),
+    ...registryConfig(id, from, named),
     concurrency: from.concurrency,
     ...(maxBytesPerSecond !== undefined && { maxBytesPerSecond }),
   }

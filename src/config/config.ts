@@ -35,10 +35,33 @@ export interface RegistryConfig {
   readonly url: URL
   readonly username?: string
   readonly password?: string
+  /** Where the credentials come from, if not from a fixed password. */
+  readonly credentials?: CredentialsConfig
   /** PEM text of an own certificate authority. */
   readonly ca?: string
+  /** What the registry is shown where it wants a certificate of its clients. */
+  readonly clientCertificate?: ClientCertificate
   /** Other host names that this registry's token realm, redirects or upload locations may name although they are private addresses. */
   readonly trustedHosts: readonly string[]
+}
+
+/**
+ * Credentials that change while the process runs, so they are read or fetched when they are needed.
+ * Files are absolute. With `access-token`, a `username` makes the token that user's password.
+ */
+export type CredentialsConfig =
+  | { readonly kind: 'docker-config'; readonly file: string }
+  | { readonly kind: 'access-token'; readonly file: string }
+  | { readonly kind: CloudRegistry }
+
+/** Whose own way of giving out credentials: Amazon ECR, Google Artifact Registry, Azure ACR. */
+export type CloudRegistry = 'ecr' | 'gar' | 'acr'
+
+export interface ClientCertificate {
+  /** PEM text: the certificate, and those between it and its authority. */
+  readonly cert: string
+  /** PEM text, not encrypted. */
+  readonly key: string
 }
 
 export interface UpstreamConfig extends RegistryConfig {

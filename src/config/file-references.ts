@@ -3,12 +3,12 @@ import type { ConfigProblem } from './config-error.ts'
 import type { ConfigDocument } from './config-document.ts'
 import type { ConfigPath } from './config-path.ts'
 
-/** A file that the configuration names: a secret, or certificates. */
+/** A file that the configuration names. */
 export interface FileReference {
   readonly path: ConfigPath
   /** Absolute; a relative one is relative to the configuration file. */
   readonly file: string
-  readonly kind: 'secret' | 'certificates'
+  readonly kind: 'secret' | 'certificates' | 'key' | 'docker-config'
 }
 
 /** What reading a file gave, by its absolute name. */
@@ -45,17 +45,48 @@ export function secretIn(text: string): string {
 const KINDS: Readonly<Record<string, FileReference['kind'] | undefined>> = {
   passwordFile: 'secret',
   secretFile: 'secret',
+  accessTokenFile: 'secret',
+  dockerConfig: 'docker-config',
   caFile: 'certificates',
+  clientCertFile: 'certificates',
+  clientKeyFile: 'key',
 }
 
 function fileProblem({ file, kind }: FileReference, read: ReadFile | undefined) {
   if (read === undefined) return `the file ${file} was not read`
   if (!read.ok) return `cannot read the file ${file}: ${read.reason}`
-  if (kind === 'secret' && secretIn(read.text) === '') return `the file ${file} is empty`
-  if (kind === 'certificates' && !read.text.includes('-----BEGIN CERTIFICATE-----')) {
-    return `the file ${file} holds no certificate: expected PEM text (-----BEGIN CERTIFICATE-----)`
+  const wrong = CONTENT_PROBLEMS[kind](read.text)
+  return wrong === undefined ? undefined : `the file ${file} ${wrong}`
+}
+
+const CONTENT_PROBLEMS: Readonly<
+  Record<FileReference['kind'], (text: string) => string | undefined>
+> = {
+  secret: (text) => (secretIn(text) === '' ? 'is empty' : undefined),
+  certificates: (text) =>
+    text.includes('-----BEGIN CERTIFICATE-----')
+      ? undefined
+      : 'holds no certificate: expected PEM text (-----BEGIN CERTIFICATE-----)',
+  key: keyProblem,
+  'docker-config': (text) =>
+    isJsonObject(text) ? undefined : "holds no JSON object: expected a docker client's config.json",
+}
+
+function keyProblem(text: string): string | undefined {
+  if (/-----BEGIN ENCRYPTED|^Proc-Type: 4,ENCRYPTED/m.test(text)) {
+    return 'holds a private key that is encrypted: there is nobody to ask for its passphrase'
   }
-  return undefined
+  if (/-----BEGIN ([A-Z]+ )?PRIVATE KEY-----/.test(text)) return undefined
+  return 'holds no private key: expected PEM text (-----BEGIN PRIVATE KEY-----)'
+}
+
+function isJsonObject(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+  } catch {
+    return false
+  }
 }
 
 interface NamedText {

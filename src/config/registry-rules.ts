@@ -11,7 +11,9 @@ export function registryRules(value: unknown, path: ConfigPath): readonly Findin
   const registry = mappingOf(value)
   return [
     ...transportRules(registry, path),
+    ...certificateRules(registry, path),
     ...loginRules(registry, path),
+    ...sourceOfCredentialsRules(registry, path),
     ...pairRules(registry, path),
   ]
 }
@@ -68,8 +70,42 @@ function transportRules(registry: Mapping, path: ConfigPath): readonly Finding[]
   return [{ path: [...path, 'url'], message }]
 }
 
+function certificateRules(registry: Mapping, path: ConfigPath): readonly Finding[] {
+  const set = ['clientCertFile', 'clientKeyFile'].filter((key) => registry[key] !== undefined)
+  const [key] = set
+  if (key === undefined) return []
+  if (set.length === 1) {
+    const message = 'clientCertFile and clientKeyFile belong together: set both'
+    return [{ path: [...path, key], message }]
+  }
+  const plain = textAt(registry, 'url')?.startsWith('http://') === true
+  const message = 'a client certificate is only shown over https'
+  return plain ? [{ path: [...path, key], message }] : []
+}
+
+// The order is that in which they are listed in messages.
+const SOURCES = ['dockerConfig', 'accessTokenFile', 'auth'] as const
+
+function sourceOfCredentialsRules(registry: Mapping, path: ConfigPath): readonly Finding[] {
+  const set = SOURCES.filter((key) => registry[key] !== undefined)
+  const [first, second] = set
+  const extra = hasPassword(registry) ? first : second
+  if (extra === undefined) return []
+  const message =
+    'credentials come from one place only: username with passwordFile, dockerConfig, accessTokenFile or auth'
+  return [{ path: [...path, extra], message }]
+}
+
 function pairRules(registry: Mapping, path: ConfigPath): readonly Finding[] {
   const named = registry['username'] !== undefined
+  if (named && !hasPassword(registry)) {
+    const other = SOURCES.find((key) => registry[key] !== undefined)
+    // The token is then that user's password.
+    if (other === 'accessTokenFile') return []
+    if (other !== undefined) {
+      return [{ path: [...path, 'username'], message: `${other} brings the username, too` }]
+    }
+  }
   if (named === hasPassword(registry)) return []
   const [key, message] = named
     ? ['username', USERNAME_ALONE]

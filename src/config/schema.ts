@@ -26,7 +26,12 @@ const registry = {
   username: anyText().optional(),
   password: anyText().optional(),
   passwordFile: anyText().optional(),
+  dockerConfig: anyText().optional(),
+  accessTokenFile: anyText().optional(),
+  auth: oneOf(['ecr', 'gar', 'acr']).optional(),
   caFile: anyText().optional(),
+  clientCertFile: anyText().optional(),
+  clientKeyFile: anyText().optional(),
   insecure: flag().default(false),
   trustedHosts: z.array(text(parseHost)).default([]),
 }

@@ -3,17 +3,21 @@ import { parsed, type Parsed, unparsable } from '../oci/parsed.ts'
 
 const USERINFO = 'credentials belong in username/passwordFile, not in the URL'
 
+// The names under which people know Docker Hub lead to web pages.
+const DOCKER_HUB_NAMES = new Set(['docker.io', 'index.docker.io'])
+const DOCKER_HUB = 'https://registry-1.docker.io'
+
 /** Where a registry answers: scheme, host and port, nothing else. */
 export function parseRegistryUrl(text: string): Parsed<URL> {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url === undefined || !/^https?:$/.test(url.protocol) || !/^https?:\/\//i.test(text)) {
+  const url = /^https?:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined) {
     return unparsable('expected an http(s) URL')
   }
   if (url.username !== '' || url.password !== '') return unparsable(USERINFO)
   if (url.pathname !== '/' || text.includes('?') || text.includes('#')) {
     return unparsable('expected only scheme, host and port (a path, query or fragment is not used)')
   }
-  return parsed(url)
+  return parsed(DOCKER_HUB_NAMES.has(url.host) ? new URL(DOCKER_HUB) : url)
 }
 
 /** Where an issuer publishes its signing keys: plain http only from this machine. */

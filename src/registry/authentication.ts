@@ -2,28 +2,36 @@ import { Readable } from 'node:stream'
 import type { RegistryConfig } from '../config/config.ts'
 import { discard } from './body.ts'
 import { type Challenge, parseChallenge } from './challenge.ts'
+import type { CredentialStore } from './credentials/credential-store.ts'
+import { basicAuthorization, type Credentials } from './credentials/credentials.ts'
+import { wrongAnswer } from './errors.ts'
+import type { RegistryIdentity } from './identity.ts'
 import { missingScopes } from './scopes.ts'
 import { TokenCache } from './token-cache.ts'
-import { basicHeader, type FetchToken } from './tokens.ts'
+import type { FetchToken } from './tokens.ts'
 import type { Exchange, RegistryResponse, Transport } from './transport.ts'
+
+export interface AuthenticationParts {
+  readonly config: RegistryConfig
+  readonly identity: RegistryIdentity
+  readonly transport: Transport
+  readonly credentials: CredentialStore
+  readonly fetchToken: FetchToken
+}
 
 /**
  * Shows one registry what it wants to be shown. What that is, is learnt from the first 401 and
  * remembered; a token that is refused is renewed once; a 401 that comes back is the last word.
  */
 export class Authentication {
-  readonly #config: RegistryConfig
-  readonly #transport: Transport
-  readonly #fetchToken: FetchToken
+  readonly #parts: AuthenticationParts
   readonly #tokens = new TokenCache()
   /** Per wanted scopes: what else the registry demanded for them. */
   readonly #demands = new Map<string, readonly string[]>()
   #challenge: Challenge | undefined
 
-  constructor(config: RegistryConfig, transport: Transport, fetchToken: FetchToken) {
-    this.#config = config
-    this.#transport = transport
-    this.#fetchToken = fetchToken
+  constructor(parts: AuthenticationParts) {
+    this.#parts = parts
   }
 
   /**
@@ -31,16 +39,17 @@ export class Authentication {
    * location on an object store, are sent as they are. A streamed body is sent once at most.
    */
   async exchange(exchange: Exchange, scopes: readonly string[]): Promise<RegistryResponse> {
-    if (exchange.url.origin !== this.#config.url.origin) {
-      return await this.#transport.exchange(exchange)
-    }
-    let shown = await this.#show(scopes, exchange.signal)
-    for (let turn = 1; ; turn += 1) {
-      const response = await this.#transport.exchange(withAuthorization(exchange, shown))
-      if (response.status !== 401 || turn === MAX_TURNS) return response
-      const next = await this.#afterRefusal(response, shown, { ...exchange, scopes })
-      if (next === undefined) return response
+    const { config, transport } = this.#parts
+    if (exchange.url.origin !== config.url.origin) return await transport.exchange(exchange)
+    const asked = { ...exchange, scopes }
+    let shown = await this.#show(asked)
+    for (let turn = 1, renewed = false; ; turn += 1) {
+      const response = await transport.exchange(withAuthorization(exchange, shown))
+      if (response.status !== 401 || turn === MAX_TURNS) return withLacks(response, shown)
+      const next = await this.#afterRefusal(response, shown, { ...asked, renewed })
+      if (next === undefined) return withLacks(response, shown)
       discard(response.body)
+      renewed ||= shown !== undefined
       shown = next
     }
   }
@@ -49,34 +58,53 @@ export class Authentication {
   async #afterRefusal(
     response: RegistryResponse,
     shown: Shown | undefined,
-    { body, scopes, signal }: Exchange & { readonly scopes: readonly string[] },
+    asked: AskedFor & { readonly renewed: boolean },
   ): Promise<Shown | undefined> {
-    const news = this.#learn(response.header('www-authenticate'), shown, scopes)
-    shown?.drop?.()
-    if (body instanceof Readable || (shown?.best === true && !news)) return undefined
+    const news = this.#learn(response.header('www-authenticate'), shown, asked.scopes)
+    shown?.drop()
+    // A token service that has given too little may know better a moment later.
+    const hopeless = shown?.best === true && (shown.lacks.length === 0 || asked.renewed)
+    if (asked.body instanceof Readable || (hopeless && !news)) return undefined
     try {
-      return await this.#show(scopes, signal)
+      return await this.#show(asked)
     } catch (error) {
       response.body.destroy()
       throw error
     }
   }
 
-  async #show(scopes: readonly string[], signal: AbortSignal): Promise<Shown | undefined> {
+  async #show(asked: AskedFor): Promise<Shown | undefined> {
     const challenge = this.#challenge
     if (challenge === undefined) return undefined
-    if (challenge.kind === 'basic') {
-      const { authorization } = basicHeader(this.#config)
-      return authorization === undefined ? undefined : { authorization, best: true }
+    return challenge.kind === 'basic'
+      ? this.#showCredentials(asked)
+      : this.#showToken(challenge, asked)
+  }
+
+  async #showCredentials({ operation, signal }: AskedFor): Promise<Shown | undefined> {
+    const { credentials: store, identity } = this.#parts
+    const known = await store.get(signal)
+    if (known === undefined) return undefined
+    const { credentials, fresh } = known
+    if (credentials.kind === 'identity-token') {
+      const what = `the registry wants a username and a password, and ${identity.credentialKeys} has an identity token, which only token services take.`
+      throw wrongAnswer(operation, what, { disposition: 'permanent' })
     }
+    const drop = () => {
+      store.drop(credentials)
+    }
+    return { authorization: authorizationOf(credentials), best: fresh, lacks: [], drop }
+  }
+
+  async #showToken(challenge: BearerChallenge, { scopes, signal }: AskedFor): Promise<Shown> {
     const all = [...scopes, ...(this.#demands.get(scopes.join(' ')) ?? [])]
     const key = [challenge.realm, challenge.service ?? '', ...all].join(' ')
-    const fetch = () => this.#fetchToken(challenge, all)
-    const { value, fresh } = await this.#tokens.get(key, fetch, signal)
+    const fetch = () => this.#parts.fetchToken(challenge, all)
+    const { value, fresh, lacks } = await this.#tokens.get(key, fetch, signal)
     const drop = () => {
       this.#tokens.drop(key, value)
     }
-    return { authorization: `Bearer ${value}`, best: fresh, drop }
+    return { authorization: `Bearer ${value}`, best: fresh, lacks, drop }
   }
 
   /** True when the 401 told something that makes another try worth while. */
@@ -93,6 +121,8 @@ export class Authentication {
   }
 
   #demand(scopes: readonly string[], challenged: readonly string[]): boolean {
+    // A request that is not about content needs none; GHCR names a repository that nobody has.
+    if (scopes.length === 0) return false
     const key = scopes.join(' ')
     const more = missingScopes([...scopes, ...(this.#demands.get(key) ?? [])], challenged)
     if (more.length === 0) return false
@@ -102,11 +132,19 @@ export class Authentication {
   }
 }
 
+type BearerChallenge = Extract<Challenge, { kind: 'bearer' }>
+
+interface AskedFor extends Exchange {
+  readonly scopes: readonly string[]
+}
+
 interface Shown {
   readonly authorization: string
   /** There is nothing better to show, so a 401 to it stands. */
   readonly best: boolean
-  readonly drop?: () => void
+  /** What the token was wanted for and does not allow. */
+  readonly lacks: readonly string[]
+  readonly drop: () => void
 }
 
 // Nothing, a kept token, one with more scopes, a new one.
@@ -118,4 +156,16 @@ function withAuthorization(exchange: Exchange, shown: Shown | undefined): Exchan
   if (shown === undefined) return exchange
   const { authorization } = shown
   return { ...exchange, headers: { ...exchange.headers, authorization } }
+}
+
+function withLacks(response: RegistryResponse, shown: Shown | undefined): RegistryResponse {
+  return shown === undefined || shown.lacks.length === 0
+    ? response
+    : { ...response, lacks: shown.lacks }
+}
+
+function authorizationOf(credentials: Exclude<Credentials, { kind: 'identity-token' }>): string {
+  return credentials.kind === 'access-token'
+    ? `Bearer ${credentials.token}`
+    : basicAuthorization(credentials.username, credentials.password)
 }

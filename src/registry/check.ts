@@ -1,5 +1,6 @@
 import { discard } from './body.ts'
 import { parseChallenge } from './challenge.ts'
+import type { CredentialStore } from './credentials/credential-store.ts'
 import { wrongAnswer } from './errors.ts'
 import type { RegistryIdentity } from './identity.ts'
 import type { Links } from './links.ts'
@@ -10,6 +11,7 @@ import { idempotent } from './retry.ts'
 export interface CheckParts {
   readonly identity: RegistryIdentity
   readonly links: Links
+  readonly credentials: CredentialStore
   /** Sends without credentials. */
   readonly sendPlain: Send
   /** Sends with whatever the registry wants to be shown. */
@@ -33,6 +35,8 @@ export async function checkRegistry(parts: CheckParts, signal: AbortSignal): Pro
     repeatable: idempotent,
     signal,
   }
+  // That there are any is told also where nothing asks for them.
+  await parts.credentials.get(signal)
   const plain = await parts.sendPlain({ ...ping, expect: [200, 401] })
   discard(plain.body)
   const challenge = parseChallenge(plain.header('www-authenticate'))

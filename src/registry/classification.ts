@@ -106,11 +106,10 @@ const ROWS: readonly Row[] = [
     status: [401, 403],
     kinds: ['check', 'token'],
     disposition: 'permanent',
-    advice: (at) =>
-      at.anonymous
-        ? `Set ${at.keys}.username and ${at.keys}.passwordFile.`
-        : `Check ${at.keys}.username and ${at.keys}.passwordFile: the account is unknown, expired or locked.`,
+    advice: login,
   },
+  // OAuth2, of a refresh token or a password.
+  { status: 400, text: /invalid_grant/, kinds: ['token'], disposition: 'permanent', advice: login },
   {
     status: 401,
     disposition: 'permanent',
@@ -260,23 +259,29 @@ function statusFits(wanted: Row['status'], status: number): boolean {
   return status >= wanted[0] && status <= wanted[1]
 }
 
+function login(at: RegistryIdentity): string {
+  return at.anonymous
+    ? `Set ${at.credentialKeys}.`
+    : `Check ${at.credentialKeys}: the account is unknown, expired or locked.`
+}
+
 function credentials(at: RegistryIdentity): string {
   if (at.anonymous) return anonymousAdvice(at)
-  return `Check ${at.keys}.username and ${at.keys}.passwordFile: the account is unknown, expired, or may not ${at.side === 'local' ? 'push to' : 'pull from'} this repository.`
+  return `Check ${at.credentialKeys}: the account is unknown, expired, or may not ${at.side === 'local' ? 'push to' : 'pull from'} this repository.`
 }
 
 function permission(at: RegistryIdentity): string {
   if (at.anonymous) return anonymousAdvice(at)
   return at.side === 'local'
-    ? `Give the account of ${at.keys}.username the right to push to this repository.`
-    : `Give the account of ${at.keys}.username the right to pull this repository, and check the repository's name: some registries answer this for what does not exist.`
+    ? `Give the account of ${at.accountKey} the right to push to this repository.`
+    : `Give the account of ${at.accountKey} the right to pull this repository, and check the repository's name: some registries answer this for what does not exist.`
 }
 
 // Docker Hub, GHCR and Quay do not tell strangers whether a private repository exists.
 function anonymousAdvice(at: RegistryIdentity): string {
   return at.side === 'local'
-    ? `Set ${at.keys}.username and ${at.keys}.passwordFile.`
-    : `Without credentials many registries answer this also for a repository that does not exist: check its name, or set ${at.keys}.username and ${at.keys}.passwordFile.`
+    ? `Set ${at.credentialKeys}.`
+    : `Without credentials many registries answer this also for a repository that does not exist: check its name, or set ${at.credentialKeys}.`
 }
 
 function rateLimit(at: RegistryIdentity): string {

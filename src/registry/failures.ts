@@ -16,6 +16,8 @@ export interface Answer {
   readonly status: number
   readonly body: ErrorBody
   readonly retryAfterMs?: number
+  /** What the token that was shown does not allow although it was asked for. */
+  readonly lacks?: readonly string[]
 }
 
 /** The error for an answer whose status was not among the expected ones. */
@@ -24,7 +26,7 @@ export function statusFailure(asked: Asked, answer: Answer): RegistryError {
   const { advice, ...failure } = classify(status, body, asked.operation)
   const codes = body.codes.length > 0 ? ` ${body.codes.join(' ')}` : ''
   const text = body.text === '' ? '' : ` (${body.text})`
-  const answered = `answered ${status}${codes}${text}`
+  const answered = `answered ${status}${codes}${text}${grantedLess(answer)}`
   return new RegistryError(message(asked, answered, advice), {
     ...failure,
     status,
@@ -32,6 +34,12 @@ export function statusFailure(asked: Asked, answer: Answer): RegistryError {
     ...partyOf(asked.operation),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   })
+}
+
+// Of any other refusal the token is not the reason.
+function grantedLess({ status, lacks = [] }: Answer): string {
+  if (lacks.length === 0 || (status !== 401 && status !== 403)) return ''
+  return `; the token service had granted less than ${lacks.join(' ')}`
 }
 
 /** The error for a request that got no answer, or an answer whose body broke off. */

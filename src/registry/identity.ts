@@ -11,17 +11,39 @@ export interface RegistryIdentity {
   readonly keys: string
   /** No credentials are configured. */
   readonly anonymous: boolean
+  /** The key that says which account it is: `upstreams.hq.username`, `upstreams.hq.dockerConfig`. */
+  readonly accountKey: string
+  /** The keys that its credentials come from, or should: `upstreams.hq.username and upstreams.hq.passwordFile`. */
+  readonly credentialKeys: string
 }
 
 export function identityOf(config: RegistryConfig): RegistryIdentity {
-  const anonymous = config.username === undefined
-  return config.id === 'local'
-    ? { id: 'local', side: 'local', name: 'the local registry', keys: 'local', anonymous }
-    : {
-        id: config.id,
-        side: 'upstream',
-        name: `upstream "${config.id}"`,
-        keys: `upstreams.${config.id}`,
-        anonymous,
-      }
+  const local = config.id === 'local'
+  const keys = local ? 'local' : `upstreams.${config.id}`
+  return {
+    id: config.id,
+    side: local ? 'local' : 'upstream',
+    name: local ? 'the local registry' : `upstream "${config.id}"`,
+    keys,
+    anonymous: config.username === undefined && config.credentials === undefined,
+    ...credentialKeys(config, keys),
+  }
 }
+
+function credentialKeys({ username, credentials }: RegistryConfig, keys: string) {
+  const key = KEYS[credentials?.kind ?? 'password']
+  if (credentials !== undefined && username === undefined) {
+    return { accountKey: `${keys}.${key}`, credentialKeys: `${keys}.${key}` }
+  }
+  const accountKey = `${keys}.username`
+  return { accountKey, credentialKeys: `${accountKey} and ${keys}.${key}` }
+}
+
+const KEYS = {
+  password: 'passwordFile',
+  'docker-config': 'dockerConfig',
+  'access-token': 'accessTokenFile',
+  ecr: 'auth',
+  gar: 'auth',
+  acr: 'auth',
+} as const

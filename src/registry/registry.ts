@@ -3,6 +3,7 @@ import type { Repository } from '../oci/reference.ts'
 import { Authentication } from './authentication.ts'
 import { checkRegistry } from './check.ts'
 import { ChunkBuffers } from './chunk-buffers.ts'
+import { openCredentials } from './credentials/open-credentials.ts'
 import { identityOf } from './identity.ts'
 import { linksOf } from './links.ts'
 import { parseRateLimit, type RateLimit } from './rate-limit.ts'
@@ -10,6 +11,7 @@ import { RegistryRepository } from './repository.ts'
 import { createSend, type Exchangers } from './request.ts'
 import { RETRIES, type RetryOptions } from './retry.ts'
 import { openSession } from './session.ts'
+import { tokenAsker } from './token-request.ts'
 import { tokenFetcher } from './tokens.ts'
 import { createTransport } from './transport.ts'
 
@@ -52,8 +54,11 @@ export function openRegistry(config: RegistryConfig, options: RegistryOptions): 
   const retries = { ...RETRIES, ...options.requestRetries }
   const { userAgent, stallTimeoutMs = STALL_TIMEOUT_MS } = options
   const transport = createTransport(config, { userAgent, stallTimeoutMs })
-  const fetchToken = tokenFetcher(config, identity, transport, retries)
-  const authentication = new Authentication(config, transport, fetchToken)
+  const ask = tokenAsker(transport, retries)
+  const credentials = openCredentials(config, identity, ask)
+  const fetchToken = tokenFetcher({ config, identity, credentials, ask })
+  const parts = { config, identity, transport, credentials, fetchToken }
+  const authentication = new Authentication(parts)
   const elsewhere = transport.exchange
   let rateLimit: RateLimit | undefined
   const atHome: Exchangers['atHome'] = async (exchange, scopes) => {
@@ -75,9 +80,10 @@ export function openRegistry(config: RegistryConfig, options: RegistryOptions): 
     repository: (name) => new RegistryRepository(openSession(session, name)),
     rateLimit: () => rateLimit,
     check: async (signal) => {
-      await checkRegistry({ identity, links, sendPlain, send }, signal)
+      await checkRegistry({ identity, links, sendPlain, send, credentials }, signal)
     },
     [Symbol.asyncDispose]() {
+      credentials.close()
       transport.close()
       return Promise.resolve()
     },

@@ -47,6 +47,7 @@ async function failureOf(request: Asked, response: RegistryResponse): Promise<Re
     status: response.status,
     body: await errorBodyOf(response),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
+    ...(response.lacks !== undefined && { lacks: response.lacks }),
   }
   return statusFailure(
     { method: request.method, url: response.url, operation: operationAt(request, response.url) },

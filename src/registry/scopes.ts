@@ -7,18 +7,17 @@ export function scopeOf(repository: Repository, access: Access): string {
   return `repository:${repository}:${access}`
 }
 
-/** What a challenge asks for beyond what would be asked for anyway. */
+/** Those of `asked` that `held` do not allow, together or one by one. */
 export function missingScopes(
-  wanted: readonly string[],
-  challenged: readonly string[],
+  held: readonly string[],
+  asked: readonly string[],
 ): readonly string[] {
-  return challenged.filter((scope) => !wanted.some((own) => covers(own, scope)))
-}
-
-function covers(own: string, other: string): boolean {
-  const [ownName, ownActions] = split(own)
-  const [otherName, otherActions] = split(other)
-  return ownName === otherName && otherActions.every((action) => ownActions.includes(action))
+  const all = held.map(split)
+  return asked.filter((scope) => {
+    const [name, actions] = split(scope)
+    const allowed = all.flatMap(([heldName, own]) => (heldName === name ? own : []))
+    return !allowed.includes('*') && !actions.every((action) => allowed.includes(action))
+  })
 }
 
 // A repository's name may hold a colon where it begins with a host and port: actions are what is last.

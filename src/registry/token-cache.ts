@@ -4,12 +4,15 @@ export interface Token {
   readonly value: string
   /** On the clock of `performance.now()`. */
   readonly expiresAt: number
+  /** The scopes that were asked for and that it does not allow, as far as that can be known. */
+  readonly lacks: readonly string[]
 }
 
 /** A token for one request, and whether it was made for it: another one would be no better then. */
 export interface Grant {
   readonly value: string
   readonly fresh: boolean
+  readonly lacks: readonly string[]
 }
 
 // One per repository and kind of access; a registry with more gets its tokens more often.
@@ -26,11 +29,11 @@ export class TokenCache {
   async get(key: string, fetch: () => Promise<Token>, signal: AbortSignal): Promise<Grant> {
     const kept = this.#tokens.get(key)
     if (kept !== undefined && kept.expiresAt > performance.now()) {
-      return { value: kept.value, fresh: false }
+      return { value: kept.value, fresh: false, lacks: kept.lacks }
     }
     const running = this.#inFlight.get(key)
     const token = await unlessAborted(running ?? this.#start(key, fetch), signal)
-    return { value: token.value, fresh: running === undefined }
+    return { value: token.value, fresh: running === undefined, lacks: token.lacks }
   }
 
   /** Forgets a token that was refused, unless a newer one has taken its place. */

@@ -1,17 +1,17 @@
 import { performance } from 'node:perf_hooks'
 import type { RegistryConfig } from '../config/config.ts'
-import { readUpTo } from './body.ts'
 import type { Challenge } from './challenge.ts'
-import { wrongAnswer } from './errors.ts'
+import type { CredentialStore } from './credentials/credential-store.ts'
+import { basicAuthorization, type Credentials } from './credentials/credentials.ts'
+import { RegistryError } from './errors.ts'
 import { CodedError, networkFailure } from './failures.ts'
-import { bareHost } from './guard.ts'
 import type { RegistryIdentity } from './identity.ts'
 import { withQuery } from './links.ts'
 import type { Operation } from './operation.ts'
-import { createSend, type Send } from './request.ts'
-import { idempotent, type RetryOptions } from './retry.ts'
+import { parseTokenAnswer } from './token-answer.ts'
 import type { Token } from './token-cache.ts'
-import type { Transport } from './transport.ts'
+import { realmOf } from './token-realm.ts'
+import type { AskToken, TokenQuestion } from './token-request.ts'
 
 /** Where tokens are and whom they are for. */
 export type BearerChallenge = Extract<Challenge, { kind: 'bearer' }>
@@ -22,43 +22,67 @@ export type BearerChallenge = Extract<Challenge, { kind: 'bearer' }>
  */
 export type FetchToken = (challenge: BearerChallenge, scopes: readonly string[]) => Promise<Token>
 
-// Tokens that list a hundred repositories with all their actions are around 16 KiB.
-const MAX_TOKEN_BYTES = 128 * 1024
-const TOKEN_TIMEOUT_MS = 30_000
-// "For compatibility with older clients": the token specification's default.
-const DEFAULT_EXPIRY_S = 60
+export interface TokenParts {
+  readonly config: RegistryConfig
+  readonly identity: RegistryIdentity
+  readonly credentials: CredentialStore
+  readonly ask: AskToken
+}
 
-export function tokenFetcher(
-  config: RegistryConfig,
-  identity: RegistryIdentity,
-  transport: Transport,
-  retries: RetryOptions,
-): FetchToken {
-  const send = createSend({ atHome: transport.exchange, elsewhere: transport.exchange }, retries)
-  const sendWithPassword = createSend(
-    {
-      atHome: (exchange) =>
-        transport.exchange({
-          ...exchange,
-          headers: { ...exchange.headers, ...basicHeader(config) },
-        }),
-      elsewhere: transport.exchange,
-    },
-    retries,
-  )
+const TOKEN_TIMEOUT_MS = 30_000
+// OAuth2 wants clients to have a name.
+const CLIENT_ID = 'pullsync'
+
+export function tokenFetcher(parts: TokenParts): FetchToken {
+  /** Token services that take passwords by POST only. */
+  const posting = new Set<string>()
   return async (challenge, scopes) => {
-    const operation = operationOf(identity, scopes)
-    const realm = realmOf(challenge, config, operation)
-    const url = tokenUrl(realm, challenge.service, scopes)
-    return await fetchToken(config.username === undefined ? send : sendWithPassword, url, operation)
+    const asked: Asked = {
+      challenge,
+      scopes,
+      operation: operationOf(parts.identity, scopes),
+      signal: AbortSignal.timeout(TOKEN_TIMEOUT_MS),
+    }
+    try {
+      return await withCredentials(parts.credentials, asked.signal, (credentials) =>
+        fetchToken(parts, asked, credentials, posting),
+      )
+    } catch (error) {
+      if (!asked.signal.aborted) throw error
+      const late = `no token came within ${TOKEN_TIMEOUT_MS / 1000} s`
+      const url = realmOf(challenge, parts.config, asked.operation, false)
+      const cause = new CodedError('ETIMEDOUT', late)
+      throw networkFailure({ operation: asked.operation, method: 'GET', url }, cause)
+    }
   }
 }
 
-/** The Authorization header of RFC 7617, or nothing when no credentials are configured. */
-export function basicHeader({ username, password }: RegistryConfig): Record<string, string> {
-  if (username === undefined) return {}
-  const pair = Buffer.from(`${username}:${password ?? ''}`, 'utf8').toString('base64')
-  return { authorization: `Basic ${pair}` }
+interface Asked {
+  readonly challenge: BearerChallenge
+  readonly scopes: readonly string[]
+  readonly operation: Operation
+  readonly signal: AbortSignal
+}
+
+/** Once more with newer credentials, where the ones at hand were refused and there may be any. */
+async function withCredentials<T>(
+  store: CredentialStore,
+  signal: AbortSignal,
+  attempt: (credentials: Credentials | undefined) => Promise<T>,
+): Promise<T> {
+  const known = await store.get(signal)
+  try {
+    return await attempt(known?.credentials)
+  } catch (error) {
+    if (known === undefined || known.fresh || !isRefusal(error)) throw error
+    store.drop(known.credentials)
+  }
+  return await attempt((await store.get(signal))?.credentials)
+}
+
+// 400: OAuth2's `invalid_grant`.
+function isRefusal(error: unknown): boolean {
+  return error instanceof RegistryError && [400, 401, 403].includes(error.status ?? 0)
 }
 
 function operationOf(registry: RegistryIdentity, scopes: readonly string[]): Operation {
@@ -66,81 +90,82 @@ function operationOf(registry: RegistryIdentity, scopes: readonly string[]): Ope
   return { registry, kind: 'token', intent: `get a token${what} of ${registry.name}` }
 }
 
-function realmOf({ realm }: BearerChallenge, config: RegistryConfig, operation: Operation): URL {
-  const base = config.url.href
-  if (!URL.canParse(realm, base)) {
-    throw wrongAnswer(operation, 'the registry names a token service that is no address.', {
-      disposition: 'permanent',
-    })
+async function fetchToken(
+  { config, ask }: TokenParts,
+  { challenge, scopes, operation, signal }: Asked,
+  credentials: Credentials | undefined,
+  posting: Set<string>,
+): Promise<Token> {
+  // The registry itself takes it; it is kept where it comes from.
+  if (credentials?.kind === 'access-token') {
+    return { value: credentials.token, expiresAt: 0, lacks: [] }
   }
-  const url = new URL(realm, base)
-  url.username = ''
-  url.password = ''
-  url.hash = ''
-  if (config.username !== undefined && !mayHaveCredentials(url, config)) {
-    throw wrongAnswer(
-      operation,
-      `the registry sends us for a token to ${url.origin}, where credentials would be sent in the clear and are not. Have the registry name an https:// address for its token service.`,
-      { disposition: 'permanent' },
-    )
-  }
-  return url
-}
-
-// Plain http only where the registry itself is spoken with in plain http, on its own host or a trusted one.
-function mayHaveCredentials(realm: URL, config: RegistryConfig): boolean {
-  if (realm.protocol === 'https:') return true
-  const homes = [config.url.hostname, ...config.trustedHosts].map(bareHost)
-  return config.url.protocol === 'http:' && homes.includes(bareHost(realm.hostname))
-}
-
-function tokenUrl(realm: URL, service: string | undefined, scopes: readonly string[]): URL {
-  const withService = withQuery(realm, service === undefined ? {} : { service })
-  return scopes.reduce((url, scope) => withQuery(url, { scope }), withService)
-}
-
-async function fetchToken(send: Send, url: URL, operation: Operation): Promise<Token> {
-  const asked = { operation, method: 'GET', url }
-  const signal = AbortSignal.timeout(TOKEN_TIMEOUT_MS)
+  const realm = realmOf(challenge, config, operation, credentials !== undefined)
   const askedAt = performance.now()
+  const question = { operation, signal }
+  const { service } = challenge
+  const get = getQuestion(realm, service, scopes, credentials)
+  const post = credentials && postQuestion(realm, service, scopes, credentials)
+  const answer = await askEither({ ...question, ...get }, post && { ...question, ...post }, {
+    ask,
+    posting,
+    postFirst: credentials?.kind === 'identity-token',
+  })
+  return parseTokenAnswer(answer, { operation, scopes, askedAt })
+}
+
+interface Asking {
+  readonly ask: AskToken
+  readonly posting: Set<string>
+  readonly postFirst: boolean
+}
+
+// The way of the token specification is GET; OAuth2's is POST, and some services have that only.
+async function askEither(
+  get: TokenQuestion,
+  post: TokenQuestion | undefined,
+  { ask, posting, postFirst }: Asking,
+): Promise<Readonly<Record<string, unknown>>> {
+  if (post === undefined) return await ask(get)
+  const place = post.url.href
+  if (postFirst || posting.has(place)) return await ask(post)
   try {
-    const response = await send({
-      ...asked,
-      headers: { accept: 'application/json' },
-      scopes: [],
-      expect: [200],
-      repeatable: idempotent,
-      signal,
-    })
-    const { bytes, complete } = await readUpTo(MAX_TOKEN_BYTES, response.body)
-    if (!complete)
-      throw wrongAnswer(operation, `the token is larger than ${MAX_TOKEN_BYTES} bytes.`)
-    return parseToken(bytes, askedAt, operation)
+    return await ask(get)
   } catch (error) {
-    if (!signal.aborted) throw error
-    const late = `no token came within ${TOKEN_TIMEOUT_MS / 1000} s`
-    throw networkFailure(asked, new CodedError('ETIMEDOUT', late))
+    if (!(error instanceof RegistryError) || !GET_UNKNOWN.has(error.status ?? 0)) throw error
   }
+  const answer = await ask(post)
+  posting.add(place)
+  return answer
 }
 
-function parseToken(bytes: Buffer, askedAt: number, operation: Operation): Token {
-  const { token, access_token: accessToken, expires_in: expiresIn } = parseObject(bytes)
-  const value = [token, accessToken].find((text) => typeof text === 'string' && text !== '')
-  // What is not visible ASCII could not be sent in a header.
-  if (typeof value !== 'string' || !/^[\x21-\x7e]+$/.test(value)) {
-    throw wrongAnswer(operation, 'the token service answered 200 without a usable token.')
-  }
-  const seconds = typeof expiresIn === 'number' && expiresIn > 0 ? expiresIn : DEFAULT_EXPIRY_S
-  // Counted from before it was asked for and ended early, so that no request arrives with a dead one.
-  const margin = Math.min(10, seconds / 5)
-  return { value, expiresAt: askedAt + (seconds - margin) * 1000 }
+const GET_UNKNOWN = new Set([404, 405])
+
+function getQuestion(
+  realm: URL,
+  service: string | undefined,
+  scopes: readonly string[],
+  credentials: Credentials | undefined,
+): Pick<TokenQuestion, 'url' | 'authorization'> {
+  const withService = withQuery(realm, service === undefined ? {} : { service })
+  const url = scopes.reduce((so, scope) => withQuery(so, { scope }), withService)
+  if (credentials?.kind !== 'password') return { url }
+  return { url, authorization: basicAuthorization(credentials.username, credentials.password) }
 }
 
-function parseObject(bytes: Buffer): Record<string, unknown> {
-  try {
-    const json: unknown = JSON.parse(bytes.toString('utf8'))
-    return typeof json === 'object' && json !== null ? { ...json } : {}
-  } catch {
-    return {}
-  }
+// The distribution project's "Token Authentication Specification", OAuth2.
+function postQuestion(
+  url: URL,
+  service: string | undefined,
+  scopes: readonly string[],
+  credentials: Credentials,
+): Pick<TokenQuestion, 'url' | 'form'> {
+  const grant =
+    credentials.kind === 'password'
+      ? { grant_type: 'password', username: credentials.username, password: credentials.password }
+      : { grant_type: 'refresh_token', refresh_token: credentials.token }
+  const form = new URLSearchParams({ ...grant, client_id: CLIENT_ID })
+  if (service !== undefined) form.set('service', service)
+  if (scopes.length > 0) form.set('scope', scopes.join(' '))
+  return { url, form }
 }

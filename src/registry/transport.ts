@@ -32,6 +32,8 @@ export interface RegistryResponse {
   /** Where it came from, after redirects. */
   readonly url: URL
   readonly header: (name: string) => string | undefined
+  /** What was asked of the token service and is not allowed by its token; absent when that is not known. */
+  readonly lacks?: readonly string[]
   /** To be read to its end, destroyed, or given to `discard`; see `guardedBody`. */
   readonly body: Readable
 }

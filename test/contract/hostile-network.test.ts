@@ -468,7 +468,7 @@ describe('token services', () => {
     }
   })
 
-  it('whose tokens are never good are asked twice, then the credentials are blamed', async () => {
+  it('whose new token is refused are not asked again: the credentials are blamed', async () => {
     const { realm, requests } = giveTokens()
     registry.script(
       {},

@@ -83,6 +83,42 @@ describe('a correct configuration', () => {
     })
   })
 
+  it.each([
+    ['dockerConfig: config.json', { kind: 'docker-config', file: '/etc/pullsync/config.json' }],
+    ['accessTokenFile: /run/token', { kind: 'access-token', file: '/run/token' }],
+    ['username: u, accessTokenFile: /run/token', { kind: 'access-token', file: '/run/token' }],
+    ['auth: acr', { kind: 'acr' }],
+  ])('names where credentials come from without reading them: %s', (keys, credentials) => {
+    const config = configOf(yamlWith({ local: `local: {url: "https://r.example", ${keys}}` }), {
+      readAnyFile: '{"auths": {}}',
+    })
+
+    expect(config.local).toMatchObject({ credentials })
+    expect(config.local).not.toHaveProperty('password')
+  })
+
+  it('reads a client certificate and its key', () => {
+    const cert = '-----BEGIN CERTIFICATE-----'
+    const key = '-----BEGIN PRIVATE KEY-----'
+    const config = configOf(
+      yamlWith({
+        local: 'local: {url: "https://r.example", clientCertFile: c.pem, clientKeyFile: k.pem}',
+      }),
+      { files: { '/etc/pullsync/c.pem': cert, '/etc/pullsync/k.pem': key } },
+    )
+
+    expect(config.local.clientCertificate).toEqual({ cert, key })
+  })
+
+  it.each(['https://docker.io', 'https://index.docker.io'])(
+    'takes %s for where Docker Hub serves its API',
+    (url) => {
+      const config = configOf(yamlWith({ upstreams: `upstreams: {hq: {url: "${url}"}}` }))
+
+      expect(config.upstreams.get('hq')?.url.href).toBe('https://registry-1.docker.io/')
+    },
+  )
+
   it('reads secrets and certificates from files beside it, without the last newline', () => {
     const config = configOf(
       yamlWith({
@@ -219,7 +255,7 @@ const MISTAKES: readonly (readonly [string, Parameters<typeof yamlWith>[0], stri
   [
     'a misspelt key',
     { upstreams: 'upstreams:\n  hq:\n    url: https://hq.example\n    concurency: 2' },
-    '7:5  upstreams.hq.concurency: unknown key (did you mean concurrency?); known here: url, username, password, passwordFile, caFile, insecure, trustedHosts, concurrency, maxBytesPerSecond',
+    '7:5  upstreams.hq.concurency: unknown key (did you mean concurrency?); known here: url, username, password, passwordFile, dockerConfig, accessTokenFile, auth, caFile, clientCertFile, clientKeyFile, insecure, trustedHosts, concurrency, maxBytesPerSecond',
   ],
   [
     'an unknown key',
@@ -403,6 +439,60 @@ const MISTAKES: readonly (readonly [string, Parameters<typeof yamlWith>[0], stri
     '2:35  local.passwordFile: a password needs a username',
   ],
   [
+    'credentials from two places',
+    { local: 'local: {url: "https://r.example", username: u, password: p, auth: ecr}' },
+    '2:61  local.auth: credentials come from one place only: username with passwordFile, dockerConfig, accessTokenFile or auth',
+  ],
+  [
+    'two sources of credentials without a password',
+    { local: 'local: {url: "https://r.example", dockerConfig: /run/docker, auth: ecr}' },
+    '2:62  local.auth: credentials come from one place only: username with passwordFile, dockerConfig, accessTokenFile or auth',
+  ],
+  [
+    'a username beside what brings its own',
+    { local: 'local: {url: "https://r.example", username: u, auth: gar}' },
+    '2:35  local.username: auth brings the username, too',
+  ],
+  [
+    'a cloud that is none',
+    { local: 'local: {url: "https://r.example", auth: ecs}' },
+    '2:35  local.auth: expected ecr, gar or acr (did you mean ecr?), got "ecs"',
+  ],
+  [
+    'a docker config that is none',
+    { local: 'local: {url: "https://r.example", dockerConfig: /run/full}' },
+    "2:35  local.dockerConfig: the file /run/full holds no JSON object: expected a docker client's config.json",
+  ],
+  [
+    'a client certificate without its key',
+    { local: 'local: {url: "https://r.example", clientCertFile: /run/cert}' },
+    '2:35  local.clientCertFile: clientCertFile and clientKeyFile belong together: set both',
+  ],
+  [
+    'a client certificate over plain http',
+    {
+      local:
+        'local: {url: "http://127.0.0.1:5000", clientCertFile: /run/cert, clientKeyFile: /run/key}',
+    },
+    '2:39  local.clientCertFile: a client certificate is only shown over https',
+  ],
+  [
+    'a key that is a certificate',
+    {
+      local:
+        'local: {url: "https://r.example", clientCertFile: /run/cert, clientKeyFile: /run/cert}',
+    },
+    '2:62  local.clientKeyFile: the file /run/cert holds no private key: expected PEM text (-----BEGIN PRIVATE KEY-----)',
+  ],
+  [
+    'a key that needs a passphrase',
+    {
+      local:
+        'local: {url: "https://r.example", clientCertFile: /run/cert, clientKeyFile: /run/locked}',
+    },
+    '2:62  local.clientKeyFile: the file /run/locked holds a private key that is encrypted: there is nobody to ask for its passphrase',
+  ],
+  [
     'an open admin listener',
     { more: 'admin: {listen: "0.0.0.0:9090"}' },
     '15:9  admin.listen: an admin listener on other than loopback needs a password: set admin.passwordFile, or listen on 127.0.0.1',
@@ -482,7 +572,14 @@ const MISTAKES: readonly (readonly [string, Parameters<typeof yamlWith>[0], stri
 describe('a configuration with a mistake', () => {
   it.each(MISTAKES)('says what is wrong with %s', (_, parts, expected) => {
     const problems = problemsOf(yamlWith(parts), {
-      files: { '/run/full': 'hunter2\n', '/run/empty': '\n' },
+      files: {
+        '/run/full': 'hunter2\n',
+        '/run/empty': '\n',
+        '/run/docker': '{}',
+        '/run/cert': '-----BEGIN CERTIFICATE-----',
+        '/run/key': '-----BEGIN EC PRIVATE KEY-----',
+        '/run/locked': '-----BEGIN ENCRYPTED PRIVATE KEY-----',
+      },
     })
 
     expect(new ConfigError('pullsync.yaml', problems).message).toBe(`pullsync.yaml:${expected}`)
