@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # Debian keeps nginx where an ordinary user's PATH does not look.
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
-readonly PACKAGES=(redis-server docker-registry skopeo nginx)
+readonly PACKAGES=(redis-server docker-registry skopeo nginx openssl)
 readonly LOG="$(mktemp "${TMPDIR:-/tmp}/pullsync-set-up-XXXXXX")"
 readonly POLICY=/usr/sbin/policy-rc.d
 sudo=()

@@ -135,7 +135,8 @@ async function enqueued(
     report.jobEnqueued(request, job)
     return job.jobId
   } catch (error) {
-    report.queueUnavailable({ requests: 1, error })
+    const reason = error instanceof Error ? error.message : String(error)
+    report.queueUnavailable({ requests: 1, reason })
     return undefined
   }
 }

@@ -7,10 +7,14 @@ export type ActionResult =
   | { readonly id: string; readonly done: true }
   | { readonly id: string; readonly done: false; readonly reason: string }
 
-/** Runs a failed job again, with all its attempts. */
+/** Runs a failed job again, with all its attempts, or one that waits for its next attempt now. */
 export async function retryJob(queues: ReplicationQueues, id: string): Promise<ActionResult> {
   return await act(queues, id, async ({ queue, job, record: { state } }) => {
-    if (state !== 'failed') return `it is ${state}; only failed jobs can be run again`
+    if (state === 'delayed') {
+      await job.promote()
+      return undefined
+    }
+    if (state !== 'failed') return `it is ${state}; only failed and delayed jobs can be run again`
     await claimDeduplication(queues.redis, queue, job)
     await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true })
     return undefined

@@ -233,6 +233,16 @@ const ROWS: readonly Row[] = [
       `Redirects of this request are not followed: set ${at.keys}.url to where the registry really is.`,
   },
   {
+    // distribution in its read-only mode: its pull-through cache says UNSUPPORTED instead.
+    status: 405,
+    text: /^(?!.*unsupported)/i,
+    side: 'local',
+    kinds: ['upload'],
+    disposition: 'parked',
+    advice: (at) =>
+      `${capitalised(at.name)} takes no uploads: wait for the end of its read-only mode, or switch it off there; if it has none, check ${at.keys}.url.`,
+  },
+  {
     status: 405,
     disposition: 'permanent',
     advice: (at) =>

@@ -15,7 +15,7 @@ const MAX_CODES = 5
 export function parseErrorBody(bytes: Buffer): ErrorBody {
   const text = bytes.toString('utf8')
   const errors = ociErrors(text)
-  if (errors === undefined) return { codes: [], text: looksLikeMarkup(text) ? '' : oneLine(text) }
+  if (errors === undefined) return { codes: [], text: oneLine(titleOf(text) ?? text) }
   const codes = errors.map(({ code }) => oneLine(code)).filter((code) => code !== '')
   const messages = errors.map(({ message }) => message).filter((message) => message !== '')
   return {
@@ -54,8 +54,11 @@ function ociError(error: Record<string, unknown>): OciError {
   return { code: typeof code === 'string' ? code : '', message: [...new Set(told)].join(': ') }
 }
 
-function looksLikeMarkup(text: string): boolean {
-  return text.trimStart().startsWith('<')
+// Of a web page only its title says anything; proxies put the status before it, which is known.
+function titleOf(text: string): string | undefined {
+  if (!text.trimStart().startsWith('<')) return undefined
+  const [, title = ''] = /<title>([^<]{0,300})<\/title>/i.exec(text) ?? []
+  return title.replace(/^\s*\d{3}\b/, '')
 }
 
 function parseJson(text: string): unknown {

@@ -45,7 +45,9 @@ function grantedLess({ status, lacks = [] }: Answer): string {
 /** The error for a request that got no answer, or an answer whose body broke off. */
 export function networkFailure(asked: Asked, cause: unknown): RegistryError {
   const code = codeOf(cause)
-  const { disposition, told, advice } = explain(code, cause)
+  const explanation = EXPLANATIONS.find(({ codes }) => codes.includes(code))
+  const { disposition = 'transient', advice } = explanation ?? {}
+  const told = `${messageOf(cause)}${messageOf(cause).includes(code) ? '' : ` (${code})`}`
   const where = asked.url.port === '' ? asked.url.hostname : asked.url.host
   const what = `got no answer from ${where}: ${told}`
   return new RegistryError(message(asked, what, advice?.(asked.operation.registry)), {
@@ -87,58 +89,67 @@ export class CodedError extends Error {
 }
 
 interface Explanation {
+  readonly codes: readonly string[]
   readonly disposition: Disposition
-  readonly told: string
-  readonly advice?: (registry: RegistryIdentity) => string
+  readonly advice: (registry: RegistryIdentity) => string
 }
 
-const UNTRUSTED = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'CERT_UNTRUSTED',
-  'CERT_SIGNATURE_FAILURE',
-  'INVALID_CA',
-])
-
-// OpenSSL's words for a server that answers a TLS handshake in plain http.
-const NOT_TLS = ['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG', 'EPROTO']
-
-function explain(code: string, cause: unknown): Explanation {
-  const told = `${messageOf(cause)}${messageOf(cause).includes(code) ? '' : ` (${code})`}`
-  if (UNTRUSTED.has(code)) {
-    const advice = (at: RegistryIdentity) =>
-      `The certificate is not signed by an authority known here: put the authority's PEM file into ${at.keys}.caFile.`
-    return { disposition: 'permanent', told, advice }
-  }
-  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
-    const advice = () => "Renew the server's certificate, or set the clock here."
-    return { disposition: 'permanent', told, advice }
-  }
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    const advice = (at: RegistryIdentity) =>
-      `The certificate is for another name: write one of its names in ${at.keys}.url.`
-    return { disposition: 'permanent', told, advice }
-  }
-  if (NOT_TLS.includes(code)) {
-    const advice = (at: RegistryIdentity) =>
-      `The server does not speak TLS: if it is meant to be plain http, write http:// in ${at.keys}.url and ${at.keys}.insecure: true.`
-    return { disposition: 'permanent', told, advice }
-  }
-  if (code === FORBIDDEN_HOST) {
-    const advice = (at: RegistryIdentity) =>
-      `If this host belongs to the registry, add it to ${at.keys}.trustedHosts.`
-    return { disposition: 'permanent', told, advice }
-  }
-  if (code === 'ENOTFOUND' || code === 'ECONNREFUSED') {
-    const advice = (at: RegistryIdentity) =>
-      `Check that the registry runs and that ${at.keys}.url is right.`
-    return { disposition: 'transient', told, advice }
-  }
-  return { disposition: 'transient', told }
-}
+const EXPLANATIONS: readonly Explanation[] = [
+  {
+    codes: [
+      'DEPTH_ZERO_SELF_SIGNED_CERT',
+      'SELF_SIGNED_CERT_IN_CHAIN',
+      'UNABLE_TO_GET_ISSUER_CERT',
+      'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+      'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+      'CERT_UNTRUSTED',
+      'CERT_SIGNATURE_FAILURE',
+      'INVALID_CA',
+    ],
+    disposition: 'permanent',
+    advice: (at) =>
+      `The certificate is not signed by an authority known here: put the authority's PEM file into ${at.keys}.caFile.`,
+  },
+  {
+    codes: ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID'],
+    disposition: 'permanent',
+    advice: () => "Renew the server's certificate, or set the clock here.",
+  },
+  {
+    codes: ['ERR_TLS_CERT_ALTNAME_INVALID'],
+    disposition: 'permanent',
+    advice: (at) =>
+      `The certificate is for another name: write one of its names in ${at.keys}.url.`,
+  },
+  {
+    // OpenSSL's words for a server that answers a TLS handshake in plain http.
+    codes: ['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG', 'EPROTO'],
+    disposition: 'permanent',
+    advice: (at) =>
+      `The server does not speak TLS: if it is meant to be plain http, write http:// in ${at.keys}.url and ${at.keys}.insecure: true.`,
+  },
+  {
+    codes: [FORBIDDEN_HOST],
+    disposition: 'permanent',
+    advice: (at) => `If this host belongs to the registry, add it to ${at.keys}.trustedHosts.`,
+  },
+  {
+    codes: ['ENOTFOUND', 'EAI_AGAIN'],
+    disposition: 'transient',
+    advice: (at) =>
+      `The name cannot be looked up from here: check ${at.keys}.url and this machine's DNS.`,
+  },
+  {
+    codes: ['ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH'],
+    disposition: 'transient',
+    advice: (at) => `Check the network and the firewalls between here and ${at.name}.`,
+  },
+  {
+    codes: ['ECONNREFUSED'],
+    disposition: 'transient',
+    advice: (at) => `Check that the registry runs and that ${at.keys}.url is right.`,
+  },
+]
 
 function message({ operation, method, url }: Asked, what: string, advice?: string): string {
   const fact = `${operation.intent} failed: ${method} ${safeUrl(url)} ${what}.`
@@ -148,8 +159,13 @@ function message({ operation, method, url }: Asked, what: string, advice?: strin
 // An attempt on several addresses fails with an AggregateError whose own message is empty.
 function messageOf(cause: unknown): string {
   if (cause instanceof AggregateError && cause.message === '') return messageOf(cause.errors[0])
-  const text = cause instanceof Error ? oneLine(cause.message) : ''
+  const text = cause instanceof Error ? oneLine(withoutSourceLines(cause.message)) : ''
   return text === '' ? 'the connection failed' : text
+}
+
+// OpenSSL writes addresses and source files around its few plain words.
+function withoutSourceLines(message: string): string {
+  return /:error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):/.exec(message)?.[1] ?? message
 }
 
 function codeOf(cause: unknown): string {

@@ -1,7 +1,7 @@
 import type { MissEvent } from '../events/registry-event.ts'
 import type { EnqueuedJob } from './report-webhook.ts'
 import type { ReplicationRequest } from '../replication/request.ts'
-import { type Report, uncounted } from './reporting.ts'
+import { type Report, told, uncounted } from './reporting.ts'
 
 export interface GatewayReporter {
   /** The gateway was asked for a manifest that the local registry does not have. */
@@ -12,7 +12,7 @@ export interface GatewayReporter {
   /** An upstream could not be asked what it has; the client got the registry's own answer. */
   lookFailed(facts: { readonly upstream: string; readonly error: unknown }): void
   jobEnqueued(request: ReplicationRequest, job: EnqueuedJob): void
-  queueUnavailable(facts: { readonly requests: number; readonly error: unknown }): void
+  queueUnavailable(facts: { readonly requests: number; readonly reason: string }): void
 }
 
 export interface AnsweredMiss {
@@ -50,7 +50,8 @@ export function reportGateway(report: Report): Pick<GatewayReporter, Own> {
     localUnreachable(facts) {
       report({ level: 'error', message: 'local registry unreachable', facts, count: uncounted })
     },
-    lookFailed(facts) {
+    lookFailed({ upstream, error }) {
+      const facts = { upstream, ...told(error) }
       report({ level: 'warn', message: 'upstream look failed', facts, count: uncounted })
     },
   }

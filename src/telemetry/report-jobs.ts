@@ -1,9 +1,9 @@
-import { type Disposition, ReplicationError } from '../replication/errors.ts'
+import type { Disposition } from '../replication/errors.ts'
 import type { BlobCounts, Outcome } from '../replication/outcome.ts'
 import type { Trigger } from '../replication/request.ts'
 import type { Facts } from './logger.ts'
 import type { Metrics } from './metrics.ts'
-import { type Report, uncounted } from './reporting.ts'
+import { type Report, told, uncounted } from './reporting.ts'
 
 /** Which job; `eventId` is what caused it, the one id that is on every line about it. */
 export interface JobFacts {
@@ -80,11 +80,6 @@ export function reportJobs(report: Report): JobReporter {
       })
     },
   }
-}
-
-// A classified failure says everything in its message; where in the code it arose helps nobody.
-function told(error: unknown): Facts {
-  return error instanceof ReplicationError ? { reason: error.message } : { error }
 }
 
 function outcomeFacts(outcome: Outcome): Facts {

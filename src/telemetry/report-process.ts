@@ -10,7 +10,10 @@ export interface ProcessReporter {
   configReloaded(facts: { readonly file: string; readonly needRestart: readonly string[] }): void
   /** Changes of the file are not noticed any more; SIGHUP still works. */
   configUnwatched(facts: { readonly file: string; readonly error: unknown }): void
-  /** The connection broke or could not be made; it is tried again by itself. */
+  /**
+   * A connection broke or could not be made; it is tried again by itself. What several say of the same
+   * break is one line.
+   */
   redisFailed(facts: { readonly reason: string }): void
   /** The new configuration is wrong; the old one stays in force. */
   configRefused(facts: { readonly file: string; readonly problems: readonly string[] }): void
@@ -25,7 +28,11 @@ export interface FailedRequest {
   readonly error: unknown
 }
 
+// Each upstream has connections of its own, which all break at the same moment.
+const SAME_BREAK_MS = 1_000
+
 export function reportProcess(report: Report): ProcessReporter {
+  let lastBreak = { reason: '', at: -SAME_BREAK_MS }
   return {
     processStarted(facts) {
       report({ level: 'info', message: 'process started', facts, count: uncounted })
@@ -43,6 +50,10 @@ export function reportProcess(report: Report): ProcessReporter {
       report({ level: 'warn', message: 'configuration unwatched', facts, count: uncounted })
     },
     redisFailed(facts) {
+      const { reason } = facts
+      const at = performance.now()
+      if (reason === lastBreak.reason && at - lastBreak.at < SAME_BREAK_MS) return
+      lastBreak = { reason, at }
       report({ level: 'warn', message: 'redis connection failed', facts, count: uncounted })
     },
     configRefused(facts) {

@@ -19,7 +19,7 @@ export interface WebhookReporter {
   eventReceived(said: Said, event: RegistryEvent): void
   eventIgnored(said: Said, ignored: Ignored): void
   /** Work could not be queued; the sender was told to come again. */
-  queueUnavailable(facts: { readonly requests: number; readonly error: unknown }): void
+  queueUnavailable(facts: { readonly requests: number; readonly reason: string }): void
   jobEnqueued(request: ReplicationRequest, job: EnqueuedJob): void
 }
 

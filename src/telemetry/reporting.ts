@@ -1,3 +1,4 @@
+import { ReplicationError } from '../replication/errors.ts'
 import type { Facts, Logger, LogLevel } from './logger.ts'
 import type { Metrics } from './metrics.ts'
 
@@ -33,6 +34,11 @@ export function reporting(logger: Logger, metrics: Metrics): Report {
 /** For happenings that have no number of their own. */
 export function uncounted(): void {
   // Nothing to count.
+}
+
+// A classified failure says everything in its message; where in the code it arose helps nobody.
+export function told(error: unknown): Facts {
+  return error instanceof ReplicationError ? { reason: error.message } : { error }
 }
 
 function complain(logger: Logger, error: unknown): void {

@@ -120,7 +120,7 @@ async function enqueueAll({ requests, ignored }: Wanted, deps: ReceiveDeps): Pro
     return counted({ accepted, ignored, duplicates: requests.length - accepted })
   } catch (error) {
     if (!(error instanceof QueueUnavailableError)) throw error
-    deps.report.queueUnavailable({ requests: requests.length, error })
+    deps.report.queueUnavailable({ requests: requests.length, reason: error.message })
     return refusal(503, 'the queue cannot take jobs at the moment; send it again', {
       'Retry-After': RETRY_AFTER_SECONDS,
     })

@@ -194,4 +194,41 @@ describe('docker-registry behind TLS with an authority of its own', () => {
 
     expect(String(await failureOf(client.check(SIGNAL)))).toMatch(/write https:\/\/ in local\.url/)
   })
+
+  it('is told in plain words that a registry does not speak TLS', async () => {
+    await using registry = await startRegistry()
+    await using client = open(configFor(registry.url.replace('http:', 'https:')))
+
+    expect(String(await failureOf(client.check(SIGNAL)))).toMatch(
+      /got no answer from 127\.0\.0\.1:\d+: wrong version number \(EPROTO\)\. The server does not speak TLS/,
+    )
+  })
 })
+
+describe('docker-registry that refuses what it is asked for', () => {
+  it('is waited for while it is in its read-only mode', async () => {
+    await using registry = await startRegistry({ readOnly: true })
+    await using client = open(configFor(registry.url))
+
+    const failure = await failureOf(pushBlobTo(client))
+
+    expect(failure).toMatchObject({ disposition: 'parked', status: 405 })
+    expect(String(failure)).toMatch(/read-only mode/)
+  })
+
+  it('is given up when it is a pull-through cache', async () => {
+    await using upstream = await startRegistry()
+    await using registry = await startRegistry({ proxyOf: upstream.url })
+    await using client = open(configFor(registry.url))
+
+    const failure = await failureOf(pushBlobTo(client))
+
+    expect(failure).toMatchObject({ disposition: 'permanent', status: 405 })
+    expect(String(failure)).toMatch(/a pull-through cache takes no pushes/)
+  })
+})
+
+async function pushBlobTo(client: ReturnType<typeof open>): Promise<void> {
+  const { descriptor, bytes } = randomBlob(1_000)
+  await client.repository(repository('team/app')).putBlob(descriptor, streamOf(bytes), SIGNAL)
+}

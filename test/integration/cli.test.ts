@@ -357,7 +357,9 @@ projects:
 
       expect(code).toBe(1)
       expect(stdout).toBe(`${broken}  queued again\n`)
-      expect(stderr).toContain(`${done}: it is completed; only failed jobs can be run again`)
+      expect(stderr).toContain(
+        `${done}: it is completed; only failed and delayed jobs can be run again`,
+      )
       expect(stderr).toContain('hq-0: there is no such job')
     })
 

@@ -280,6 +280,23 @@ describe('the queue', () => {
     expect(worker).toBeDefined()
   })
 
+  it('runs a job now that was parked for a long while', async () => {
+    let room = false
+    const worker = startWorker(() =>
+      room
+        ? Promise.resolve(copied)
+        : Promise.reject(new ReplicationError('the disk is full', { disposition: 'parked' })),
+    )
+    const [told] = await queues.enqueue([request()])
+    const id = told?.jobId ?? ''
+    await eventually(async () => (await jobs('delayed')).length === 1)
+    room = true
+
+    expect(await retryJob(queues, id)).toEqual({ id, done: true })
+    await eventually(async () => (await findJob(queues, id))?.record.outcome?.kind === 'copied')
+    expect(worker).toBeDefined()
+  })
+
   it('keeps every job of an upstream waiting as long as the upstream asked for', async () => {
     const ran: string[] = []
     const held: number[] = []

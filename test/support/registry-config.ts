@@ -29,6 +29,8 @@ export interface RegistryOptions {
   readonly extraConfig?: string
   /** `error` unless told. The access log is always on. */
   readonly logLevel?: 'error' | 'warn' | 'info' | 'debug'
+  /** As it is put for garbage collection: pulls work, pushes do not. */
+  readonly readOnly?: boolean
   /** Makes it a pull-through cache of this registry. */
   readonly proxyOf?: string
 }
@@ -72,6 +74,7 @@ export async function registryConfig(
     storage: {
       filesystem: { rootdirectory: place.storageFolder },
       delete: { enabled: options.deleteEnabled ?? true },
+      ...(options.readOnly === true && { maintenance: { readonly: { enabled: true } } }),
     },
     http: {
       addr: `127.0.0.1:${place.port}`,

@@ -19,7 +19,7 @@ interface RetryOptions {
 export function jobsRetryCommand(cli: Cli): Command {
   return new Command('retry')
     .description('run failed jobs again, with all their attempts')
-    .argument('[ids...]', 'ids of failed jobs')
+    .argument('[ids...]', 'ids of failed jobs, or of delayed ones, which run now')
     .option('--all', 'every failed job')
     .option('--upstream <id>', 'with --all: only those of this upstream')
     .option('--match <glob>', 'with --all: only images or repositories that match', globArgument)

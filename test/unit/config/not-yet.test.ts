@@ -38,14 +38,15 @@ describe('notYetActedOn', () => {
     ])
   })
 
-  it.each(['onMiss: async', 'onMiss: hold', 'platforms: all', 'referrers: false', 'onUpstreamDelete: keep'])(
-    'is silent about %s, which is what happens',
-    (line) => {
-      const config = configOf(
-        yamlWith({ projects: `projects: [{name: a, upstream: hq, ${line}}]` }),
-      )
+  it.each([
+    'onMiss: async',
+    'onMiss: hold',
+    'platforms: all',
+    'referrers: false',
+    'onUpstreamDelete: keep',
+  ])('is silent about %s, which is what happens', (line) => {
+    const config = configOf(yamlWith({ projects: `projects: [{name: a, upstream: hq, ${line}}]` }))
 
-      expect(notYetActedOn(config)).toEqual([])
-    },
-  )
+    expect(notYetActedOn(config)).toEqual([])
+  })
 })

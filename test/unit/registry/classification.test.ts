@@ -51,7 +51,12 @@ describe('classify', () => {
     ],
     ['a manifest that is not valid', { at: 'local', status: 400, code: 'MANIFEST_INVALID' }, /^$/],
     ['a body that a proxy finds too large', { at: 'local', status: 413 }, /client_max_body_size/],
-    ['a cache that takes no pushes', { at: 'local', status: 405 }, /takes no pushes/],
+    [
+      'a cache that takes no pushes',
+      { at: 'local', kind: 'upload', status: 405, text: 'The operation is unsupported.' },
+      /takes no pushes/,
+    ],
+    ['something that does not take a manifest', { at: 'local', status: 405 }, /no registry/],
     ['a redirected push', { at: 'local', status: 308 }, /local\.url/],
     ['an address that is no registry', { kind: 'check', status: 404 }, /upstreams\.hq\.url/],
     ['a redirect to https', { kind: 'moved', status: 401 }, /upstreams\.hq\.url/],
@@ -104,6 +109,7 @@ describe('classify', () => {
     ['Harbor in read-only mode', { status: 403, text: 'The system is in read only mode.' }],
     ['a full disk', { status: 500, text: 'write /var/x: no space left on device' }],
     ['a full store', { status: 507 }],
+    ['distribution in read-only mode', { status: 405, text: 'Method not allowed' }],
   ])('waits for somebody to act with %s', (_, given) => {
     const found = judge({ at: 'local', kind: 'upload', ...given })
 

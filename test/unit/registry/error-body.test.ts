@@ -25,7 +25,13 @@ describe('parseErrorBody', () => {
       [],
       'Client sent an HTTP request to an HTTPS server.',
     ],
-    ['a web page, of which nothing is told', '<html><h1>502</h1></html>', [], ''],
+    ['a web page without a title', '<html><h1>502</h1></html>', [], ''],
+    [
+      'a web page by its title',
+      '<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head>…',
+      [],
+      'The plain HTTP request was sent to HTTPS port',
+    ],
     ['nothing', '', [], ''],
     ['errors of the wrong kind', '{"errors":[null,1,{"code":7}]}', [], ''],
   ])('reads %s', (_, text, codes, told) => {

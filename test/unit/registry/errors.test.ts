@@ -46,9 +46,11 @@ describe('the error of the network', () => {
     ['ERR_TLS_CERT_ALTNAME_INVALID', 'permanent', /another name/],
     ['EPROTO', 'permanent', /upstreams\.hq\.insecure/],
     ['ECONNREFUSED', 'transient', /upstreams\.hq\.url/],
-    ['ENOTFOUND', 'transient', /upstreams\.hq\.url/],
+    ['ENOTFOUND', 'transient', /upstreams\.hq\.url and this machine's DNS/],
+    ['EAI_AGAIN', 'transient', /upstreams\.hq\.url and this machine's DNS/],
     ['ECONNRESET', 'transient', /ECONNRESET/],
-    ['ETIMEDOUT', 'transient', /ETIMEDOUT/],
+    ['ETIMEDOUT', 'transient', /firewalls between here and upstream "hq"/],
+    ['EHOSTUNREACH', 'transient', /firewalls between here and upstream "hq"/],
   ])('with %s is %s', (code, disposition, advice) => {
     const cause = Object.assign(new Error('it broke'), { code })
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Digest } from '../../../src/oci/digest.ts'
+import { ReplicationError } from '../../../src/replication/errors.ts'
 import type { Outcome } from '../../../src/replication/outcome.ts'
 import type { Facts, Logger, LogLevel } from '../../../src/telemetry/logger.ts'
 import { createMetrics, type QueueDepth } from '../../../src/telemetry/metrics.ts'
@@ -72,6 +73,30 @@ describe('the reporter', () => {
     expect(lines).toMatchObject([{ level, facts: { jobId: '7', disposition: 'transient' } }])
     expect(text).toContain('pullsync_job_failures_total{upstream="hq",disposition="transient"} 1')
     expect(text.includes('pullsync_jobs_failed_total{upstream="hq"} 1')).toBe(lost === 1)
+  })
+
+  it('writes one line for connections that break together', async () => {
+    const { lines } = await reported((report) => {
+      for (const port of [1, 1, 2, 2, 2])
+        report.redisFailed({ reason: `connect ECONNREFUSED :${port}` })
+    })
+
+    expect(lines.map(({ facts }) => facts)).toEqual([
+      { reason: 'connect ECONNREFUSED :1' },
+      { reason: 'connect ECONNREFUSED :2' },
+    ])
+  })
+
+  it('tells a classified failure of an upstream by its words', async () => {
+    const error = new ReplicationError('look up failed: no answer', { disposition: 'transient' })
+
+    const { lines } = await reported((report) => {
+      report.lookFailed({ upstream: 'hq', error })
+    })
+
+    expect(lines).toMatchObject([
+      { level: 'warn', facts: { upstream: 'hq', reason: 'look up failed: no answer' } },
+    ])
   })
 
   it.each([
