@@ -6,6 +6,6 @@ process.exitCode = await runProgram(process.argv.slice(2), process.env, process,
   serve: async () => (await import('./src/serve.ts')).serve,
   worker: async () => (await import('./workers/worker.ts')).runWorker,
   notificationsSnippet: async () =>
-    (await import('./src/webhook/notifications-snippet.ts')).distributionNotifications,
+    (await import('./src/webhook/notifications/notifications.ts')).notificationsSnippet,
   nginxSnippet: async () => (await import('./src/webhook/nginx-snippet.ts')).nginxSnippet,
 })

@@ -1,4 +1,5 @@
-import type { Address } from '../config/config.ts'
+import type { Address, TokenConfig } from '../config/config.ts'
+import type { FormatName } from '../events/formats.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 
 /** What the processes that run for long are told; each reads the configuration file itself. */
@@ -20,12 +21,15 @@ export type Root = (options: RootOptions) => Promise<void>
 /** What the sender of a source's events has to know to reach pullsync. */
 export interface SnippetRequest {
   readonly sourceId: string
+  readonly format: FormatName
   /** The source's secret, or a placeholder. */
   readonly secret: string
   /** Where the sender reaches pullsync's public listener: `http://pullsync.example:8080`. */
   readonly webhookUrl: string
   /** The registry whose events these are, as a URL. */
   readonly registryAddress: string
+  /** Of sources that prove themselves with a token. */
+  readonly token?: TokenConfig | undefined
   /** Where a proxy before the registry listens, as nginx writes it; left to the snippet unless told. */
   readonly listen?: string
 }

@@ -19,6 +19,8 @@ interface Spoken {
 export interface SecretFormat extends Spoken {
   /** For senders that can be told nothing but an address: it may end with the secret. */
   readonly secretInPath?: true
+  /** Its senders may ask by OPTIONS whether they are welcome, as CloudEvents webhooks do. */
+  readonly asksFirst?: true
   /** Constant time in the secrets; any one of them will do. */
   prove(delivery: Delivery, secrets: readonly string[]): boolean
 }

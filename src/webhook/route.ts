@@ -10,6 +10,7 @@ import type { WebhookReporter } from '../telemetry/report-webhook.ts'
 import { readBody } from './body.ts'
 import type { Enqueuer } from './enqueuer.ts'
 import { receive } from './receive.ts'
+import { NOT_ASKED, permission } from './permission.ts'
 import { refusal, type Reply } from './reply.ts'
 import { SigningKeys } from './signing-keys.ts'
 
@@ -43,8 +44,14 @@ export function webhookRoutes(webhook: WebhookDeps): Router {
   router
     .route('/v1/events/:source{/:secret}')
     .post((request, response) => answerDelivery(request, response, deps))
+    .options((request, response) => {
+      const { source, secret } = request.params
+      if (secret !== undefined) hidePathSecret(request, source)
+      const question = deliveryOf(request, { body: Buffer.alloc(0), pathSecret: secret })
+      send(response, permission(question, deps.config().sources.get(source)))
+    })
     .all((_request, response) => {
-      send(response, refusal(405, 'events are sent with POST', { Allow: 'POST' }))
+      send(response, NOT_ASKED)
     })
   return router
 }
@@ -99,14 +106,24 @@ async function replyTo(
   }
   const body = await readBody(request, response)
   if (!Buffer.isBuffer(body)) return body
-  const delivery: Delivery = {
+  const delivery = deliveryOf(request, { body, requestId, pathSecret })
+  const account = accountAt(source.registry, config)
+  return receive(delivery, source, { projects: config.projects, account, enqueuer, report, keys })
+}
+
+interface Received {
+  readonly body: Buffer
+  readonly requestId?: string
+  readonly pathSecret: string | undefined
+}
+
+function deliveryOf(request: Request, { body, requestId = '', pathSecret }: Received): Delivery {
+  return {
     headers: firstHeaders(request),
     body,
     requestId,
     ...(pathSecret !== undefined && { pathSecret }),
   }
-  const account = accountAt(source.registry, config)
-  return receive(delivery, source, { projects: config.projects, account, enqueuer, report, keys })
 }
 
 function accountAt(registry: string, { local, upstreams }: WebhookConfig): string | undefined {

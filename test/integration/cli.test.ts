@@ -628,7 +628,9 @@ projects: [{ name: team, upstream: hq }]
 sources:
   edge: { format: distribution, registry: local, secret: edge-secret }
   hq-push: { format: distribution, registry: hq, secret: hq-secret }
-  misses: { format: pull-miss, registry: local, secret: miss-secret }`
+  misses: { format: pull-miss, registry: local, secret: miss-secret }
+  cloud: { format: gar, registry: hq, audience: an-audience, email: push@lab.example }
+  hub: { format: quay, registry: hq, secret: 'a secret' }`
 
     it('prints the notifications block of a source, its secret only when asked', async () => {
       await configure(SOURCES)
@@ -658,7 +660,7 @@ sources:
       const unknown = await cli(['print', 'nginx', 'edge'])
 
       expect(several.code).toBe(2)
-      expect(several.stderr).toContain('edge, hq-push')
+      expect(several.stderr).toContain('edge, hq-push, cloud, hub')
       expect(one.code).toBe(0)
       expect(one.stdout).toContain('/v1/events/misses')
       expect(one.stdout).toContain('server 127.0.0.1:5000;')
@@ -676,6 +678,19 @@ sources:
       expect(one.stdout).toContain('listen 127.0.0.1:5080;')
       expect(six.stdout).toContain('listen [::1]:5080;')
       expect(elsewhere.code).toBe(2)
+    })
+
+    it.each([
+      ['cloud', "--push-auth-token-audience 'an-audience'"],
+      ['hub', 'https://pullsync.example/v1/events/hub/a%20secret'],
+    ])('prints what the sender of %s needs, named as an option', async (id, told) => {
+      await configure(SOURCES)
+      const options = ['--with-secrets', '--url', 'https://pullsync.example']
+
+      const { code, stdout } = await cli(['print', 'notifications', '--source', id, ...options])
+
+      expect(code).toBe(0)
+      expect(stdout).toContain(told)
     })
 
     it('says what to add to the configuration when no source fits', async () => {

@@ -197,6 +197,38 @@ describe('the events of every format, through the webhook into the queue', () =>
   })
 
   it.each([
+    ['cloudevents', SECRET, 200],
+    ['cloudevents', 'wrong', 401],
+    ['acr', SECRET, 200],
+    ['harbor', SECRET, 405],
+    ['nobody', SECRET, 405],
+  ])(
+    'answers a sender of %s that asks whether it may send, with %s: %i',
+    async (id, secret, status) => {
+      const response = await fetch(`${server.url}/v1/events/${id}`, {
+        method: 'OPTIONS',
+        headers: { 'webhook-request-origin': 'events.example', authorization: `Bearer ${secret}` },
+      })
+
+      expect(response.status).toBe(status)
+      expect(response.headers.get('webhook-allowed-origin')).toBe(
+        status === 200 ? 'events.example' : null,
+      )
+    },
+  )
+
+  it('answers Event Grid, which asks with the secret in the path', async () => {
+    const ask = async (secret: string) => {
+      const url = `${server.url}/v1/events/acr/${encodeURIComponent(secret)}`
+      const headers = { 'webhook-request-origin': 'eventgrid.example' }
+      return (await fetch(url, { method: 'OPTIONS', headers })).status
+    }
+
+    expect(await ask(SECRET)).toBe(200)
+    expect(await ask('wrong')).toBe(401)
+  })
+
+  it.each([
     ['harbor', 422],
     ['zot', 422],
     ['quay', 202],

@@ -2,7 +2,7 @@ import { Writable } from 'node:stream'
 import { runProgram } from '../../src/cli/program.ts'
 import type { Roots } from '../../src/cli/roots.ts'
 import { nginxSnippet } from '../../src/webhook/nginx-snippet.ts'
-import { distributionNotifications } from '../../src/webhook/notifications-snippet.ts'
+import { notificationsSnippet } from '../../src/webhook/notifications/notifications.ts'
 
 export interface CliResult {
   readonly code: number
@@ -32,7 +32,7 @@ export async function runCli(
 const ROOTS: Roots = {
   serve: () => Promise.reject(new Error('serve runs as a process of its own')),
   worker: () => Promise.reject(new Error('worker runs as a process of its own')),
-  notificationsSnippet: () => Promise.resolve(distributionNotifications),
+  notificationsSnippet: () => Promise.resolve(notificationsSnippet),
   nginxSnippet: () => Promise.resolve(nginxSnippet),
 }
 

@@ -9,15 +9,19 @@ import { writeJson, writeLine } from '../io.ts'
 import type { Roots, Snippet } from '../roots.ts'
 
 interface PrintOptions {
+  readonly source?: string
   readonly url?: string
   readonly listen?: Address
   readonly withSecrets?: true
 }
 
-/** What can be printed: for sources of one format, made by one snippet. */
+/** What can be printed: for sources of some formats, made by one snippet. */
 interface Printable {
   readonly name: string
-  readonly format: SourceConfig['format']
+  readonly fits: (format: SourceConfig['format']) => boolean
+  /** The formats in words, and one of them for an example. */
+  readonly formats: string
+  readonly example: SourceConfig['format']
   readonly description: string
   readonly snippet: () => Promise<Snippet>
   readonly examples: string
@@ -26,17 +30,22 @@ interface Printable {
 export function printCommand(cli: Cli, roots: Roots): Command {
   const notifications: Printable = {
     name: 'notifications',
-    format: 'distribution',
-    description: 'the notifications: block for the config.yml of a distribution registry',
+    fits: (format) => format !== 'pull-miss',
+    formats: 'of a registry',
+    example: 'distribution',
+    description: 'what a registry needs to send its events: configuration, or commands',
     snippet: () => roots.notificationsSnippet(),
     examples: `
 Examples:
   $ pullsync print notifications edge --url http://pullsync.example:8080
+  $ pullsync print notifications --source hq-push --url https://pullsync.example
   $ pullsync print notifications edge --with-secrets >> /etc/docker/registry/config.yml`,
   }
   const nginx: Printable = {
     name: 'nginx',
-    format: 'pull-miss',
+    fits: (format) => format === 'pull-miss',
+    formats: 'with format: pull-miss',
+    example: 'pull-miss',
     description: 'the nginx configuration that reports the pulls which miss',
     snippet: () => roots.nginxSnippet(),
     examples: `
@@ -60,6 +69,7 @@ function printable(cli: Cli, what: Printable): Command {
   return new Command(what.name)
     .description(what.description)
     .argument('[source]', 'the id of a source in the configuration; needed when several fit')
+    .option('--source <id>', 'the same, as an option')
     .option(
       '--url <url>',
       'how the sender reaches pullsync (default: where it listens, on this machine)',
@@ -79,12 +89,14 @@ async function print(
   id: string | undefined,
 ): Promise<void> {
   const { config: file, json } = globalOptions(command)
-  const { url, listen, withSecrets } = command.opts<PrintOptions>()
+  const { url, listen, withSecrets, source: named } = command.opts<PrintOptions>()
   const config = await loadConfig(file, env)
-  const source = chosenSource(config, what, id)
+  const source = chosenSource(config, what, named ?? id)
   const snippet = await what.snippet()
   const text = snippet({
     sourceId: source.id,
+    format: source.format,
+    token: source.token,
     webhookUrl: url ?? urlOf(config),
     secret: (withSecrets === true ? source.secrets[0] : undefined) ?? placeholderOf(source),
     registryAddress: addressOf(config, source),
@@ -94,15 +106,16 @@ async function print(
     writeJson(streams.stdout, { source: source.id, text })
     return
   }
-  for (const remark of remarks(config, command.opts<PrintOptions>()))
+  for (const remark of remarks(config, source, command.opts<PrintOptions>()))
     writeLine(streams.stdout, remark)
   writeLine(streams.stdout, text)
 }
 
-function chosenSource(config: Config, { name, format }: Printable, id: string | undefined) {
-  const fitting = [...config.sources.values()].filter((source) => source.format === format)
+function chosenSource(config: Config, what: Printable, id: string | undefined): SourceConfig {
+  const { name, formats } = what
+  const fitting = [...config.sources.values()].filter(({ format }) => what.fits(format))
   const [first, ...others] = fitting
-  if (first === undefined) throw new CommandError(noneFits(config, name, format))
+  if (first === undefined) throw new CommandError(noneFits(config, what))
   const ids = fitting.map((source) => source.id).join(', ')
   if (id === undefined && others.length > 0) {
     throw usageError(`which source? Name one of ${ids}, as in "pullsync print ${name} ${first.id}"`)
@@ -110,16 +123,16 @@ function chosenSource(config: Config, { name, format }: Printable, id: string | 
   const chosen = id === undefined ? first : fitting.find((source) => source.id === id)
   if (chosen !== undefined) return chosen
   throw new CommandError(
-    `there is no source ${JSON.stringify(id)} with format: ${format} in the configuration; there is ${ids}`,
+    `there is no source ${JSON.stringify(id)} ${formats} in the configuration; there is ${ids}`,
   )
 }
 
-function noneFits({ file }: Config, name: string, format: string): string {
+function noneFits({ file }: Config, { name, formats, example }: Printable): string {
   const id = name === 'nginx' ? 'misses' : 'edge'
-  return `${file} has no source with format: ${format}, which "print ${name}" is for. Add one, for example:
+  return `${file} has no source ${formats}, which "print ${name}" is for. Add one, for example:
 
 sources:
-  ${id}: { format: ${format}, registry: local, secretFile: /run/secrets/${id} }`
+  ${id}: { format: ${example}, registry: local, secretFile: /run/secrets/${id} }`
 }
 
 function urlOf({ listen: { host, port } }: Config): string {
@@ -132,13 +145,19 @@ function authorityOf({ host, port }: Address): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
-function remarks({ listen }: Config, { url, withSecrets }: PrintOptions): readonly string[] {
+function remarks(
+  { listen }: Config,
+  { secrets }: SourceConfig,
+  { url, withSecrets }: PrintOptions,
+): readonly string[] {
   const everywhere = listen.host === '0.0.0.0' || listen.host === '::'
   return [
     ...(url === undefined && everywhere
       ? ['# This reaches pullsync on the same machine; from elsewhere, print it with --url.']
       : []),
-    ...(withSecrets === true ? [] : ['# Put the secret in, or print this with --with-secrets.']),
+    ...(withSecrets === true || secrets.length === 0
+      ? []
+      : ['# Put the secret in, or print this with --with-secrets.']),
   ]
 }
 

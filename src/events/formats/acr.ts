@@ -15,6 +15,7 @@ import { distributionEvent } from './distribution.ts'
 export const acr: SecretFormat = {
   onMalformed: 'refuse',
   secretInPath: true,
+  asksFirst: true,
   prove: headerOrPathProof,
   parse,
 }

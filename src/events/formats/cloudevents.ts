@@ -12,7 +12,12 @@ import { saneId } from '../told.ts'
  * For every sender that has no format of its own: CloudEvents in any mode, whose type ends with what
  * happened (`com.example.image.pushed`) and whose data names the image.
  */
-export const cloudevents: SecretFormat = { onMalformed: 'refuse', prove: apiKeyProof, parse }
+export const cloudevents: SecretFormat = {
+  onMalformed: 'refuse',
+  asksFirst: true,
+  prove: apiKeyProof,
+  parse,
+}
 
 const ACTIONS: Readonly<Record<ImageAction, readonly string[]>> = {
   push: ['push', 'pushed', 'published', 'created', 'updated'],

@@ -1,0 +1,120 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { Writable } from 'node:stream'
+import { gzipSync } from 'node:zlib'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { SourceConfig } from '../../src/config/config.ts'
+import { FORMATS, type FormatName } from '../../src/events/formats.ts'
+import { createApp } from '../../src/http/app.ts'
+import { type HttpServer, startHttpServer } from '../../src/http/server.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
+import { createReporter } from '../../src/telemetry/report.ts'
+import { webhookRoutes } from '../../src/webhook/route.ts'
+
+const SECRET = 'orbit-secret'
+const GZIP_BOMB = gzipSync(Buffer.alloc(256 * 1024 * 1024))
+const NAMES = Object.keys(FORMATS).filter((name): name is FormatName =>
+  Object.hasOwn(FORMATS, name),
+)
+
+describe('hostile senders at the public listener', () => {
+  let server: HttpServer
+  let sockets: Socket[]
+
+  beforeEach(async () => {
+    sockets = []
+    const stream = new Writable({
+      write(_chunk, _encoding, done) {
+        done()
+      },
+    })
+    const logger = createLogger({ level: 'error', pretty: false, stream })
+    const report = createReporter(logger, createMetrics())
+    const enqueuer = { enqueue: () => Promise.reject(new Error('nothing is to be queued')) }
+    const sources = new Map(NAMES.map((format) => [format, sourceOf(format)]))
+    const config = () => ({ sources, projects: [], local: {}, upstreams: new Map() })
+    const app = createApp()
+    app.use(webhookRoutes({ config, enqueuer, report }))
+    const address = { host: '127.0.0.1', port: 0 }
+    server = await startHttpServer(app, { address, configKey: 'listen' })
+  })
+
+  afterEach(async () => {
+    for (const socket of sockets) socket.destroy()
+    await server.stop(0)
+  })
+
+  it('cannot keep others out with idle connections or a byte at a time, and are cut off', async () => {
+    const idle = await Promise.all(Array.from({ length: 1_000 }, () => open()))
+    const [slowHead, slowBody] = [await open(), await open()]
+    slowHead.write('POST /v1/events/github HTTP/1.1\r\nHost: a\r\nX-Slow: ')
+    slowBody.write('POST /v1/events/github HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n{')
+    const drip = setInterval(() => {
+      slowHead.write('x')
+      slowBody.write('x')
+    }, 500)
+    try {
+      expect(await ping()).toBe(202)
+      await Promise.all([...idle, slowHead].map(closed))
+      expect(await ping()).toBe(202)
+      await closed(slowBody)
+    } finally {
+      clearInterval(drip)
+    }
+  }, 90_000)
+
+  it.each(NAMES)('cannot make %s inflate 256 MiB', async (format) => {
+    const before = process.memoryUsage().rss
+
+    const response = await fetch(`${server.url}/v1/events/${format}`, {
+      method: 'POST',
+      body: GZIP_BOMB,
+      headers: { 'content-encoding': 'gzip', authorization: `Bearer ${SECRET}` },
+    })
+
+    expect(response.status).toBe(413)
+    expect(process.memoryUsage().rss - before).toBeLessThan(128 * 1024 * 1024)
+  })
+
+  it.each(['gzip, gzip', 'br, gzip', 'zstd', 'compress', 'x'.repeat(1_000)])(
+    'are answered 415 to the encoding %s',
+    async (encoding) => {
+      const response = await fetch(`${server.url}/v1/events/zot`, {
+        method: 'POST',
+        body: gzipSync('{}'),
+        headers: { 'content-encoding': encoding, authorization: `Bearer ${SECRET}` },
+      })
+
+      expect(response.status).toBe(415)
+    },
+  )
+
+  async function ping(): Promise<number> {
+    const response = await fetch(`${server.url}/v1/events/acr`, {
+      method: 'POST',
+      body: '{"action":"ping"}',
+      headers: { authorization: `Bearer ${SECRET}` },
+    })
+    return response.status
+  }
+
+  async function open(): Promise<Socket> {
+    const socket = connect(server.address.port, '127.0.0.1')
+    sockets.push(socket)
+    socket.on('error', () => {
+      // Cut by the server while something was on its way.
+    })
+    await once(socket, 'connect')
+    return socket
+  }
+})
+
+async function closed(socket: Socket): Promise<void> {
+  socket.resume()
+  if (!socket.closed) await once(socket, 'close')
+}
+
+function sourceOf(format: FormatName): SourceConfig {
+  return { id: format, format, registry: 'hq', secrets: [SECRET] }
+}
