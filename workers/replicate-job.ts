@@ -6,28 +6,34 @@ import { ReplicationError } from '../src/replication/errors.ts'
 import type { Outcome } from '../src/replication/outcome.ts'
 import type { ContentSource } from '../src/replication/ports.ts'
 import { replicate } from '../src/replication/replicate.ts'
-import type { ReplicationRequest } from '../src/replication/request.ts'
-import type { TransferSlots } from '../src/replication/transfer-slots.ts'
+import { type ReplicationRequest, TRIGGERS } from '../src/replication/request.ts'
+import type { TransferSchedule } from '../src/replication/transfer-schedule.ts'
 import type { OpenRegistries } from '../src/open-registries.ts'
 
 export interface JobSurroundings {
   readonly registries: OpenRegistries
-  readonly slots: (upstream: string) => TransferSlots
+  readonly schedule: TransferSchedule
   readonly flights: BlobFlights
   readonly ledger: BlobLedger
 }
 
 /** A job's request carried out between the registries that it names. */
-export function replicateJob({ registries, slots, flights, ledger }: JobSurroundings): Replicate {
-  return async (request, { attempt, signal, progress, log }) => {
+export function replicateJob({
+  registries,
+  schedule,
+  flights,
+  ledger,
+}: JobSurroundings): Replicate {
+  return async (request, { attempt, queuedAt, signal, progress, log }) => {
     const image = formatImageName(request.repository, request.reference)
     log(
       `attempt ${attempt}: ${image} from ${request.upstreams.join(', then ')} (${request.trigger})`,
     )
+    const order = { urgency: TRIGGERS.indexOf(request.trigger), queuedAt }
     const outcome = await replicate(request, {
       source: (upstream) => sourceOf(registries, upstream, request),
       target: registries.local.repository(request.repository),
-      slots,
+      slots: (upstream) => schedule.slots(upstream, order),
       flights,
       ledger,
       signal,

@@ -1,26 +1,21 @@
 import type { Config } from '../src/config/config.ts'
 import type { Presence } from '../src/queue/presence.ts'
-import { TransferSlots } from '../src/replication/transfer-slots.ts'
+import { TransferSchedule } from '../src/replication/transfer-schedule.ts'
 
-/** The slots for transfers of each upstream: this worker's share of what the configuration allows. */
-export class TransferLimits {
-  readonly #config: () => Config
-  readonly #presence: Presence
-  readonly #slots = new Map<string, TransferSlots>()
+/**
+ * Uploads at once to the local registry, over all workers: those of four upstreams at the default
+ * concurrency. More do not make a registry faster that writes to a disk or an object store, they only
+ * leave less of it to the clients that pull.
+ */
+export const LOCAL_UPLOADS = 32
 
-  constructor(config: () => Config, presence: Presence) {
-    this.#config = config
-    this.#presence = presence
-  }
+/** The presence of workers as far as they push to the local registry; no upstream has this id. */
+export const LOCAL = 'local'
 
-  of(upstream: string): TransferSlots {
-    const known = this.#slots.get(upstream)
-    if (known !== undefined) return known
-    const slots = new TransferSlots(() => {
-      const limit = this.#config().upstreams.get(upstream)?.concurrency ?? 1
-      return this.#presence.share(upstream, limit)
-    })
-    this.#slots.set(upstream, slots)
-    return slots
-  }
+/** This worker's share of what the configuration allows all workers together. */
+export function transferSchedule(config: () => Config, presence: Presence): TransferSchedule {
+  return new TransferSchedule({
+    upstream: (id) => presence.share(id, config().upstreams.get(id)?.concurrency ?? 1),
+    local: () => presence.share(LOCAL, LOCAL_UPLOADS),
+  })
 }

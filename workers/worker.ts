@@ -16,7 +16,7 @@ import { startWorkerAdmin } from './admin.ts'
 import { OpenRegistries } from '../src/open-registries.ts'
 import { replicateJob } from './replicate-job.ts'
 import { reportingListener } from './report-jobs.ts'
-import { TransferLimits } from './transfer-limits.ts'
+import { LOCAL, transferSchedule } from './transfer-limits.ts'
 import { tuneGarbageCollection } from './tune-garbage-collection.ts'
 import { UpstreamWorkers } from './upstream-workers.ts'
 
@@ -43,19 +43,24 @@ export async function runWorker(options: RootOptions): Promise<void> {
   })
   const presence = stack.use(new Presence(connection, workerId(), onError))
   const registries = stack.use(new OpenRegistries(config))
-  const limits = new TransferLimits(() => live.current(), presence)
+  await presence.join(LOCAL)
+  const schedule = transferSchedule(() => live.current(), presence)
+  presence.onChange(() => {
+    schedule.startWaiting()
+  })
   const replicate = replicateJob({
     registries,
     flights: new BlobFlights(),
     // On the connection that fails fast: a copy must not wait for Redis.
     ledger: new RedisBlobLedger(queues.redis, onError),
-    slots: (upstream) => limits.of(upstream),
+    schedule,
   })
   const workers = new UpstreamWorkers(config, { queues, connection, presence, replicate, listener })
   live.onChange(({ config: changed }) => {
     queues.configure(changed.upstreams.keys(), changed.jobs)
     registries.configure(changed)
     void workers.configure(changed)
+    schedule.startWaiting()
   })
   if (adminListen !== undefined) {
     stack.use(await startWorkerAdmin(adminListen, { telemetry, queues }))

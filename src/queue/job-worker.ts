@@ -23,6 +23,8 @@ export interface JobContext {
   readonly id: string
   /** From 1. */
   readonly attempt: number
+  /** Milliseconds since 1970. */
+  readonly queuedAt: number
   readonly signal: AbortSignal
   readonly progress: (progress: Progress) => void
   /** A line in the job's own log, shown by `pullsync jobs show` and the dashboard. */
@@ -132,6 +134,7 @@ export class JobWorker implements AsyncDisposable {
       const outcome = await replicate(request.value, {
         id: facts.id,
         attempt,
+        queuedAt: job.timestamp,
         signal: AbortSignal.any([this.#stop.signal, ...(signal ? [signal] : [])]),
         progress: (progress) => {
           recorder.record(progress)

@@ -4,13 +4,23 @@ const BEAT_MS = 5_000
 /** Three missed beats, and a worker no longer counts. */
 const GONE_AFTER_MS = 3 * BEAT_MS
 
+interface Place {
+  readonly workers: number
+  /** From 0, in an order that all workers agree on. */
+  readonly rank: number
+}
+
+const ALONE: Place = { workers: 1, rank: 0 }
+
 /** Which workers serve an upstream, by their heartbeats: one sorted set per upstream. */
 export class Presence implements AsyncDisposable {
   readonly #redis: Redis
   readonly #worker: string
   readonly #onError: (error: Error) => void
-  readonly #counts = new Map<string, number>()
+  readonly #places = new Map<string, Place>()
   readonly #timer: NodeJS.Timeout
+  #onChange: () => void = () => undefined
+  #beating = false
 
   constructor(redis: Redis, worker: string, onError: (error: Error) => void) {
     this.#redis = redis
@@ -19,32 +29,59 @@ export class Presence implements AsyncDisposable {
     this.#timer = setInterval(() => void this.#beatAll(), BEAT_MS).unref()
   }
 
+  /** Called when workers have come or gone, so that shares are others now. */
+  onChange(changed: () => void): void {
+    this.#onChange = changed
+  }
+
   async join(upstream: string): Promise<void> {
-    this.#counts.set(upstream, 1)
+    this.#places.set(upstream, ALONE)
     await this.#beat(upstream).catch(this.#onError)
   }
 
-  /** This worker's part of a limit that holds over all workers; at least 1, so that each can go on. */
+  /**
+   * This worker's part of a whole number that holds over all workers; at least 1, so that each can
+   * go on. What does not divide evenly goes to the first of them.
+   */
   share(upstream: string, limit: number): number {
-    return Math.max(1, Math.floor(limit / (this.#counts.get(upstream) ?? 1)))
+    const { workers, rank } = this.#placeIn(upstream)
+    return Math.max(1, Math.floor(limit / workers) + (rank < limit % workers ? 1 : 0))
+  }
+
+  /** This worker's part of something that can be divided at will. */
+  fraction(upstream: string): number {
+    return 1 / this.#placeIn(upstream).workers
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer)
-    const leaving = [...this.#counts.keys()].map((upstream) =>
+    const leaving = [...this.#places.keys()].map((upstream) =>
       this.#redis.zrem(presenceKey(upstream), this.#worker),
     )
     await Promise.allSettled(leaving)
   }
 
+  #placeIn(upstream: string): Place {
+    return this.#places.get(upstream) ?? ALONE
+  }
+
   async #beatAll(): Promise<void> {
-    for (const upstream of this.#counts.keys()) await this.#beat(upstream).catch(this.#onError)
+    // Commands wait while Redis is away; one round of them is enough.
+    if (this.#beating) return
+    this.#beating = true
+    for (const upstream of this.#places.keys()) await this.#beat(upstream).catch(this.#onError)
+    this.#beating = false
   }
 
   async #beat(upstream: string): Promise<void> {
-    await this.#redis.zadd(presenceKey(upstream), Date.now(), this.#worker)
-    await this.#redis.zremrangebyscore(presenceKey(upstream), 0, Date.now() - GONE_AFTER_MS)
-    this.#counts.set(upstream, Math.max(1, await countWorkers(this.#redis, upstream)))
+    const key = presenceKey(upstream)
+    await this.#redis.zadd(key, Date.now(), this.#worker)
+    await this.#redis.zremrangebyscore(key, 0, Date.now() - GONE_AFTER_MS)
+    const workers = (await this.#redis.zrange(key, '0', '-1')).map(String).sort()
+    const place = { workers: Math.max(1, workers.length), rank: workers.indexOf(this.#worker) }
+    const before = this.#placeIn(upstream)
+    this.#places.set(upstream, place)
+    if (before.workers !== place.workers || before.rank !== place.rank) this.#onChange()
   }
 }
 

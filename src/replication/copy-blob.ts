@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { isNonDistributable } from '../oci/media-types.ts'
+import type { Repository } from '../oci/reference.ts'
 import type { BlobFlights, Landing } from './blob-flights.ts'
 import type { BlobLedger } from './blob-ledger.ts'
 import { meteredBody } from './metered-body.ts'
@@ -18,8 +19,6 @@ export interface BlobCopy {
   /** What all workers know. */
   readonly ledger: BlobLedger
   readonly tally: Tally
-  /** Lower goes first when slots are scarce. */
-  readonly urgency: number
   readonly signal: AbortSignal
 }
 
@@ -48,62 +47,72 @@ export async function copyBlob(copy: BlobCopy, blob: Descriptor): Promise<void> 
 }
 
 async function bringBlob(copy: BlobCopy, blob: Descriptor): Promise<How> {
-  const { flights, ledger, slots, target, urgency, signal } = copy
+  const { flights, ledger, slots, target, signal } = copy
+  const refused = new Set<Repository>()
   for (let wait = LOOK_AFTER_MS; ; wait = Math.min(wait * 1.5, LOOK_AT_MOST_EVERY_MS)) {
     const flight = flights.underWay(blob.digest)
     const landing = flight && (await orAborted(flight, signal))
     if (landing === target.repository) return 'skipped'
-    const linked = await takeFromHolder(copy, blob, landing)
+    const linked = await takeFromHolder(copy, blob, { landing, refused })
     if (linked !== undefined) return linked
     if (await ledger.isLeased(blob.digest)) {
       await delay(wait, undefined, { signal })
       continue
     }
-    const brought = await slots.run(urgency, signal, () => bringUnlessBegun(copy, blob, landing))
-    if (brought !== undefined) return brought
+    const transfer = { bytes: blob.size, uploads: true }
+    const begun = await slots.run(transfer, signal, () => bringUnlessBegun(copy, blob, refused))
+    if (begun) return 'copied'
   }
+}
+
+interface Holding {
+  /** Where a transfer of this process has just brought it. */
+  readonly landing: Landing
+  /** Repositories that would not have it linked from, or do not have it after all. */
+  readonly refused: Set<Repository>
 }
 
 async function takeFromHolder(
   { ledger, target, signal }: BlobCopy,
   { digest }: Descriptor,
-  landing: Landing,
+  { landing, refused }: Holding,
 ): Promise<How | undefined> {
   const known = await ledger.holders(digest)
   for (const holder of new Set([...(landing === undefined ? [] : [landing]), ...known])) {
+    if (refused.has(holder)) continue
     if (holder === target.repository) {
       if (await target.hasBlob(digest, signal)) return 'skipped'
     } else if (await target.mountBlob(digest, holder, signal)) {
       return 'mounted'
     }
+    refused.add(holder)
     await ledger.notThere(digest, holder)
   }
   return undefined
 }
 
 /**
- * Undefined when somebody else began while this one waited for its slot: then the slot is given
- * back, and the blob is waited for without one.
- *
- * @param refused where it lies and could not be linked from: then it is fetched once more
+ * Runs in a slot. False when somebody else began, or was done, while this one waited for it: then
+ * the slot is given back, and the blob is waited for, or linked, without one.
  */
 async function bringUnlessBegun(
   copy: BlobCopy,
   blob: Descriptor,
-  refused: Landing,
-): Promise<How | undefined> {
+  refused: ReadonlySet<Repository>,
+): Promise<boolean> {
   const { flights, ledger, target } = copy
-  if (flights.underWay(blob.digest) !== undefined) return undefined
-  return await flights.run(blob.digest, target.repository, async () => {
+  if (flights.underWay(blob.digest) !== undefined) return false
+  const brought = await flights.run(blob.digest, target.repository, async () => {
     await using lease = await ledger.lease(blob.digest)
     if (lease === undefined) return undefined
-    const linked = refused === undefined ? await takeFromHolder(copy, blob, undefined) : undefined
-    if (linked !== undefined) return linked
+    const holders = await ledger.holders(blob.digest)
+    if (holders.some((holder) => !refused.has(holder))) return undefined
     await fetchBlob(copy, blob)
     // Before the lease ends: whoever waits for it looks here next.
     await ledger.landed(blob.digest, target.repository)
     return 'copied'
   })
+  return brought !== undefined
 }
 
 async function fetchBlob(copy: BlobCopy, blob: Descriptor): Promise<void> {

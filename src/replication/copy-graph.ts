@@ -86,11 +86,12 @@ class GraphWalk {
         { disposition: 'permanent' },
       )
     }
-    const { source, target, slots, urgency } = this.#copy
+    const { source, target, slots } = this.#copy
     if (this.#mode === 'trust-target' && (await target.headManifest(child.digest, this.#signal))) {
       return
     }
-    const manifest = await slots.run(urgency, this.#signal, () =>
+    const transfer = { bytes: child.size, uploads: false }
+    const manifest = await slots.run(transfer, this.#signal, () =>
       source.getManifest(child.digest, this.#signal),
     )
     if (manifest === undefined) {

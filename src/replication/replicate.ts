@@ -8,7 +8,7 @@ import { findManifest } from './find-manifest.ts'
 import type { Outcome } from './outcome.ts'
 import type { ContentSource, ContentTarget, ManifestHead } from './ports.ts'
 import type { Progress } from './progress.ts'
-import { type ReplicationRequest, TRIGGERS } from './request.ts'
+import type { ReplicationRequest } from './request.ts'
 import { Tally } from './tally.ts'
 import type { TransferSlots } from './transfer-slots.ts'
 
@@ -16,6 +16,7 @@ export interface Replication {
   /** The upstream's repository that the request names. */
   readonly source: (upstream: string) => ContentSource
   readonly target: ContentTarget
+  /** This job's slots of that upstream. */
   readonly slots: (upstream: string) => TransferSlots
   readonly flights: BlobFlights
   readonly ledger: BlobLedger
@@ -73,7 +74,7 @@ async function copyFrom(
   manifest: Manifest,
 ): Promise<Outcome> {
   const { target, slots, flights, ledger, signal, onProgress, log } = replication
-  const { platforms, reference, trigger } = request
+  const { platforms, reference } = request
   const missing = unknownPlatforms(manifest, platforms)
   if (missing !== undefined) return { kind: 'refused', reason: missing }
   const tally = new Tally(onProgress)
@@ -86,7 +87,6 @@ async function copyFrom(
       flights,
       ledger,
       tally,
-      urgency: TRIGGERS.indexOf(trigger),
       platforms,
       signal,
       log,

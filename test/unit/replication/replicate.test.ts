@@ -6,10 +6,16 @@ import { BlobFlights } from '../../../src/replication/blob-flights.ts'
 import type { Outcome } from '../../../src/replication/outcome.ts'
 import { replicate } from '../../../src/replication/replicate.ts'
 import type { ReplicationRequest } from '../../../src/replication/request.ts'
-import { TransferSlots } from '../../../src/replication/transfer-slots.ts'
+import { TransferSchedule } from '../../../src/replication/transfer-schedule.ts'
+import type { TransferSlots } from '../../../src/replication/transfer-slots.ts'
 import { MemoryRegistry } from './memory-registry.ts'
 
 const flights = new BlobFlights()
+
+function slotsOf(limit: number): TransferSlots {
+  const schedule = new TransferSchedule({ upstream: () => limit, local: () => limit })
+  return schedule.slots('hq', { urgency: 0, queuedAt: 0 })
+}
 
 function upstreamAndLocal() {
   return {
@@ -35,7 +41,7 @@ async function run(
     eventId: 'e',
     ...changes,
   }
-  const slots = new TransferSlots(() => 2)
+  const slots = slotsOf(2)
   return await replicate(request, {
     source: () => upstream,
     target: local,
@@ -173,7 +179,7 @@ describe('replicate', () => {
     const empty = new MemoryRegistry('empty', 'team/app')
     const full = new MemoryRegistry('full', 'team/app')
     full.addImage('1.0', 'layer')
-    const slots = new TransferSlots(() => 2)
+    const slots = slotsOf(2)
 
     const request = { upstreams: ['empty', 'full'] as const }
     const outcome = await replicate(

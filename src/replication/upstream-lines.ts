@@ -1,0 +1,68 @@
+import type { TransferClass, TransferLimit } from './transfer-limit.ts'
+import { firstOf, TransferLine, type Waiting } from './transfer-line.ts'
+
+/** So many starts in turn, and then one out of turn. */
+const TURNS = 15
+
+interface LineKind extends TransferClass {
+  readonly uploads: boolean
+}
+
+/** All that waits for slots of one upstream. */
+export class UpstreamLines {
+  readonly #limit: TransferLimit
+  readonly #local: TransferLimit
+  readonly #lines = new Map<string, TransferLine>()
+  #startsInTurn = 0
+  #outOfTurn: Waiting | undefined
+
+  constructor(limit: TransferLimit, local: TransferLimit) {
+    this.#limit = limit
+    this.#local = local
+  }
+
+  line(kind: LineKind): TransferLine {
+    const key = [kind.background, kind.large, kind.uploads].join()
+    const known = this.#lines.get(key)
+    if (known !== undefined) return known
+    const limits = kind.uploads ? [this.#limit, this.#local] : [this.#limit]
+    const line = new TransferLine(kind, limits)
+    this.#lines.set(key, line)
+    return line
+  }
+
+  /** Whose turn it is, of those that there is room for. */
+  first(): Waiting | undefined {
+    return firstOf([...this.#lines.values()].map((line) => line.first))
+  }
+
+  /** Who has waited longest, when it is time to let that one go first and there is room for it. */
+  due(): Waiting | undefined {
+    if (this.#startsInTurn < TURNS || this.#outOfTurn !== undefined) return undefined
+    let longest: TransferLine | undefined
+    for (const line of this.#lines.values()) {
+      if (arrivalIn(line) < arrivalIn(longest)) longest = line
+    }
+    return longest?.isOpen === true ? longest.longestWaiting : undefined
+  }
+
+  /** Returns what ends it. */
+  begin(line: TransferLine, waiting: Waiting): () => void {
+    if (this.due() === waiting) {
+      this.#outOfTurn = waiting
+      this.#startsInTurn = 0
+    } else {
+      this.#startsInTurn += 1
+    }
+    line.remove(waiting)
+    line.take()
+    return () => {
+      line.give()
+      if (this.#outOfTurn === waiting) this.#outOfTurn = undefined
+    }
+  }
+}
+
+function arrivalIn(line: TransferLine | undefined): number {
+  return line?.longestWaiting?.arrived ?? Infinity
+}
