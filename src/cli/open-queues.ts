@@ -42,5 +42,5 @@ function whyOf(error: unknown): string {
   // Either the wait for the connection ended, or the first command on it did.
   return error.name === 'TimeoutError' || error.message === 'Command timed out'
     ? 'it does not answer in time'
-    : error.message
+    : error.message.replace(/\.$/, '')
 }
