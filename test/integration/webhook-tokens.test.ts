@@ -92,7 +92,10 @@ describe('the token of a Pub/Sub delivery', () => {
     ],
     ['something else than keys', (_request, response) => response.end('{"keys":7}')],
     ['no JSON', (_request, response) => response.end('<html>')],
-    ['an endless answer', (_request, response) => response.end('x'.repeat(1_000_000))],
+    [
+      'an endless answer',
+      (_request, response) => response.end(`{"keys":[${' '.repeat(1_000_000)}]}`),
+    ],
     ['nothing', (request) => request.socket.destroy()],
   ])('is neither right nor wrong while %s comes instead of the keys', async (_, answer) => {
     service.answerWith(answer)

@@ -74,7 +74,7 @@ describe.each([
       short: prefix + hex.slice(0, -2),
       long: `${prefix}${hex}00`,
       zz: prefix + 'zz'.repeat(hex.length / 2),
-      prefix: `md5=${hex}`,
+      prefix: `sha512=${hex}`,
       sha1: signature('sha1'),
       sha256: signature('sha256'),
     }[wrong]
