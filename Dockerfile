@@ -28,6 +28,10 @@ COPY --from=dependencies /app/node_modules ./node_modules
 COPY --from=build /app/dist/pullsync.js ./dist/pullsync.js
 COPY --from=build /app/dist/src ./dist/src
 COPY --from=build /app/dist/workers ./dist/workers
+# Where workers keep what clients follow while it is copied: layers, so on a disk, not in memory.
+RUN install -d -o 1000 -g 1000 -m 700 /spool
+ENV TMPDIR=/spool
+VOLUME /spool
 # The node user; by number, because Kubernetes' runAsNonRoot cannot judge a name.
 USER 1000:1000
 EXPOSE 8080 9090

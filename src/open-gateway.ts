@@ -6,8 +6,10 @@ import { UpstreamLook } from './gateway/upstream-look.ts'
 import { isTag } from './oci/reference.ts'
 import type { OpenRegistries } from './open-registries.ts'
 import type { ReplicationQueues } from './queue/queues.ts'
+import { OnTheWay } from './queue/on-the-way.ts'
 import { RedisTagNames } from './queue/redis-tag-names.ts'
 import { waitForJob } from './queue/wait-for-job.ts'
+import type { SpoolFollower } from './spool/follow-spool.ts'
 import type { Reporter } from './telemetry/report.ts'
 
 export interface GatewayParts {
@@ -15,6 +17,7 @@ export interface GatewayParts {
   readonly queues: ReplicationQueues
   readonly registries: OpenRegistries
   readonly local: () => LocalRegistry
+  readonly follower: SpoolFollower
   readonly reporter: Reporter
 }
 
@@ -22,10 +25,11 @@ export interface GatewayParts {
 const LOOK_FOR_END_EVERY_MS = 40
 
 /** The gateway with all that it asks: the queue, the upstreams, and the local registry. */
-export function openGateway({ live, queues, registries, local, reporter }: GatewayParts) {
-  const names = new RedisTagNames(queues.redis, (error) => {
+export function openGateway({ live, queues, registries, local, follower, reporter }: GatewayParts) {
+  const onError = (error: Error) => {
     reporter.redisFailed({ reason: error.message })
-  })
+  }
+  const names = new RedisTagNames(queues.redis, onError)
   const look = new UpstreamLook({
     source: (upstream, { upstreamRepository }) =>
       registries.has(upstream) ? registries.of(upstream).repository(upstreamRepository) : undefined,
@@ -37,6 +41,8 @@ export function openGateway({ live, queues, registries, local, reporter }: Gatew
     config: () => missesConfig(live.current()),
     local,
     look: (request) => look.head(request),
+    onTheWay: new OnTheWay(queues.redis, onError),
+    openSpool: (url, offset) => follower.open(url, offset),
     names: {
       remember: async ({ repository, reference }, { digest }) => {
         if (isTag(reference)) await names.remember(repository, digest, reference)

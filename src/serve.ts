@@ -21,6 +21,7 @@ import { OpenRegistries } from './open-registries.ts'
 import { ReplicationQueues } from './queue/queues.ts'
 import { readDepths } from './queue/upstream-status.ts'
 import { redisUrlOf } from './redis-url.ts'
+import { SpoolFollower } from './spool/follow-spool.ts'
 import { openTelemetry, type Telemetry } from './telemetry/telemetry.ts'
 import { VERSION } from './version.ts'
 import { webhookRoutes } from './webhook/route.ts'
@@ -52,6 +53,7 @@ export async function serve(options: RootOptions): Promise<void> {
   )
   const registries = stack.use(new OpenRegistries(config))
   const local = stack.use(new LiveLocalRegistry(live))
+  const follower = stack.use(new SpoolFollower())
   live.onChange(({ config: changed }) => {
     queues.configure(changed.upstreams.keys(), changed.jobs)
     registries.configure(changed)
@@ -67,7 +69,10 @@ export async function serve(options: RootOptions): Promise<void> {
   )
   const server = stack.use(
     await startHttpServer(
-      publicApp(parts, openGateway({ ...parts, registries, local: local.current, reporter })),
+      publicApp(
+        parts,
+        openGateway({ ...parts, registries, local: local.current, follower, reporter }),
+      ),
       {
         address: config.listen,
         configKey: 'listen',

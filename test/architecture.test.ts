@@ -9,7 +9,7 @@ const PURE = ['src/oci', 'src/events', 'src/replication']
 const BELOW_FEATURES = [
   ...PURE,
   ...['src/version.ts', 'src/policy', 'src/config', 'src/lifecycle', 'src/telemetry'],
-  ...['src/http', 'src/registry', 'src/queue'],
+  ...['src/http', 'src/registry', 'src/queue', 'src/spool'],
 ]
 const FEATURES = ['src/webhook', 'src/gateway', 'src/dashboard', 'src/cli']
 const ALL_OF_SRC = [...BELOW_FEATURES, ...FEATURES, 'src']
@@ -26,6 +26,7 @@ const RULES: ImportRules = {
     'src/telemetry': [...PURE, 'src/policy', 'src/config'],
     'src/http': [...PURE, 'src/config', 'src/lifecycle', 'src/telemetry'],
     'src/registry': ['src/oci', 'src/replication', 'src/config'],
+    'src/spool': ['src/oci', 'src/http'],
     'src/queue': ['src/oci', 'src/events', 'src/replication', 'src/config'],
     // Features never import each other.
     ...Object.fromEntries(FEATURES.map((feature) => [feature, BELOW_FEATURES])),

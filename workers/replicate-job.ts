@@ -8,30 +8,37 @@ import type { ContentSource } from '../src/replication/ports.ts'
 import { replicate } from '../src/replication/replicate.ts'
 import { type ReplicationRequest, TRIGGERS } from '../src/replication/request.ts'
 import type { TransferSchedule } from '../src/replication/transfer-schedule.ts'
+import type { OnTheWay } from '../src/queue/on-the-way.ts'
 import type { OpenRegistries } from '../src/open-registries.ts'
+import { type Audience, followedSource } from './followed-source.ts'
+import type { WorkerSpool } from './worker-spool.ts'
 
 export interface JobSurroundings {
   readonly registries: OpenRegistries
   readonly schedule: TransferSchedule
   readonly flights: BlobFlights
   readonly ledger: BlobLedger
+  readonly onTheWay: OnTheWay
+  /** Absent where there is no place for one. */
+  readonly spool: WorkerSpool | undefined
 }
 
 /** A job's request carried out between the registries that it names. */
-export function replicateJob({
-  registries,
-  schedule,
-  flights,
-  ledger,
-}: JobSurroundings): Replicate {
+export function replicateJob(surroundings: JobSurroundings): Replicate {
+  const { registries, schedule, flights, ledger, onTheWay, spool } = surroundings
   return async (request, { attempt, queuedAt, signal, progress, log }) => {
     const image = formatImageName(request.repository, request.reference)
     log(
       `attempt ${attempt}: ${image} from ${request.upstreams.join(', then ')} (${request.trigger})`,
     )
     const order = { urgency: TRIGGERS.indexOf(request.trigger), queuedAt }
+    const { repository } = request
+    const audience: Audience = { repository, onTheWay, spool, keys: new Set() }
     const outcome = await replicate(request, {
-      source: (upstream) => sourceOf(registries, upstream, request),
+      source: (upstream) => {
+        const source = sourceOf(registries, upstream, request)
+        return request.followed === true ? followedSource(source, audience) : source
+      },
       target: registries.local.repository(request.repository),
       slots: (upstream) => schedule.slots(upstream, order),
       flights,
@@ -39,7 +46,7 @@ export function replicateJob({
       signal,
       onProgress: progress,
       log,
-    })
+    }).finally(() => onTheWay.ended(audience.keys))
     log(`ended: ${inWords(outcome)}`)
     return outcome
   }

@@ -4,7 +4,8 @@ import type { RootOptions } from '../src/cli/roots.ts'
 import { Stack } from '../src/lifecycle/stack.ts'
 import { untilAborted } from '../src/lifecycle/until-aborted.ts'
 import { openConfig } from '../src/open-config.ts'
-import { openWorkerConnection } from '../src/queue/connection.ts'
+import { openWorkerConnection, ownAddress } from '../src/queue/connection.ts'
+import { OnTheWay } from '../src/queue/on-the-way.ts'
 import { Presence } from '../src/queue/presence.ts'
 import { ReplicationQueues } from '../src/queue/queues.ts'
 import { RedisBlobLedger } from '../src/queue/redis-blob-ledger.ts'
@@ -18,6 +19,7 @@ import { replicateJob } from './replicate-job.ts'
 import { reportingListener } from './report-jobs.ts'
 import { LOCAL, transferSchedule } from './transfer-limits.ts'
 import { tuneGarbageCollection } from './tune-garbage-collection.ts'
+import { WorkerSpool } from './worker-spool.ts'
 import { UpstreamWorkers } from './upstream-workers.ts'
 
 /** Docker kills after ten seconds; until then short copies finish, and long ones are handed back. */
@@ -48,8 +50,16 @@ export async function runWorker(options: RootOptions): Promise<void> {
   presence.onChange(() => {
     schedule.startWaiting()
   })
+  const onTheWay = new OnTheWay(queues.redis, onError)
+  const host = await ownAddress(queues.redis)
+  const spool = await WorkerSpool.open(host, onTheWay, (folder, error) => {
+    reporter.spoolRefused({ folder, error })
+  })
+  if (spool !== undefined) stack.use(spool)
   const replicate = replicateJob({
     registries,
+    onTheWay,
+    spool,
     flights: new BlobFlights(),
     // On the connection that fails fast: a copy must not wait for Redis.
     ledger: new RedisBlobLedger(queues.redis, onError),

@@ -41,11 +41,6 @@ const PROJECT: readonly NotYet<ProjectConfig>[] = [
   },
   { key: 'revalidateAfter', instead: 'the age of a tag makes nobody look upstream' },
   {
-    key: 'onMiss',
-    granted: ({ onMiss }) => onMiss !== 'stream',
-    instead: 'a client waits until the image is here, as with hold',
-  },
-  {
     key: 'onUpstreamDelete',
     granted: ({ onUpstreamDelete }) => onUpstreamDelete === 'keep',
     instead: 'what is deleted upstream is kept here',

@@ -6,9 +6,10 @@ import { requestHeaders } from './forwarded-headers.ts'
 import type { Asked } from './local-registry.ts'
 import { readRegistryPath } from './registry-path.ts'
 import { passOn } from './relay.ts'
+import { type BlobDeps, serveBlob } from './serve-blob.ts'
 import { type ManifestDeps, serveManifest } from './serve-manifest.ts'
 
-export type GatewayDeps = ManifestDeps
+export type GatewayDeps = ManifestDeps & BlobDeps
 
 /**
  * `/v2/…`: everything passes to the local registry and back untouched. Only when that answers 404 to
@@ -49,9 +50,7 @@ const UNREACHABLE = {
   message: 'the registry behind this gateway cannot be reached at the moment',
 }
 
-interface Serving extends GatewayDeps {
-  readonly via: string
-}
+type Serving = GatewayDeps & { readonly via: string }
 
 async function serve(
   request: IncomingMessage,
@@ -63,6 +62,8 @@ async function serve(
   const path = readRegistryPath(url.split('?', 1)[0] ?? '')
   if (path.kind === 'manifest' && (method === 'GET' || method === 'HEAD')) {
     await serveManifest({ request, response, asked, method }, path, deps)
+  } else if (path.kind === 'blob' && method === 'GET') {
+    await serveBlob({ request, response, asked }, path, deps)
   } else {
     await passOn(request, response, asked, deps.local())
   }

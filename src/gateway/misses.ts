@@ -3,10 +3,12 @@ import type { MissEvent } from '../events/registry-event.ts'
 import { isTag } from '../oci/reference.ts'
 import { decide } from '../policy/decide.ts'
 import { projectOfLocal } from '../policy/matching.ts'
+import type { Manifest } from '../oci/manifest.ts'
 import type { Enqueued } from '../queue/enqueued.ts'
 import type { ManifestHead } from '../replication/ports.ts'
 import type { ReplicationRequest } from '../replication/request.ts'
 import type { GatewayReporter } from '../telemetry/report-gateway.ts'
+import type { OnTheWayView } from './on-the-way-view.ts'
 import { upstreamsOfHost, type UpstreamUrls } from './upstream-of-host.ts'
 
 /** A client's GET or HEAD of a manifest that the local registry does not have. */
@@ -35,6 +37,8 @@ export interface MissesDeps {
     request: ReplicationRequest,
     signal: AbortSignal,
   ) => Promise<ManifestHead | undefined>
+  /** What is being copied right now. */
+  readonly onTheWay: OnTheWayView
   /** Under which tag clients were told of a digest a moment ago. */
   readonly names: TagNames
   readonly report: GatewayReporter
@@ -51,6 +55,8 @@ export interface TagNames {
 export type MissAnswer =
   /** It is in the local registry now. */
   | { readonly kind: 'here' }
+  /** It is on its way, and its bytes are here already. */
+  | { readonly kind: 'on-the-way'; readonly manifest: Manifest }
   /** Upstream has it; nothing has been copied. */
   | { readonly kind: 'upstream'; readonly head: ManifestHead }
   /** The registry's own answer stands. */
@@ -85,10 +91,13 @@ async function answerWanted(
   if (project.onMiss !== 'async' && miss.method === 'HEAD') {
     return await lookUpstream(request, deps, signal)
   }
+  const followed = project.onMiss === 'stream'
   const named = isTag(request.reference) ? request : await deps.names.byTag(request)
-  const jobId = await enqueued(named, deps)
+  const jobId = await enqueued(followed ? { ...named, followed } : named, deps)
   if (jobId === undefined || project.onMiss === 'async') return MISSING
-  return await held(jobId, project.holdForMs, deps, signal)
+  return await within(project.holdForMs, signal, (until) =>
+    followed ? firstOf(jobId, request, deps, until) : held(jobId, deps, until),
+  )
 }
 
 interface Wanted {
@@ -143,14 +152,43 @@ async function enqueued(
 
 async function held(
   jobId: string,
-  holdForMs: number,
   { landed }: MissesDeps,
   signal: AbortSignal,
 ): Promise<MissAnswer> {
-  const enough = AbortSignal.timeout(holdForMs)
+  return (await landed(jobId, signal)) ? { kind: 'here' } : MISSING
+}
+
+/** The manifest as soon as the worker has it, or the end of the job, whichever comes first. */
+async function firstOf(
+  jobId: string,
+  { repository, reference }: ReplicationRequest,
+  deps: MissesDeps,
+  signal: AbortSignal,
+): Promise<MissAnswer> {
+  const enough = new AbortController()
+  const until = AbortSignal.any([signal, enough.signal])
+  const shown = deps.onTheWay.waitForManifest(repository, reference, until)
+  const ended = held(jobId, deps, until)
   try {
-    const here = await landed(jobId, AbortSignal.any([signal, enough]))
-    return here ? { kind: 'here' } : MISSING
+    return await Promise.race([
+      shown.then((manifest): MissAnswer => ({ kind: 'on-the-way', manifest })),
+      ended,
+    ])
+  } finally {
+    enough.abort()
+    await Promise.allSettled([shown, ended])
+  }
+}
+
+/** MISSING when it takes longer; what runs is told to stop. */
+async function within(
+  limitMs: number,
+  signal: AbortSignal,
+  answer: (until: AbortSignal) => Promise<MissAnswer>,
+): Promise<MissAnswer> {
+  const enough = AbortSignal.timeout(limitMs)
+  try {
+    return await answer(AbortSignal.any([signal, enough]))
   } catch (error) {
     signal.throwIfAborted()
     if (enough.aborted) return MISSING

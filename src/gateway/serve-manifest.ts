@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { saneId } from '../events/told.ts'
 import { MANIFEST_ACCEPT } from '../oci/media-types.ts'
+import { isTag } from '../oci/reference.ts'
 import type { ManifestHead } from '../replication/ports.ts'
 import { withHeader, withoutHeaders } from './forwarded-headers.ts'
 import type { Asked, LocalRegistry } from './local-registry.ts'
@@ -10,6 +11,7 @@ import { keepAnswer, sendAnswer } from './original-answer.ts'
 import { mayPush } from './push-claim.ts'
 import type { RegistryPath } from './registry-path.ts'
 import { relay } from './relay.ts'
+import { untilClosed } from './until-closed.ts'
 
 export interface ManifestDeps extends MissesDeps {
   readonly local: () => LocalRegistry
@@ -38,18 +40,27 @@ export async function serveManifest(
     return
   }
   const original = await keepAnswer(answer)
-  const better = await betterAnswer(exchange, path, deps, signal)
+  const better =
+    (await partOfImage(exchange, path, deps, signal)) ??
+    (await betterAnswer(exchange, path, deps, signal))
   if (better.kind === 'here') {
     await relay(await deps.local().ask(asked, signal), response)
   } else if (better.kind === 'upstream') {
-    sendHead(response, better.head)
+    sendManifest(response, better.head)
+  } else if (better.kind === 'on-the-way') {
+    const { manifest } = better
+    sendManifest(response, { ...manifest, size: manifest.bytes.length }, manifest.bytes)
   } else {
     sendAnswer(response, original)
   }
 }
 
-/** What HEAD of the manifest says where it is. OCI distribution-spec, "Checking if content exists". */
-function sendHead(response: ServerResponse, { digest, mediaType, size }: ManifestHead): void {
+/** As the registry would. OCI distribution-spec, "Pulling manifests"; without bytes the answer to a HEAD. */
+function sendManifest(
+  response: ServerResponse,
+  { digest, mediaType, size }: ManifestHead,
+  bytes?: Buffer,
+): void {
   response.writeHead(200, {
     'Content-Type': mediaType,
     'Docker-Content-Digest': digest,
@@ -57,8 +68,29 @@ function sendHead(response: ServerResponse, { digest, mediaType, size }: Manifes
     Etag: `"${digest}"`,
     ...(size !== undefined && { 'Content-Length': size }),
   })
-  response.end()
+  response.end(bytes)
 }
+
+/** A manifest that an image on its way names: asked for by digest, it needs no job of its own. */
+async function partOfImage(
+  { method }: ManifestExchange,
+  { repository, reference }: ManifestPath,
+  { onTheWay }: ManifestDeps,
+  signal: AbortSignal,
+): Promise<MissAnswer | undefined> {
+  if (isTag(reference) || method === 'HEAD') return undefined
+  const part = await onTheWay.part(repository, reference)
+  if (part?.kind !== 'manifest') return undefined
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(CHILD_WITHIN_MS)])
+  const manifest = await onTheWay
+    .waitForManifest(repository, reference, limited)
+    .catch(() => undefined)
+  signal.throwIfAborted()
+  return manifest && { kind: 'on-the-way', manifest }
+}
+
+// Fetched right after the index that names it, if it is wanted at all.
+const CHILD_WITHIN_MS = 5_000
 
 async function betterAnswer(
   { request, asked, method }: ManifestExchange,
@@ -103,12 +135,4 @@ function hostAsked(url: string): string | undefined {
   const query = url.split('?', 2)[1]
   const host = new URLSearchParams(query).get('ns')
   return host === null || host === '' ? undefined : host
-}
-
-function untilClosed(response: ServerResponse): AbortSignal {
-  const gone = new AbortController()
-  response.once('close', () => {
-    if (!response.writableFinished) gone.abort(new Error('the client went away'))
-  })
-  return gone.signal
 }

@@ -41,6 +41,16 @@ export async function whenReady(redis: Redis): Promise<void> {
   }
 }
 
+/**
+ * This process's address as others that use the same Redis can reach it: the one by which it reaches
+ * Redis itself. Loopback when that is not known, or Redis is reached through a file.
+ */
+export async function ownAddress(redis: Redis): Promise<string> {
+  await whenReady(redis).catch(() => undefined)
+  const { stream } = redis as { readonly stream?: { readonly localAddress?: string } }
+  return stream?.localAddress?.replace(/^::ffff:/, '') ?? '127.0.0.1'
+}
+
 const FIRST_CONNECTION_MS = 2_000
 
 // distribution gives a delivery one second by default: an answer after that is no answer, but the job

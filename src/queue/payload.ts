@@ -35,6 +35,7 @@ const payload = z.object({
   onlyIfPresent: z.boolean(),
   platforms: z.union([z.literal('all'), z.array(z.string())]),
   referrers: z.boolean(),
+  followed: z.boolean().optional(),
   eventId: z.string(),
 })
 
@@ -44,8 +45,12 @@ export function parsePayload(data: unknown): Parsed<ReplicationRequest> {
   if (!result.success) {
     return unparsable(`the job's payload is not a request: ${z.prettifyError(result.error)}`)
   }
-  const { announcedDigest, ...rest } = result.data
-  return parsed({ ...rest, ...(announcedDigest && { announcedDigest }) })
+  const { announcedDigest, followed, ...rest } = result.data
+  return parsed({
+    ...rest,
+    ...(announcedDigest && { announcedDigest }),
+    ...(followed !== undefined && { followed }),
+  })
 }
 
 /** One job at a time for one of these; a tag and a digest of the same image are two. */

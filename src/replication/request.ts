@@ -26,6 +26,8 @@ export interface ReplicationRequest {
   readonly platforms: 'all' | readonly string[]
   /** Copy signatures, SBOMs and attestations too. */
   readonly referrers: boolean
+  /** Clients wait for it and are given its parts while they come. */
+  readonly followed?: boolean
   /** Follows the event or command through job, worker and logs. */
   readonly eventId: string
 }

@@ -18,7 +18,7 @@ export interface GatewayReporter {
 export interface AnsweredMiss {
   readonly mode: 'async' | 'hold' | 'stream'
   /** What the client got. */
-  readonly answer: 'here' | 'upstream' | 'missing'
+  readonly answer: 'here' | 'on-the-way' | 'upstream' | 'missing'
   readonly durationMs: number
 }
 

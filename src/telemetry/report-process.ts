@@ -17,6 +17,8 @@ export interface ProcessReporter {
   redisFailed(facts: { readonly reason: string }): void
   /** The new configuration is wrong; the old one stays in force. */
   configRefused(facts: { readonly file: string; readonly problems: readonly string[] }): void
+  /** There is no place for what clients could follow; they wait for it instead. */
+  spoolRefused(facts: { readonly folder: string; readonly error: unknown }): void
   /** A request ended in an error that nobody expected. */
   requestFailed(facts: FailedRequest): void
 }
@@ -58,6 +60,9 @@ export function reportProcess(report: Report): ProcessReporter {
     },
     configRefused(facts) {
       report({ level: 'error', message: 'configuration refused', facts, count: uncounted })
+    },
+    spoolRefused(facts) {
+      report({ level: 'warn', message: 'spool refused', facts, count: uncounted })
     },
     requestFailed(facts) {
       report({ level: 'error', message: 'request failed', facts: { ...facts }, count: uncounted })

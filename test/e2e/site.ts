@@ -4,6 +4,7 @@ import { eventually } from '../support/eventually.ts'
 import { freePort } from '../support/free-port.ts'
 import { buildImage, type BuiltImage, type ImageOptions } from '../support/image.ts'
 import { pushOverHttp } from '../support/push-over-http.ts'
+import { type Line, startLine } from '../support/line.ts'
 import { type PullsyncProcess, startPullsync } from '../support/pullsync-process.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 
@@ -11,6 +12,8 @@ export const SECRET = 'edge-secret-of-the-tests'
 
 export interface SiteOptions {
   readonly upstream?: RegistryOptions
+  /** Puts a line between pullsync and the upstream that can be held up. */
+  readonly throughLine?: boolean
   readonly local?: RegistryOptions
   /** Workers as processes of their own, beside one `pullsync serve`; 1 unless told. */
   readonly workers?: number
@@ -24,6 +27,8 @@ export interface SiteOptions {
 /** An edge site: a local registry, an upstream, Redis, `pullsync serve` and workers, all real. */
 export interface Site extends AsyncDisposable {
   readonly upstream: TestRegistry
+  /** Between pullsync and the upstream, when that was asked for. */
+  readonly line: Line
   readonly local: TestRegistry
   readonly redis: TestRedis
   readonly serve: PullsyncProcess
@@ -82,7 +87,8 @@ async function startParts(parts: AsyncDisposableList, options: SiteOptions): Pro
     parts.add(startRegistry({ notifications: notify('hq-push'), ...options.upstream })),
     parts.add(startRegistry({ notifications: notify('edge'), ...options.local })),
   ])
-  const config = configuration({ listen, admin, redis, upstream, local }, options)
+  const line = await parts.add(startLine(upstream.port))
+  const config = configuration({ listen, admin, redis, upstream, line, local }, options)
   const serve = await parts.add(
     startPullsync({ args: ['serve'], config, readyUrl: `http://127.0.0.1:${admin}/readyz` }),
   )
@@ -92,6 +98,7 @@ async function startParts(parts: AsyncDisposableList, options: SiteOptions): Pro
   const post = (source: string, body: unknown) => postTo(`${events}/${source}`, body)
   return {
     upstream,
+    line,
     local,
     redis,
     serve,
@@ -117,15 +124,16 @@ async function startParts(parts: AsyncDisposableList, options: SiteOptions): Pro
   }
 }
 
-interface Addresses extends Pick<Site, 'redis' | 'upstream' | 'local'> {
+interface Addresses extends Pick<Site, 'redis' | 'upstream' | 'line' | 'local'> {
   readonly listen: number
   readonly admin: number
 }
 
 function configuration(
-  { listen, admin, redis, upstream, local }: Addresses,
+  { listen, admin, redis, upstream, line, local }: Addresses,
   {
     upstreamConfig = '',
+    throughLine = false,
     jobs = 'jobs: { attempts: 3, backoff: 100ms }',
     project = '',
   }: SiteOptions,
@@ -137,7 +145,7 @@ admin: { listen: 127.0.0.1:${admin} }
 local: { url: ${local.url} }
 upstreams:
   hq:
-    url: ${upstream.url}
+    url: ${throughLine ? line.url : upstream.url}
 ${upstreamConfig}
 projects:
   - name: team

@@ -184,6 +184,13 @@ async function startFront(
       config: () => ({ projects: [], upstreams: new Map() }),
       enqueue: () => Promise.reject(new Error('nothing is queued here')),
       landed: () => Promise.resolve(false),
+      onTheWay: {
+        part: () => Promise.resolve(undefined),
+        manifest: () => Promise.resolve(undefined),
+        waitForManifest: () => Promise.reject(new Error('nothing is on its way here')),
+        spoolOf: () => Promise.resolve(undefined),
+      },
+      openSpool: () => Promise.resolve(undefined),
       look: () => Promise.resolve(undefined),
       names: { remember: () => Promise.resolve(), byTag: (asked) => Promise.resolve(asked) },
       report: {

@@ -1,0 +1,67 @@
+import type { Readable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { OnTheWayPart } from '../queue/on-the-way.ts'
+import type { ByteRange } from './byte-range.ts'
+
+export type OpenSpool = (url: string, offset: number) => Promise<Readable | undefined>
+
+/** Where the bytes of a blob on its way may be had. */
+export interface BlobPlaces {
+  /** Undefined once no copy is bringing it any more. */
+  readonly part: () => Promise<OnTheWayPart | undefined>
+  /** From the worker that is fetching it; undefined when none is, or it began after that offset. */
+  readonly spool: (offset: number) => Promise<Readable | undefined>
+  /** From the local registry, once it has landed there. */
+  readonly landed: (offset: number) => Promise<Readable | undefined>
+  readonly signal: AbortSignal
+}
+
+const LOOK_AFTER_MS = 10
+const LOOK_AT_MOST_EVERY_MS = 250
+/** A blob may wait for its turn at the upstream, but not for ever. */
+const PATIENCE_MS = 120_000
+
+/**
+ * The bytes, from wherever they can be had at the moment: from the worker that fetches them, from the
+ * worker that takes over when that one dies, and from the registry once they are there. Ends early
+ * when nobody brings the blob any more; then the client's connection is to be cut.
+ */
+export async function* blobOnTheWay(
+  { start, length }: ByteRange,
+  places: BlobPlaces,
+): AsyncGenerator<Buffer, void> {
+  const end = start + length
+  for (let at = start; at < end;) {
+    const body = await nextPlace(at, places)
+    if (body === undefined) return
+    for await (const piece of untilBroken(body)) {
+      const wanted = piece.subarray(0, end - at)
+      at += wanted.length
+      yield wanted
+      if (at === end) break
+    }
+  }
+}
+
+async function nextPlace(at: number, places: BlobPlaces): Promise<Readable | undefined> {
+  const since = performance.now()
+  for (let wait = LOOK_AFTER_MS; ; wait = Math.min(wait * 1.5, LOOK_AT_MOST_EVERY_MS)) {
+    places.signal.throwIfAborted()
+    const body = (await places.spool(at)) ?? (await places.landed(at))
+    if (body !== undefined) return body
+    if ((await places.part()) === undefined) return undefined
+    if (performance.now() - since > PATIENCE_MS) return undefined
+    await delay(wait, undefined, { signal: places.signal })
+  }
+}
+
+/** What of the body comes; where it breaks, the rest is to be had elsewhere. */
+async function* untilBroken(body: Readable): AsyncGenerator<Buffer> {
+  try {
+    for await (const piece of body as AsyncIterable<Buffer>) yield piece
+  } catch {
+    // The worker died, or its fetch broke.
+  } finally {
+    body.destroy()
+  }
+}

@@ -1,0 +1,116 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Digest } from '../oci/digest.ts'
+import type { Repository } from '../oci/reference.ts'
+import type { OpenSpool } from './blob-on-the-way.ts'
+import { blobOnTheWay } from './blob-on-the-way.ts'
+import { withHeader } from './forwarded-headers.ts'
+import type { Asked, LocalRegistry } from './local-registry.ts'
+import type { OnTheWayView } from './on-the-way-view.ts'
+import { keepAnswer, sendAnswer } from './original-answer.ts'
+import { type ByteRange, readByteRange } from './byte-range.ts'
+import { relay } from './relay.ts'
+import { untilClosed } from './until-closed.ts'
+
+export interface BlobDeps {
+  readonly local: () => LocalRegistry
+  readonly onTheWay: OnTheWayView
+  readonly openSpool: OpenSpool
+}
+
+export interface BlobExchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly asked: Asked
+}
+
+interface BlobPath {
+  readonly repository: Repository
+  readonly digest: Digest
+}
+
+/**
+ * GET of a blob: the registry's answer, or, where that is 404 and the blob belongs to an image on its
+ * way to this repository, its bytes as they come.
+ */
+export async function serveBlob(
+  { request, response, asked }: BlobExchange,
+  { repository, digest }: BlobPath,
+  deps: BlobDeps,
+): Promise<void> {
+  const signal = untilClosed(response)
+  const answer = await deps.local().ask(asked, signal)
+  const part = answer.statusCode === 404 ? await deps.onTheWay.part(repository, digest) : undefined
+  if (part?.kind !== 'blob') {
+    await relay(answer, response)
+    return
+  }
+  const original = await keepAnswer(answer)
+  const range = readByteRange(request.headers.range, part.size)
+  const bytes = blobOnTheWay(range, {
+    part: () => deps.onTheWay.part(repository, digest),
+    spool: async (offset) => {
+      const url = await deps.onTheWay.spoolOf(digest)
+      return url === undefined ? undefined : await deps.openSpool(url, offset)
+    },
+    landed: (offset) => fromLocal(asked, deps.local(), offset, signal),
+    signal,
+  })
+  const first = bytes.next()
+  const soon = await Promise.race([first, delay(HEAD_AFTER_MS, undefined, { ref: false })])
+  if (soon?.done === true && range.length > 0) {
+    sendAnswer(response, original)
+    return
+  }
+  sendHead(response, digest, range)
+  // A client that went away, or a blob that stopped coming: cutting the connection tells the other.
+  await pipeline(Readable.from(resumed(first, bytes), { objectMode: false }), response).catch(
+    () => undefined,
+  )
+}
+
+// containerd 2.3 and later wait 30 s for the head of an answer, and for ever for what follows it.
+const HEAD_AFTER_MS = 10_000
+
+async function* resumed(
+  first: Promise<IteratorResult<Buffer, void>>,
+  rest: AsyncGenerator<Buffer, void>,
+): AsyncGenerator<Buffer> {
+  const { done, value } = await first
+  if (done !== true) yield value
+  yield* rest
+}
+
+async function fromLocal(
+  asked: Asked,
+  local: LocalRegistry,
+  offset: number,
+  signal: AbortSignal,
+): Promise<IncomingMessage | undefined> {
+  const headers = withHeader(asked.headers, 'Range', `bytes=${offset}-`)
+  const answer = await local.ask({ ...asked, headers }, signal).catch(() => undefined)
+  const status = answer?.statusCode
+  if (status === 206 || (status === 200 && offset === 0)) return answer
+  answer?.resume()
+  return undefined
+}
+
+/** As the registry would. OCI distribution-spec, "Pulling blobs"; RFC 9110, section 14. */
+function sendHead(
+  response: ServerResponse,
+  digest: Digest,
+  { start, length, size, partial }: ByteRange,
+): void {
+  response.writeHead(partial ? 206 : 200, {
+    'Content-Type': 'application/octet-stream',
+    'Docker-Content-Digest': digest,
+    'Docker-Distribution-Api-Version': 'registry/2.0',
+    'Content-Length': length,
+    Etag: `"${digest}"`,
+    ...(partial && { 'Content-Range': `bytes ${start}-${start + length - 1}/${size}` }),
+  })
+  // What is on its way can take a while; the client is to know at once that it comes.
+  response.flushHeaders()
+}

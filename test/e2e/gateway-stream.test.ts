@@ -1,0 +1,214 @@
+import { once } from 'node:events'
+import { createHash } from 'node:crypto'
+import { type IncomingMessage, request } from 'node:http'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import type { BuiltImage } from '../support/image.ts'
+import { skopeo } from '../support/skopeo.ts'
+import { digestAt, type Site, startSite } from './site.ts'
+
+const ANY = {
+  accept: 'application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json',
+}
+const MIB = 1024 * 1024
+
+function blobGets(site: Site, digest: string) {
+  return site.upstream.requests({ method: 'GET', path: new RegExp(`/blobs/${digest}$`) })
+}
+
+function largestOf(image: BuiltImage) {
+  const [largest] = [...image.blobs].sort((a, b) => b.size - a.size)
+  if (largest === undefined) throw new Error('the image has no blobs')
+  return largest
+}
+
+/** GET of a blob, as far as its head. */
+async function openBlob(site: Site, repository: string, digest: string, range?: string) {
+  const asking = request(`http://${site.gateway}/v2/${repository}/blobs/${digest}`, {
+    ...(range !== undefined && { headers: { range } }),
+  })
+  asking.on('error', () => undefined)
+  asking.end()
+  const [response] = (await once(asking, 'response')) as [IncomingMessage]
+  response.on('error', () => undefined)
+  return { asking, response }
+}
+
+/** Reads on and tells the digest and number of all that came. */
+function reading(response: IncomingMessage) {
+  const hash = createHash('sha256')
+  let bytes = 0
+  response.on('data', (piece: Buffer) => {
+    hash.update(piece)
+    bytes += piece.length
+  })
+  const whole = once(response, 'end').then(() => `sha256:${hash.digest('hex')}`)
+  // A test that fails before it gets there has told enough.
+  whole.catch(() => undefined)
+  return { bytes: () => bytes, whole }
+}
+
+async function index(site: Site, repository: string, reference: string) {
+  return await fetch(`http://${site.gateway}/v2/${repository}/manifests/${reference}`, {
+    headers: ANY,
+  })
+}
+
+describe('the gateway, streaming to clients', () => {
+  let site: Site
+
+  beforeAll(async () => {
+    site = await startSite({
+      workers: 2,
+      throughLine: true,
+      project: '    onMiss: stream\n    holdFor: 15s',
+    })
+  }, 60_000)
+
+  afterAll(async () => {
+    await site[Symbol.asyncDispose]()
+  })
+
+  it('makes the very first pull of a missing multi-arch image work, byte for byte', async () => {
+    const image = await site.publish('team/hello:1.0', { layers: 3, layerBytes: MIB })
+
+    const pulled = await skopeo([
+      ...['copy', '--all', '--preserve-digests', '--src-tls-verify=false'],
+      ...[`docker://${site.gateway}/team/hello:1.0`, `dir:${image.folder}/pulled`],
+    ])
+
+    expect(pulled).toMatchObject({ code: 0 })
+    await eventually(
+      async () => (await digestAt(site.local, 'team/hello:1.0')) === image.top.digest,
+      { describe: 'the image to be in the local registry, too' },
+    )
+    for (const { digest } of image.blobs) expect(blobGets(site, digest)).toHaveLength(1)
+  })
+
+  it('gives manifests and bytes while the blob is still coming', async () => {
+    const image = await site.publish('team/coming:1.0', {
+      index: false,
+      layers: 1,
+      layerBytes: 24 * MIB,
+    })
+    const layer = largestOf(image)
+    site.line.hold(8 * MIB)
+
+    const manifest = await index(site, 'team/coming', '1.0')
+    expect(manifest.status).toBe(200)
+    expect(manifest.headers.get('docker-content-digest')).toBe(image.top.digest)
+    expect(Buffer.from(await manifest.arrayBuffer())).toEqual(image.top.bytes)
+    const { response } = await openBlob(site, 'team/coming', layer.digest)
+    expect(response.statusCode).toBe(200)
+    expect(response.headers['content-length']).toBe(String(layer.size))
+    const client = reading(response)
+    await eventually(() => site.line.held() && client.bytes() > 6 * MIB, {
+      describe: 'the part that upstream has sent to be at the client',
+    })
+    // A client that comes later gets what was fetched before it came.
+    const late = reading((await openBlob(site, 'team/coming', layer.digest)).response)
+    await eventually(() => late.bytes() > 6 * MIB, { describe: 'the late client to catch up' })
+    expect(await digestAt(site.local, 'team/coming:1.0')).toBeUndefined()
+
+    site.line.release()
+
+    expect(await Promise.all([client.whole, late.whole])).toEqual([layer.digest, layer.digest])
+    expect(blobGets(site, layer.digest)).toHaveLength(1)
+  })
+
+  it('continues a client in the middle of a blob', async () => {
+    const image = await site.publish('team/ranged:1.0', {
+      index: false,
+      layers: 1,
+      layerBytes: 8 * MIB,
+    })
+    const layer = largestOf(image)
+    site.line.hold(2 * MIB)
+    await index(site, 'team/ranged', '1.0')
+
+    const { response } = await openBlob(site, 'team/ranged', layer.digest, `bytes=100-`)
+
+    expect(response.statusCode).toBe(206)
+    expect(response.headers['content-range']).toBe(`bytes 100-${layer.size - 1}/${layer.size}`)
+    const client = reading(response)
+    site.line.release()
+    await client.whole
+    expect(client.bytes()).toBe(layer.size - 100)
+  })
+
+  it('shows nothing of an image to who asks for its blobs in another repository', async () => {
+    const image = await site.publish('team/private:1.0', {
+      index: false,
+      layers: 1,
+      layerBytes: 8 * MIB,
+    })
+    const layer = largestOf(image)
+    site.line.hold(2 * MIB)
+    await index(site, 'team/private', '1.0')
+    await eventually(() => site.line.held(), { describe: 'the copy to be under way' })
+
+    const { response } = await openBlob(site, 'team/elsewhere', layer.digest)
+
+    expect(response.statusCode).toBe(404)
+    response.resume()
+    site.line.release()
+  })
+
+  it('serves a herd with one fetch; those that leave change nothing for the rest', async () => {
+    const image = await site.publish('team/herd:1.0', {
+      index: false,
+      layers: 2,
+      layerBytes: 12 * MIB,
+    })
+    const layer = largestOf(image)
+    site.line.hold(8 * MIB)
+    const manifests = await Promise.all(
+      Array.from({ length: 32 }, () => index(site, 'team/herd', '1.0')),
+    )
+    expect(new Set(manifests.map(({ status }) => status))).toEqual(new Set([200]))
+    const clients = await Promise.all(
+      Array.from({ length: 32 }, () => openBlob(site, 'team/herd', layer.digest)),
+    )
+    const staying = clients.slice(10).map(({ response }) => reading(response))
+    for (const { asking } of clients.slice(0, 10)) asking.destroy()
+
+    site.line.release()
+
+    const digests = await Promise.all(staying.map(({ whole }) => whole))
+    expect(new Set(digests)).toEqual(new Set([layer.digest]))
+    for (const { digest } of image.blobs) expect(blobGets(site, digest)).toHaveLength(1)
+    expect(
+      site.upstream.requests({ method: 'GET', path: /^\/v2\/team\/herd\/manifests\// }),
+    ).toHaveLength(1)
+    await eventually(
+      async () => (await digestAt(site.local, 'team/herd:1.0')) === image.top.digest,
+      { describe: 'the copy to complete' },
+    )
+  })
+
+  it('lets clients finish when the worker that they follow is killed', async () => {
+    const image = await site.publish('team/killed:1.0', {
+      index: false,
+      layers: 1,
+      layerBytes: 16 * MIB,
+    })
+    const layer = largestOf(image)
+    site.line.hold(4 * MIB)
+    await index(site, 'team/killed', '1.0')
+    const clients = await Promise.all(
+      Array.from({ length: 8 }, () => openBlob(site, 'team/killed', layer.digest)),
+    )
+    const readers = clients.map(({ response }) => reading(response))
+    await eventually(() => readers.every(({ bytes }) => bytes() > 2 * MIB), {
+      describe: 'all clients to be in the middle of the blob',
+    })
+    const spare = site.startWorker()
+    await Promise.all(site.workers.map((worker) => worker.kill9()))
+
+    site.line.release()
+    await spare
+
+    const digests = await Promise.all(readers.map(({ whole }) => whole))
+    expect(new Set(digests)).toEqual(new Set([layer.digest]))
+  }, 90_000)
+})
