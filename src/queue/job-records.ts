@@ -88,10 +88,12 @@ export async function findJob(
   id: string,
 ): Promise<FoundJob | undefined> {
   for (const [upstream, queue] of queues.all()) {
+    // The state first: a job that ends between the two is then seen a little too young, never as ended
+    // without its outcome.
+    const state = stateOf(await queue.getJobState(id))
     const job = await queue.getJob(id)
     if (job === undefined) continue
-    const record = jobRecord(upstream, job, stateOf(await job.getState()))
-    return { queue, job, record }
+    return { queue, job, record: jobRecord(upstream, job, state) }
   }
   return undefined
 }

@@ -1,5 +1,6 @@
 import { request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { digestOf } from '../../src/oci/digest.ts'
 import { eventually } from '../support/eventually.ts'
 import { buildImage } from '../support/image.ts'
 import { pushImage } from '../support/push-image.ts'
@@ -81,10 +82,11 @@ describe('the gateway, holding clients', () => {
       const response = await fetch(`http://${site.gateway}/v2/team/herd/manifests/1.0`, {
         headers: ANY_INDEX,
       })
-      return Buffer.from(await response.arrayBuffer()).equals(image.top.bytes)
+      const body = Buffer.from(await response.arrayBuffer())
+      return response.ok ? digestOf(body) : `${response.status} ${body.toString()}`
     })
 
-    expect(await Promise.all(pulls)).toEqual(Array(64).fill(true))
+    expect(new Set(await Promise.all(pulls))).toEqual(new Set([image.top.digest]))
     expect(manifestGets(site, 'team/herd')).toHaveLength(1 + (image.manifests.length - 1))
     for (const { digest } of image.blobs) {
       const path = new RegExp(`/blobs/${digest}$`)
