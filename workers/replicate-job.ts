@@ -68,7 +68,7 @@ function inWords(outcome: Outcome): string {
   switch (outcome.kind) {
     case 'copied': {
       const { copied, skipped, mounted, nonDistributable } = outcome.blobs
-      return `copied ${outcome.digest} from ${outcome.upstream}: ${outcome.manifests} manifests; blobs: ${copied} fetched (${outcome.bytes} bytes), ${skipped} already there, ${mounted} linked, ${nonDistributable} not distributable`
+      return `copied ${outcome.digest} from ${outcome.upstream}: ${outcome.manifests} manifests${outcome.leftOut === undefined ? '' : `, ${outcome.leftOut} of other platforms left upstream`}; blobs: ${copied} fetched (${outcome.bytes} bytes), ${skipped} already there, ${mounted} linked, ${nonDistributable} left where they are`
     }
     case 'up-to-date':
       return `up to date, ${outcome.digest}`

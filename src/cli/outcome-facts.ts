@@ -1,4 +1,4 @@
-import type { Outcome } from '../replication/outcome.ts'
+import type { Copied, Outcome } from '../replication/outcome.ts'
 import { formatBytes } from './format-bytes.ts'
 
 /** What an outcome holds, as names and values to print. */
@@ -12,6 +12,7 @@ export function outcomeFacts(
         ['fetched', `${formatBytes(outcome.bytes)} from ${outcome.upstream}`],
         ['manifests', `${outcome.manifests}`],
         ['blobs', blobsText(outcome.blobs)],
+        ...platformFacts(outcome),
       ]
     case 'up-to-date':
       return [['digest', outcome.digest]]
@@ -22,7 +23,18 @@ export function outcomeFacts(
   }
 }
 
-function blobsText(counts: Extract<Outcome, { kind: 'copied' }>['blobs']): string {
+function platformFacts({ leftOut, sparseRefused }: Copied): readonly (readonly [string, string])[] {
+  return [
+    ...(leftOut === undefined
+      ? []
+      : [['left upstream', `${leftOut} manifests of other platforms`] as const]),
+    ...(sparseRefused === undefined
+      ? []
+      : [['all platforms', 'because the local registry refuses an incomplete index'] as const]),
+  ]
+}
+
+function blobsText(counts: Copied['blobs']): string {
   const { copied, skipped, mounted, nonDistributable } = counts
   return [
     `${copied} copied`,

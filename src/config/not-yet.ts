@@ -30,11 +30,6 @@ const UPSTREAM: readonly NotYet<UpstreamConfig>[] = [
 
 const PROJECT: readonly NotYet<ProjectConfig>[] = [
   {
-    key: 'platforms',
-    granted: ({ platforms }) => platforms === 'all',
-    instead: 'every platform of an index is copied',
-  },
-  {
     key: 'referrers',
     granted: ({ referrers }) => !referrers,
     instead: 'signatures, SBOMs and attestations are not copied with an image',

@@ -1,4 +1,5 @@
 import type { Digest } from './digest.ts'
+import { isNonDistributable } from './media-types.ts'
 
 /** OCI image-spec, descriptor.md#platform. */
 export interface Platform {
@@ -9,19 +10,23 @@ export interface Platform {
 
 /** OCI image-spec, descriptor.md. `size` is in bytes. */
 export interface Descriptor {
+  /** Empty where the manifest does not say. */
   readonly mediaType: string
   readonly digest: Digest
   readonly size: number
   readonly platform?: Platform
+  /** Where the content can be had without a registry; never empty. */
+  readonly urls?: readonly string[]
+  /** The content itself, proven, where the manifest carries it. */
+  readonly data?: Buffer
+  /** The image in the same index that this entry is an attestation of. */
+  readonly attestationOf?: Digest
 }
 
-/** `linux/arm64` or `linux/arm/v7`; a wanted platform without a variant matches every variant. */
-export function matchesPlatform(wanted: string, platform: Platform | undefined): boolean {
-  const [os, architecture, variant] = wanted.split('/')
-  return (
-    platform !== undefined &&
-    platform.os === os &&
-    platform.architecture === architecture &&
-    (variant === undefined || platform.variant === variant)
-  )
+/**
+ * Content that is not to be distributed and that clients fetch from elsewhere: registries do not ask
+ * for it. Without a place to fetch it from, it is content like any other, or nobody could have it.
+ */
+export function isLeftElsewhere({ mediaType, urls }: Descriptor): boolean {
+  return isNonDistributable(mediaType) && urls !== undefined
 }

@@ -1,6 +1,14 @@
-import type { Descriptor, Platform } from './descriptor.ts'
-import { algorithmOf, type Digest, digestOf, parseDigest } from './digest.ts'
-import { isIndexType, isManifestType, isSchema1Type } from './media-types.ts'
+import type { Descriptor } from './descriptor.ts'
+import { algorithmOf, type Digest, digestOf } from './digest.ts'
+import {
+  isIndexType,
+  isManifestType,
+  isSchema1Type,
+  OCI_ARTIFACT_MANIFEST,
+  OCI_INDEX,
+  OCI_MANIFEST,
+} from './media-types.ts'
+import { isObject, parseDescriptor } from './parse-descriptor.ts'
 import { type Parsed, parsed, quoted, unparsable } from './parsed.ts'
 
 /** The distribution-spec lets registries refuse manifests above this; every one known here does. */
@@ -38,84 +46,81 @@ export function parseManifest(
   const json = parseObject(bytes)
   if (json === undefined) return unparsable('the manifest is not a JSON object')
   const mediaType = mediaTypeOf(contentType, json)
+  const wrong = whyNotType(mediaType, json) ?? whyAmbiguous(mediaType, json)
+  return wrong === undefined ? withContent({ mediaType, digest, bytes }, json) : unparsable(wrong)
+}
+
+/**
+ * The manifest's own word goes first: it is covered by the digest, and the distribution-spec ("Pushing
+ * Manifests") wants it repeated in the push. Some registries answer text/plain, and manifests of
+ * image-spec 1.0 need not name their type, so what a manifest looks like goes last.
+ */
+function mediaTypeOf(contentType: string, json: Record<string, unknown>): string {
+  const own = json['mediaType']
+  if (typeof own === 'string' && own !== '') return own
+  const declared = contentType.split(';', 1)[0]?.trim().toLowerCase() ?? ''
+  if (isManifestType(declared) || json['schemaVersion'] !== 2) return declared
+  if (has(json, 'manifests')) return OCI_INDEX
+  return has(json, 'config') && has(json, 'layers') ? OCI_MANIFEST : declared
+}
+
+function whyNotType(mediaType: string, json: Record<string, unknown>): string | undefined {
   if (isSchema1Type(mediaType) || json['schemaVersion'] === 1) {
-    return unparsable(
-      'it is a Docker schema 1 manifest, which registries re-sign on the way out, so it has no digest that survives a copy; rebuild or re-push the image with a current client',
-    )
+    return 'it is a Docker schema 1 manifest, which registries re-sign on the way out, so it has no digest that survives a copy; rebuild or re-push the image with a current client'
   }
-  if (!isManifestType(mediaType)) {
-    return unparsable(`${quoted(mediaType)} is not a manifest media type that pullsync knows`)
-  }
-  return withContent({ mediaType, digest, bytes }, json)
+  if (mediaType === '') return 'neither the answer nor the manifest says of what media type it is'
+  if (isManifestType(mediaType)) return undefined
+  return `${quoted(mediaType)} is not a manifest media type that pullsync knows`
+}
+
+// Bytes that one client takes for an image and another for an index: CVE-2021-41190.
+function whyAmbiguous(mediaType: string, json: Record<string, unknown>): string | undefined {
+  const foreign = isIndexType(mediaType) ? ['config', 'layers', 'fsLayers'] : ['manifests']
+  const found = foreign.find((name) => has(json, name))
+  if (found === undefined) return undefined
+  return `it says that it is ${mediaType}, but has "${found}", which makes it something else to other clients; push it upstream again with a current client`
 }
 
 function withContent(
   head: Pick<Manifest, 'mediaType' | 'digest' | 'bytes'>,
   json: Record<string, unknown>,
 ): Parsed<Manifest> {
+  const listed = listedIn(head.mediaType, json)
+  if (!listed.ok) return listed
+  const subject = has(json, 'subject') ? parseDescriptor(json['subject']) : undefined
+  if (subject?.ok === false) return subject
   const index = isIndexType(head.mediaType)
-  const listed = index ? descriptors(json['manifests']) : contentOf(json)
-  if (listed === undefined) {
-    return unparsable(`the manifest's "${index ? 'manifests' : 'layers'}" is not a list`)
-  }
-  const subject = json['subject'] === undefined ? undefined : descriptor(json['subject'])
-  const wrong = [...listed, subject].find((d) => typeof d === 'string')
-  if (typeof wrong === 'string') return unparsable(wrong)
-  const content = listed.filter(isDescriptor)
   return parsed({
     ...head,
-    children: index ? content : [],
-    blobs: index ? [] : content,
-    ...(isDescriptor(subject) && { subject }),
+    children: index ? listed.value : [],
+    blobs: index ? [] : listed.value,
+    ...(subject && { subject: subject.value }),
   })
 }
 
-function contentOf(json: Record<string, unknown>): (Descriptor | string)[] | undefined {
-  const layers = descriptors(json['layers'] ?? json['blobs'] ?? [])
-  if (layers === undefined || json['config'] === undefined) return layers
-  return [descriptor(json['config']), ...layers]
+function listedIn(mediaType: string, json: Record<string, unknown>): Parsed<Descriptor[]> {
+  if (isIndexType(mediaType)) return descriptorsIn(json, 'manifests')
+  const layers = descriptorsIn(json, mediaType === OCI_ARTIFACT_MANIFEST ? 'blobs' : 'layers')
+  if (!layers.ok || !has(json, 'config')) return layers
+  const config = parseDescriptor(json['config'])
+  return config.ok ? parsed([config.value, ...layers.value]) : config
 }
 
-function descriptors(list: unknown): (Descriptor | string)[] | undefined {
-  return Array.isArray(list) ? list.map(descriptor) : undefined
-}
-
-function isDescriptor(value: Descriptor | string | undefined): value is Descriptor {
-  return typeof value === 'object'
-}
-
-/** A descriptor, or in words what is wrong with it. */
-function descriptor(value: unknown): Descriptor | string {
-  if (!isObject(value)) return 'the manifest has a descriptor that is not an object'
-  const { mediaType, digest, size } = value
-  const parsedDigest = parseDigest(typeof digest === 'string' ? digest : '')
-  if (!parsedDigest.ok)
-    return `the manifest has a descriptor whose digest is wrong: ${parsedDigest.reason}`
-  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
-    return `the manifest's descriptor ${parsedDigest.value} has no valid size`
+function descriptorsIn(json: Record<string, unknown>, name: string): Parsed<Descriptor[]> {
+  const list = json[name] ?? []
+  if (!Array.isArray(list)) return unparsable(`the manifest's "${name}" is not a list`)
+  const descriptors: Descriptor[] = []
+  for (const entry of list) {
+    const descriptor = parseDescriptor(entry)
+    if (!descriptor.ok) return descriptor
+    descriptors.push(descriptor.value)
   }
-  const platform = platformOf(value['platform'])
-  return {
-    mediaType: typeof mediaType === 'string' ? mediaType : 'application/octet-stream',
-    digest: parsedDigest.value,
-    size,
-    ...(platform && { platform }),
-  }
+  return parsed(descriptors)
 }
 
-function platformOf(value: unknown): Platform | undefined {
-  if (!isObject(value)) return undefined
-  const { os, architecture, variant } = value
-  if (typeof os !== 'string' || typeof architecture !== 'string') return undefined
-  return { os, architecture, ...(typeof variant === 'string' && { variant }) }
-}
-
-// Some registries answer text/plain or application/json; the manifest's own word is next best.
-function mediaTypeOf(contentType: string, json: Record<string, unknown>): string {
-  const declared = contentType.split(';', 1)[0]?.trim().toLowerCase() ?? ''
-  if (isManifestType(declared)) return declared
-  const own = json['mediaType']
-  return typeof own === 'string' ? own : declared
+// Go writes what is empty as null.
+function has(json: Record<string, unknown>, name: string): boolean {
+  return json[name] !== undefined && json[name] !== null
 }
 
 function parseObject(bytes: Buffer): Record<string, unknown> | undefined {
@@ -125,8 +130,4 @@ function parseObject(bytes: Buffer): Record<string, unknown> | undefined {
   } catch {
     return undefined
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

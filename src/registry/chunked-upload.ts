@@ -4,12 +4,12 @@ import type { Descriptor } from '../oci/descriptor.ts'
 import { algorithmOf, finishDigest, hashFor } from '../oci/digest.ts'
 import type { UploadCheckpoint, UploadState } from '../replication/ports.ts'
 import { discard } from './body.ts'
-import { chunkSizes } from './chunk-sizes.ts'
-import { type ChunkSizes, chunksOf } from './chunks.ts'
+import type { ChunkBuffers } from './chunk-buffers.ts'
+import { chunksOf } from './chunks.ts'
 import { RegistryError, wrongAnswer } from './errors.ts'
 import { withQuery } from './links.ts'
 import { never } from './retry.ts'
-import type { ChunkSharing, RepositorySession } from './session.ts'
+import type { RepositorySession } from './session.ts'
 import type { RegistryResponse } from './transport.ts'
 import { cancelUpload, openUpload, pushOperation, uploadLocation } from './uploads.ts'
 import { CorruptBlobError } from './verified-body.ts'
@@ -20,6 +20,14 @@ export interface ChunkedUpload {
   readonly open: (offset: number) => Promise<Readable>
   readonly checkpoint: UploadCheckpoint
 }
+
+// A dead worker costs the chunk that it was sending and the one that it was reading, so small ones lose
+// less; each is held in memory, and costs the registry some milliseconds. Object stores take no parts
+// below 5 MiB, but distribution gathers smaller ones itself.
+const SMALLEST_CHUNK = 4 * 1024 * 1024
+const LARGEST_CHUNK = 8 * 1024 * 1024
+const CHUNKS_PER_BLOB = 16
+const MOST_THAT_IS_HEEDED = 64 * 1024 * 1024
 
 /**
  * OCI distribution-spec, "Pushing a blob in chunks", so that another worker can continue: after each
@@ -40,7 +48,7 @@ export async function putBlobInChunks(
   const begun = (await resumed(session, upload, signal)) ?? (await started(session, upload, signal))
   const sending = new Sending(session, descriptor, begun)
   try {
-    await sendAll(sending, upload, session.chunks, signal)
+    await sendAll(sending, upload, session.chunkBuffers, signal)
     await sending.commit(signal)
     await checkpoint.clear()
     return true
@@ -69,7 +77,7 @@ interface Begun extends UploadStart {
 
 interface UploadStart {
   readonly location: URL
-  readonly chunkSizes: ChunkSizes
+  readonly chunkSize: number
 }
 
 async function started(
@@ -81,7 +89,7 @@ async function started(
   return {
     location,
     offset: 0,
-    chunkSizes: chunkSizes(descriptor, minimumChunk),
+    chunkSize: chunkSize(descriptor, minimumChunk),
     hash: hashFor(descriptor.digest),
   }
 }
@@ -94,24 +102,21 @@ async function resumed(
 ): Promise<Begun | undefined> {
   const state = await checkpoint.load()
   if (state === undefined) return undefined
-  const upload = await statusOf(session, descriptor, state, signal)
-  if (upload !== undefined) {
-    return { ...upload, chunkSizes: chunkSizes(descriptor, state.chunkSize) }
+  const location = await statusOf(session, descriptor, state, signal)
+  if (location !== undefined) {
+    return { location, offset: state.offset, chunkSize: chunkSize(descriptor, state.chunkSize) }
   }
   await checkpoint.clear()
   return undefined
 }
 
-/**
- * OCI distribution-spec, "Pushing a blob in chunks": the upload's status, with a fresh location. Some
- * registries have more by then than was recorded: they keep what came of a chunk that was cut short.
- */
+/** OCI distribution-spec, "Pushing a blob in chunks": the upload's status, with a fresh location. */
 async function statusOf(
   session: RepositorySession,
-  { digest, size }: Descriptor,
+  { digest }: Descriptor,
   state: UploadState,
   signal: AbortSignal,
-): Promise<Pick<Begun, 'location' | 'offset'> | undefined> {
+): Promise<URL | undefined> {
   if (!URL.canParse(state.location)) return undefined
   try {
     const response = await session.send({
@@ -124,9 +129,7 @@ async function statusOf(
       signal,
     })
     discard(response.body)
-    const [location, offset] = [uploadLocation(response), endOf(response)]
-    if (location === undefined || offset === undefined) return undefined
-    return offset >= state.offset && offset <= size ? { location, offset } : undefined
+    return endOf(response) === state.offset ? (uploadLocation(response) ?? undefined) : undefined
   } catch (error) {
     // Whatever the registry says of an upload that it will not continue, a new one is as good.
     if (error instanceof RegistryError && error.status !== undefined && error.status < 500) {
@@ -139,25 +142,21 @@ async function statusOf(
 async function sendAll(
   sending: Sending,
   { open, checkpoint }: ChunkedUpload,
-  { buffers, turns }: ChunkSharing,
+  buffers: ChunkBuffers,
   signal: AbortSignal,
 ): Promise<void> {
   // All of it had arrived when the worker died; a range from there on is one that nobody can satisfy.
   if (sending.left === 0) return
   const body = await open(sending.offset)
-  const { chunkSizes: sizes, left: size } = sending
-  for await (const chunk of chunksOf({ body, sizes, size }, buffers)) {
-    // While a chunk is on its way, the death of this process costs the whole upload; so one at a time.
-    await turns.take(async () => {
-      signal.throwIfAborted()
-      await checkpoint.save(await sending.send(chunk))
-    })
+  const { chunkSize, left } = sending
+  for await (const chunk of chunksOf({ body, chunkSize, size: left }, buffers)) {
+    await checkpoint.save(await sending.send(chunk))
     signal.throwIfAborted()
   }
 }
 
 class Sending {
-  readonly chunkSizes: ChunkSizes
+  readonly chunkSize: number
   readonly #session: RepositorySession
   readonly #descriptor: Descriptor
   readonly #hash: Hash | undefined
@@ -171,7 +170,7 @@ class Sending {
     this.#hash = begun.hash
     this.#location = begun.location
     this.#offset = begun.offset
-    this.chunkSizes = begun.chunkSizes
+    this.chunkSize = begun.chunkSize
   }
 
   get location(): URL {
@@ -222,7 +221,7 @@ class Sending {
     this.#hash?.update(chunk)
     this.#location = location
     this.#offset = end
-    return { location: location.href, offset: end, chunkSize: this.chunkSizes.least }
+    return { location: location.href, offset: end, chunkSize: this.chunkSize }
   }
 
   /** Of an upload that another worker began, only the registry has all bytes: it checks them here. */
@@ -257,6 +256,14 @@ const COMMIT_BYTES_PER_MS = 10 * 1024
 
 /** The stall timeout ends a request that hangs. */
 const NEVER = new AbortController().signal
+
+function chunkSize({ size }: Descriptor, minimum = 0): number {
+  const wanted = Math.min(
+    LARGEST_CHUNK,
+    Math.max(SMALLEST_CHUNK, Math.ceil(size / CHUNKS_PER_BLOB)),
+  )
+  return Math.max(wanted, Math.min(minimum, MOST_THAT_IS_HEEDED))
+}
 
 /** The first byte that the registry does not have, from its `Range: 0-<last>`. */
 function endOf(response: RegistryResponse): number | undefined {

@@ -2,16 +2,10 @@ import type { Readable } from 'node:stream'
 import type { ChunkBuffers } from './chunk-buffers.ts'
 import { readInto } from './read-into.ts'
 
-/** In bytes; the last chunk of a body is as short as it is. */
-export interface ChunkSizes {
-  readonly least: number
-  /** For bodies that come fast: memory is not held for long then, and requests are saved. */
-  readonly most: number
-}
-
 export interface ChunkedBody {
   readonly body: Readable
-  readonly sizes: ChunkSizes
+  /** Of each chunk but the last, in bytes. */
+  readonly chunkSize: number
   /** What the body should have, in bytes; one more at most is read. */
   readonly size: number
 }
@@ -22,7 +16,7 @@ interface Chunk {
 }
 
 /**
- * A body in chunks of one of two sizes, the last one shorter. Each is the caller's until it asks for
+ * A body in chunks of exactly one size, the last one shorter. Each is the caller's until it asks for
  * the next one, which is read meanwhile if there is memory for it. Destroys the body.
  */
 export async function* chunksOf(
@@ -52,8 +46,6 @@ export async function* chunksOf(
   }
 }
 
-const FAST_BYTES_PER_MS = 16 * 1024
-
 /** Begins to read; a failure waits until it is asked for. */
 function ahead(read: () => Promise<Chunk | undefined>) {
   const result = read()
@@ -63,7 +55,7 @@ function ahead(read: () => Promise<Chunk | undefined>) {
 
 /** One call after the other; undefined after the last byte. Who gets a chunk gives its buffer back. */
 function chunkReader(
-  { body, sizes, size }: ChunkedBody,
+  { body, chunkSize, size }: ChunkedBody,
   buffers: ChunkBuffers,
   signal: AbortSignal,
 ): () => Promise<Chunk | undefined> {
@@ -71,15 +63,12 @@ function chunkReader(
   body.on('error', () => undefined)
   let left = size + 1
   let ended = false
-  let fast = false
   return async () => {
     if (ended || left === 0) return undefined
-    const buffer = await buffers.take(fast ? sizes.most : sizes.least, signal)
+    const buffer = await buffers.take(chunkSize, signal)
     try {
-      const begunAt = performance.now()
-      const wanted = Math.min(buffer.length, left)
+      const wanted = Math.min(chunkSize, left)
       const length = await readInto(body, buffer.subarray(0, wanted))
-      fast = length / (performance.now() - begunAt) > FAST_BYTES_PER_MS
       ended = length < wanted
       left -= length
       if (length > 0) return { buffer, length }

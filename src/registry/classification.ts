@@ -1,7 +1,16 @@
-import type { ContentFault, Disposition, Side } from '../replication/errors.ts'
+import type { ContentFault, Disposition } from '../replication/errors.ts'
+import {
+  capitalised,
+  credentials,
+  foreignUrls,
+  login,
+  permission,
+  rateLimit,
+  unknownManifest,
+} from './advice.ts'
 import type { ErrorBody } from './error-body.ts'
-import type { RegistryIdentity } from './identity.ts'
-import type { Operation, OperationKind } from './operation.ts'
+import { fits, type Row } from './classification-row.ts'
+import type { Operation } from './operation.ts'
 
 /** What an unexpected answer means: what to do about it, and what the operator can do. */
 export interface Classification {
@@ -22,18 +31,6 @@ export function classify(status: number, body: ErrorBody, operation: Operation):
     ...(content !== undefined && { content }),
     ...(advice !== undefined && { advice }),
   }
-}
-
-interface Row {
-  readonly status: number | readonly [from: number, to: number]
-  readonly codes?: readonly string[]
-  /** In the answer's own words, where products say more there than in their code. */
-  readonly text?: RegExp
-  readonly side?: Side
-  readonly kinds?: readonly OperationKind[]
-  readonly disposition: Disposition
-  readonly content?: ContentFault
-  readonly advice?: (registry: RegistryIdentity) => string
 }
 
 const ANY = [300, 599] as const
@@ -190,6 +187,32 @@ const ROWS: readonly Row[] = [
       'The tag is immutable in the local registry and has another digest there: remove the tag or exempt it from the rule.',
   },
   {
+    // distribution unless it is told which URLs to allow: layers that are to be fetched from elsewhere.
+    status: 500,
+    codes: ['MANIFEST_BLOB_UNKNOWN'],
+    side: 'local',
+    kinds: ['manifest'],
+    disposition: 'permanent',
+    advice: foreignUrls,
+  },
+  {
+    status: [400, 422],
+    codes: ['MANIFEST_INVALID', 'UNSUPPORTED'],
+    side: 'local',
+    kinds: ['manifest'],
+    disposition: 'permanent',
+    content: 'unsupported',
+    advice: unknownManifest,
+  },
+  {
+    status: 415,
+    side: 'local',
+    kinds: ['manifest'],
+    disposition: 'permanent',
+    content: 'unsupported',
+    advice: unknownManifest,
+  },
+  {
     status: 412,
     text: /without vulnerability scanning|not scanned|scan status|scanning/i,
     disposition: 'parked',
@@ -249,57 +272,3 @@ const ROWS: readonly Row[] = [
       `${capitalised(at.name)} does not take this request: a pull-through cache takes no pushes, and a web server is no registry; check ${at.keys}.url.`,
   },
 ]
-
-function fits(row: Row, status: number, body: ErrorBody, operation: Operation): boolean {
-  return statusFits(row.status, status) && bodyFits(row, body) && operationFits(row, operation)
-}
-
-function bodyFits({ codes, text }: Row, body: ErrorBody): boolean {
-  return (
-    (codes?.some((code) => body.codes.includes(code)) ?? true) && (text?.test(body.text) ?? true)
-  )
-}
-
-function operationFits({ side, kinds }: Row, { registry, kind }: Operation): boolean {
-  return (side === undefined || side === registry.side) && (kinds?.includes(kind) ?? true)
-}
-
-function statusFits(wanted: Row['status'], status: number): boolean {
-  if (typeof wanted === 'number') return status === wanted
-  return status >= wanted[0] && status <= wanted[1]
-}
-
-function login(at: RegistryIdentity): string {
-  return at.anonymous
-    ? `Set ${at.credentialKeys}.`
-    : `Check ${at.credentialKeys}: the account is unknown, expired or locked.`
-}
-
-function credentials(at: RegistryIdentity): string {
-  if (at.anonymous) return anonymousAdvice(at)
-  return `Check ${at.credentialKeys}: the account is unknown, expired, or may not ${at.side === 'local' ? 'push to' : 'pull from'} this repository.`
-}
-
-function permission(at: RegistryIdentity): string {
-  if (at.anonymous) return anonymousAdvice(at)
-  return at.side === 'local'
-    ? `Give the account of ${at.accountKey} the right to push to this repository.`
-    : `Give the account of ${at.accountKey} the right to pull this repository, and check the repository's name: some registries answer this for what does not exist.`
-}
-
-// Docker Hub, GHCR and Quay do not tell strangers whether a private repository exists.
-function anonymousAdvice(at: RegistryIdentity): string {
-  return at.side === 'local'
-    ? `Set ${at.credentialKeys}.`
-    : `Without credentials many registries answer this also for a repository that does not exist: check its name, or set ${at.credentialKeys}.`
-}
-
-function rateLimit(at: RegistryIdentity): string {
-  return at.anonymous
-    ? `${capitalised(at.name)} limits the rate of requests: credentials in ${at.keys} often raise the limit.`
-    : `${capitalised(at.name)} limits the rate of requests.`
-}
-
-function capitalised(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`
-}

@@ -4,7 +4,7 @@ import { isSchema1Type, MANIFEST_ACCEPT } from '../oci/media-types.ts'
 import { formatImageName, isTag, type Reference } from '../oci/reference.ts'
 import type { ManifestHead } from '../replication/ports.ts'
 import { discard, readUpTo } from './body.ts'
-import { UnsupportedManifestError, wrongAnswer } from './errors.ts'
+import { RegistryError, UnsupportedManifestError, wrongAnswer } from './errors.ts'
 import type { Operation } from './operation.ts'
 import { idempotent } from './retry.ts'
 import { operationOf, type RepositorySession } from './session.ts'
@@ -36,8 +36,9 @@ export async function headManifest(
   const mediaType = mediaTypeOf(response)
   if (told === undefined || mediaType === '') return await getManifest(session, reference, signal)
   if (!isTag(reference)) requireSame(reference, told, operation)
-  const size = Number(response.header('content-length') ?? NaN)
-  return { digest: told, mediaType, ...(Number.isSafeInteger(size) && { size }) }
+  const digest = isTag(reference) ? told : reference
+  const size = contentLength(response)
+  return { digest, mediaType, ...(size !== undefined && { size }) }
 }
 
 /**
@@ -76,20 +77,38 @@ export async function putManifest(
   signal: AbortSignal,
 ): Promise<void> {
   const operation = manifestOperation(session, 'push manifest', reference, 'to')
-  const response = await session.send({
-    operation,
-    method: 'PUT',
-    url: session.links.manifest(session.repository, reference),
-    headers: { 'content-type': manifest.mediaType },
-    body: manifest.bytes,
-    scopes: session.writeScopes,
-    expect: [200, 201, 202],
-    repeatable: idempotent,
-    signal,
-  })
+  const response = await session
+    .send({
+      operation,
+      method: 'PUT',
+      url: session.links.manifest(session.repository, reference),
+      headers: { 'content-type': manifest.mediaType },
+      body: manifest.bytes,
+      scopes: session.writeScopes,
+      expect: [200, 201, 202],
+      repeatable: idempotent,
+      signal,
+    })
+    .catch((error: unknown) => {
+      throw knowsAlgorithm(error, reference) ? error : unknownAlgorithm(operation, reference)
+    })
   discard(response.body)
   const told = toldDigest(response)
   if (told !== undefined) requireSame(manifest.digest, told, operation)
+}
+
+// distribution 2.8 compares what it is given with the sha256 of the bytes, whatever the algorithm.
+function knowsAlgorithm(error: unknown, reference: Reference): boolean {
+  if (isTag(reference) || algorithmOf(reference) === 'sha256') return true
+  return !(error instanceof RegistryError) || !error.codes.includes('DIGEST_INVALID')
+}
+
+function unknownAlgorithm(operation: Operation, reference: Reference): UnsupportedManifestError {
+  const [algorithm = ''] = reference.split(':', 1)
+  return new UnsupportedManifestError(
+    operation,
+    `the registry takes no manifest under a ${algorithm} digest, only under sha256. Copy the image by its tag or its sha256 digest.`,
+  )
 }
 
 function manifestOperation(
@@ -103,15 +122,16 @@ function manifestOperation(
 }
 
 async function manifestBytes(response: RegistryResponse, operation: Operation): Promise<Buffer> {
+  if ((contentLength(response) ?? 0) > MAX_MANIFEST_BYTES) {
+    response.body.destroy()
+    throw new UnsupportedManifestError(operation, TOO_LARGE)
+  }
   const { bytes, complete } = await readUpTo(MAX_MANIFEST_BYTES, response.body)
   if (complete) return bytes
-  const limit = MAX_MANIFEST_BYTES / 1024 / 1024
-  throw wrongAnswer(
-    operation,
-    `the manifest is larger than ${limit} MiB, which registries refuse to take.`,
-    { disposition: 'permanent' },
-  )
+  throw new UnsupportedManifestError(operation, TOO_LARGE)
 }
+
+const TOO_LARGE = `the manifest is larger than ${MAX_MANIFEST_BYTES / 1024 / 1024} MiB, which registries refuse to take`
 
 function verified(
   bytes: Buffer,
@@ -144,6 +164,11 @@ function requireSame(expected: Digest, got: Digest, operation: Operation): void 
 function toldDigest(response: RegistryResponse): Digest | undefined {
   const digest = parseDigest(response.header('docker-content-digest') ?? '')
   return digest.ok ? digest.value : undefined
+}
+
+function contentLength(response: RegistryResponse): number | undefined {
+  const length = Number(response.header('content-length') ?? NaN)
+  return Number.isSafeInteger(length) ? length : undefined
 }
 
 function mediaTypeOf(response: RegistryResponse): string {

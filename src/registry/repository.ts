@@ -15,6 +15,9 @@ import { getManifest, headManifest, putManifest } from './manifests.ts'
 import type { RepositorySession } from './session.ts'
 import { mountBlob, putBlob } from './uploads.ts'
 
+// A registry can be upgraded or set up otherwise; one refused push in an hour costs nothing.
+const SPARSE_AGAIN_MS = 3_600_000
+
 /**
  * One repository of one registry, to read and to write. Everything that goes wrong is a
  * RegistryError, a CorruptBlobError, the error of a body that was given, or the signal's reason.
@@ -61,6 +64,14 @@ export class RegistryRepository implements ContentSource, ContentTarget {
 
   mountBlob(digest: Digest, from: Repository, signal: AbortSignal): Promise<boolean> {
     return mountBlob(this.#session, digest, from, signal)
+  }
+
+  takesSparseIndexes(): boolean {
+    return Date.now() >= this.#session.learned.refusesSparseIndexesUntil
+  }
+
+  noteSparseIndexRefused(): void {
+    this.#session.learned.refusesSparseIndexesUntil = Date.now() + SPARSE_AGAIN_MS
   }
 
   putManifest(reference: Reference, manifest: Manifest, signal: AbortSignal): Promise<void> {

@@ -43,7 +43,9 @@ const NOT_DONE = new Set([408, 425, 429, 503])
 
 /** For what can be sent twice: reads, and writes of content under its own digest. */
 export const idempotent: Repeatable = (error) =>
-  error.status === undefined ? unanswered(error) : PASSING.has(error.status)
+  error.status === undefined
+    ? unanswered(error)
+    : error.disposition === 'transient' && PASSING.has(error.status)
 
 /** For the start of an upload: at worst an empty one is left behind, so not after each 5xx. */
 export const harmless: Repeatable = (error) =>

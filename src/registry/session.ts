@@ -5,7 +5,6 @@ import type { Links } from './links.ts'
 import type { Operation, OperationKind } from './operation.ts'
 import type { Send } from './request.ts'
 import { type Access, scopeOf } from './scopes.ts'
-import type { Turns } from './turns.ts'
 
 /** What is the same for all repositories of one registry. */
 export interface RegistrySession {
@@ -14,18 +13,14 @@ export interface RegistrySession {
   readonly send: Send
   /** What its answers have taught; for as long as the client is open. */
   readonly learned: Learned
-  readonly chunks: ChunkSharing
-}
-
-/** What all uploads in chunks to one registry share. */
-export interface ChunkSharing {
-  readonly buffers: ChunkBuffers
-  /** To send a chunk. */
-  readonly turns: Turns
+  /** What its uploads in chunks share. */
+  readonly chunkBuffers: ChunkBuffers
 }
 
 export interface Learned {
   takesChunks: boolean
+  /** Until when it counts as one that takes complete indexes only; milliseconds since 1970. */
+  refusesSparseIndexesUntil: number
 }
 
 /** One repository of one registry, with what it takes to send it a request. */

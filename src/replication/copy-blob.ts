@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Descriptor } from '../oci/descriptor.ts'
-import { isNonDistributable } from '../oci/media-types.ts'
+import { type Descriptor, isLeftElsewhere } from '../oci/descriptor.ts'
 import type { Repository } from '../oci/reference.ts'
 import type { BlobFlights, Landing } from './blob-flights.ts'
 import type { BlobLedger } from './blob-ledger.ts'
@@ -36,7 +35,7 @@ const LOOK_AT_MOST_EVERY_MS = 250
 export async function copyBlob(copy: BlobCopy, blob: Descriptor): Promise<void> {
   const { target, tally, ledger, signal } = copy
   tally.found(blob.size)
-  if (isNonDistributable(blob.mediaType)) {
+  if (isLeftElsewhere(blob)) {
     tally.blob('nonDistributable', blob.size)
     return
   }

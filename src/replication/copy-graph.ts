@@ -1,18 +1,25 @@
-import { type Descriptor, matchesPlatform } from '../oci/descriptor.ts'
+import { type Descriptor, isLeftElsewhere } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
-import type { Manifest } from '../oci/manifest.ts'
+import { type Manifest, MAX_MANIFEST_BYTES } from '../oci/manifest.ts'
 import { isManifestType } from '../oci/media-types.ts'
+import type { WantedPlatforms } from '../oci/platforms.ts'
 import type { Reference } from '../oci/reference.ts'
 import { type BlobCopy, copyBlob } from './copy-blob.ts'
+import { copyInline } from './copy-inline.ts'
 import { ReplicationError } from './errors.ts'
+import { PlatformChoice } from './platform-choice.ts'
 
 /** Real indexes nest once or twice; deeper is a mistake or an attack. */
 const MAX_DEPTH = 8
 /** The largest real indexes have some hundred children. */
 const MAX_MANIFESTS = 2_000
+/** Children wait in memory for their blobs; real ones have some kilobytes. */
+const MAX_ALL_MANIFEST_BYTES = 64 * 1024 * 1024
+
+type Mode = 'trust-target' | 'push-all'
 
 export interface GraphCopy extends Omit<BlobCopy, 'signal'> {
-  readonly platforms: 'all' | readonly string[]
+  readonly platforms: WantedPlatforms
   readonly signal: AbortSignal
   readonly log: (line: string) => void
 }
@@ -31,27 +38,28 @@ export async function copyGraph(
   try {
     await walk.copy(root, reference)
   } catch (error) {
-    if (!(error instanceof ReplicationError) || error.content !== 'missing') throw error
-    // Either the index names platforms that were left out and this registry takes complete ones
-    // only, or it said of something that it had it and has not. Both heal by pushing everything.
-    copy.log(
-      `the local registry wants all that the manifest names; copying it whole: ${error.message}`,
-    )
-    await new GraphWalk({ ...copy, platforms: 'all' }, 'push-all').copy(root, reference)
+    if (!isMissing(error)) throw error
+    // It said of something that it had it and has not: that heals by pushing everything.
+    copy.log(`the local registry lacks what it said it had; pushing everything: ${error.message}`)
+    await new GraphWalk(copy, 'push-all').copy(root, reference)
   }
 }
 
 class GraphWalk {
   readonly #copy: GraphCopy
-  readonly #mode: 'trust-target' | 'push-all'
+  readonly #mode: Mode
+  readonly #choice: PlatformChoice
   readonly #failed = new AbortController()
   readonly #signal: AbortSignal
   /** A digest that several parents share is copied once. */
   readonly #done = new Map<Digest, Promise<void>>()
+  #manifests = 0
+  #manifestBytes = 0
 
-  constructor(copy: GraphCopy, mode: 'trust-target' | 'push-all') {
+  constructor(copy: GraphCopy, mode: Mode) {
     this.#copy = copy
     this.#mode = mode
+    this.#choice = new PlatformChoice(copy)
     this.#signal = AbortSignal.any([copy.signal, this.#failed.signal])
   }
 
@@ -65,28 +73,44 @@ class GraphWalk {
   }
 
   async #copyManifest(manifest: Manifest, reference: Reference, depth: number): Promise<void> {
-    const children = manifest.children.filter((child) => this.#isWanted(child))
+    const { wanted, leftOut } = this.#choice.of(manifest)
     await this.#all([
       ...manifest.blobs.map((blob) => this.#once(blob, () => this.#copyBlob(blob))),
-      ...children.map((child) => this.#once(child, () => this.#copyChild(child, depth + 1))),
+      ...this.#children(wanted, depth),
     ])
-    await this.#copy.target.putManifest(reference, manifest, this.#signal)
+    try {
+      await this.#copy.target.putManifest(reference, manifest, this.#signal)
+      this.#choice.taken(manifest, leftOut)
+    } catch (error) {
+      if (leftOut.length === 0 || !isMissing(error) || !(await this.#holds(wanted))) throw error
+      this.#choice.refused()
+      await this.#all(this.#children(leftOut, depth))
+      await this.#copy.target.putManifest(reference, manifest, this.#signal)
+    }
     this.#copy.tally.manifest()
+  }
+
+  #children(children: readonly Descriptor[], depth: number): readonly Promise<void>[] {
+    return children.map((child) => this.#once(child, () => this.#copyChild(child, depth + 1)))
+  }
+
+  /** Whether what the index names and was brought is there: then it was refused for the rest. */
+  async #holds(children: readonly Descriptor[]): Promise<boolean> {
+    const heads = children
+      .filter(mayBeManifest)
+      .map(({ digest }) => this.#copy.target.headManifest(digest, this.#signal))
+    return (await Promise.all(heads)).every((head) => head !== undefined)
   }
 
   async #copyChild(child: Descriptor, depth: number): Promise<void> {
     // An index may name blobs too; what it names with another type is copied as bytes.
-    if (!isManifestType(child.mediaType)) {
+    if (!mayBeManifest(child)) {
       await this.#copyBlob(child)
       return
     }
-    if (depth > MAX_DEPTH || this.#done.size > MAX_MANIFESTS) {
-      throw new ReplicationError(
-        `${child.digest} at ${this.#copy.source.registry} is nested ${depth} deep in an index of ${this.#done.size} parts; at most ${MAX_DEPTH} levels and ${MAX_MANIFESTS} parts are copied`,
-        { disposition: 'permanent' },
-      )
-    }
     const { source, target, slots } = this.#copy
+    this.#manifests += 1
+    this.#limit(child, depth, child.size)
     if (this.#mode === 'trust-target' && (await target.headManifest(child.digest, this.#signal))) {
       return
     }
@@ -94,23 +118,36 @@ class GraphWalk {
     const manifest = await slots.run(transfer, this.#signal, () =>
       source.getManifest(child.digest, this.#signal),
     )
-    if (manifest === undefined) {
-      throw new ReplicationError(
-        `upstream "${source.registry}" has no ${child.digest}, which its own index names; push the image there again, complete`,
-        { disposition: 'transient' },
-      )
+    if (manifest !== undefined) {
+      this.#manifestBytes += manifest.bytes.length
+      this.#limit(child, depth, manifest.bytes.length)
+      await this.#copyManifest(manifest, child.digest, depth)
+    } else if (child.mediaType === '') {
+      await this.#copyBlob(child)
+    } else {
+      throw incomplete(source.registry, child)
     }
-    await this.#copyManifest(manifest, child.digest, depth)
+  }
+
+  /** Bounds what a hostile index can make of a small request. */
+  #limit({ digest }: Descriptor, depth: number, size: number): void {
+    const reason =
+      (depth > MAX_DEPTH && `it is nested more than ${MAX_DEPTH} deep in its index`) ||
+      (this.#manifests > MAX_MANIFESTS && `its index has more than ${MAX_MANIFESTS} manifests`) ||
+      (size > MAX_MANIFEST_BYTES && `it is larger than ${megabytes(MAX_MANIFEST_BYTES)}`) ||
+      (this.#manifestBytes > MAX_ALL_MANIFEST_BYTES &&
+        `the manifests of its index are larger than ${megabytes(MAX_ALL_MANIFEST_BYTES)} together`)
+    if (reason === false) return
+    throw new ReplicationError(
+      `${digest} of upstream "${this.#copy.source.registry}" is not copied: ${reason}. No registry known takes such an image; have it built otherwise.`,
+      { disposition: 'permanent', content: 'unsupported' },
+    )
   }
 
   async #copyBlob(blob: Descriptor): Promise<void> {
-    await copyBlob({ ...this.#copy, signal: this.#signal }, blob)
-  }
-
-  #isWanted(child: Descriptor): boolean {
-    const { platforms } = this.#copy
-    if (platforms === 'all' || child.platform === undefined) return true
-    return platforms.some((wanted) => matchesPlatform(wanted, child.platform))
+    const copy = { ...this.#copy, signal: this.#signal }
+    if (blob.data !== undefined && !isLeftElsewhere(blob)) await copyInline(copy, blob, blob.data)
+    else await copyBlob(copy, blob)
   }
 
   #once({ digest }: Descriptor, copy: () => Promise<void>): Promise<void> {
@@ -130,4 +167,24 @@ class GraphWalk {
     const failed = results.find((result) => result.status === 'rejected')
     if (failed !== undefined) throw failed.reason
   }
+}
+
+/** An index should name nothing else; where it does not say what it names, it is tried as one. */
+function mayBeManifest({ mediaType }: Descriptor): boolean {
+  return mediaType === '' || isManifestType(mediaType)
+}
+
+function isMissing(error: unknown): error is ReplicationError {
+  return error instanceof ReplicationError && error.content === 'missing'
+}
+
+function incomplete(upstream: string, { digest }: Descriptor): ReplicationError {
+  return new ReplicationError(
+    `upstream "${upstream}" has no ${digest}, which its own index names; push the image there again, complete, or set the project's platforms to those that are there`,
+    { disposition: 'transient' },
+  )
+}
+
+function megabytes(bytes: number): string {
+  return `${bytes / 1024 / 1024} MiB`
 }

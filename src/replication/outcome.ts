@@ -2,18 +2,24 @@ import type { Digest } from '../oci/digest.ts'
 
 /** How a job ended as expected. Everything else is thrown. */
 export type Outcome =
-  | {
-      readonly kind: 'copied'
-      readonly upstream: string
-      readonly digest: Digest
-      readonly manifests: number
-      readonly blobs: BlobCounts
-      /** Bytes of blobs fetched from the upstream. */
-      readonly bytes: number
-    }
+  | Copied
   | { readonly kind: 'up-to-date'; readonly digest: Digest }
   | { readonly kind: 'not-found'; readonly upstreams: readonly string[] }
   | { readonly kind: 'refused'; readonly reason: string }
+
+export interface Copied {
+  readonly kind: 'copied'
+  readonly upstream: string
+  readonly digest: Digest
+  readonly manifests: number
+  readonly blobs: BlobCounts
+  /** Bytes of blobs fetched from the upstream. */
+  readonly bytes: number
+  /** Manifests that stayed upstream because they are for other platforms. */
+  readonly leftOut?: number
+  /** The local registry takes complete indexes only, so every platform was copied. */
+  readonly sparseRefused?: true
+}
 
 export interface BlobCounts {
   readonly copied: number
@@ -21,6 +27,6 @@ export interface BlobCounts {
   readonly skipped: number
   /** Linked from another repository of the target, without a transfer. */
   readonly mounted: number
-  /** Left where they are: the spec says that they are not to be distributed. */
+  /** Left where they are: they are not to be distributed, and say where they are to be had. */
   readonly nonDistributable: number
 }

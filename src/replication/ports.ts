@@ -65,5 +65,8 @@ export interface ContentTarget {
   ): Promise<boolean>
   /** Links a blob that another repository of the same registry holds; false when it would not. */
   mountBlob(digest: Digest, from: Repository, signal: AbortSignal): Promise<boolean>
+  /** False for a while after it was noted that the registry refuses an index that lacks children. */
+  takesSparseIndexes(): boolean
+  noteSparseIndexRefused(): void
   putManifest(reference: Reference, manifest: Manifest, signal: AbortSignal): Promise<void>
 }

@@ -1,4 +1,3 @@
-import { matchesPlatform } from '../oci/descriptor.ts'
 import type { Manifest } from '../oci/manifest.ts'
 import type { BlobFlights } from './blob-flights.ts'
 import type { BlobLedger } from './blob-ledger.ts'
@@ -6,6 +5,7 @@ import { copyGraph } from './copy-graph.ts'
 import { ReplicationError } from './errors.ts'
 import { findManifest } from './find-manifest.ts'
 import type { Outcome } from './outcome.ts'
+import { whyNoPlatform } from './platform-choice.ts'
 import type { ContentSource, ContentTarget, ManifestHead } from './ports.ts'
 import type { Progress } from './progress.ts'
 import type { ReplicationRequest } from './request.ts'
@@ -75,7 +75,7 @@ async function copyFrom(
 ): Promise<Outcome> {
   const { target, slots, flights, ledger, signal, onProgress, log } = replication
   const { platforms, reference } = request
-  const missing = unknownPlatforms(manifest, platforms)
+  const missing = whyNoPlatform(manifest, platforms)
   if (missing !== undefined) return { kind: 'refused', reason: missing }
   const tally = new Tally(onProgress)
   const upstream = source.registry
@@ -101,19 +101,6 @@ async function copyFrom(
     manifests: tally.manifests,
     blobs: tally.blobs,
     bytes: tally.fetchedBytes,
+    ...tally.platforms,
   }
-}
-
-function unknownPlatforms(
-  { children }: Manifest,
-  platforms: 'all' | readonly string[],
-): string | undefined {
-  const offered = children.flatMap(({ platform }) => (platform ? [platform] : []))
-  if (platforms === 'all' || offered.length === 0) return undefined
-  const wanted = offered.some((platform) => platforms.some((p) => matchesPlatform(p, platform)))
-  if (wanted) return undefined
-  const names = offered.map(({ os, architecture, variant }) =>
-    [os, architecture, variant].filter(Boolean).join('/'),
-  )
-  return `it has none of the project's platforms (${platforms.join(', ')}), only ${names.join(', ')}`
 }

@@ -1,4 +1,4 @@
-import type { BlobCounts } from './outcome.ts'
+import type { BlobCounts, Copied } from './outcome.ts'
 import type { Progress } from './progress.ts'
 
 /** What one copy has done so far. */
@@ -6,6 +6,8 @@ export class Tally {
   readonly #onProgress: (progress: Progress) => void
   readonly #blobs = { copied: 0, skipped: 0, mounted: 0, nonDistributable: 0 }
   #manifests = 0
+  #leftOut = 0
+  #sparseRefused = false
   #totalBlobs = 0
   #totalBytes = 0
   /** Of blobs that are there now, however they came. */
@@ -24,6 +26,14 @@ export class Tally {
     return this.#manifests
   }
 
+  /** What became of the wish for some platforms only; empty where there was nothing to leave out. */
+  get platforms(): Pick<Copied, 'leftOut' | 'sparseRefused'> {
+    return {
+      ...(this.#leftOut > 0 && { leftOut: this.#leftOut }),
+      ...(this.#sparseRefused && { sparseRefused: true }),
+    }
+  }
+
   get fetchedBytes(): number {
     return this.#fetched
   }
@@ -40,7 +50,7 @@ export class Tally {
     this.#report()
   }
 
-  /** Bytes of an upload that an earlier attempt had sent. */
+  /** Bytes that need not be fetched: of an upload that an earlier attempt had sent, or inline ones. */
   kept(bytes: number): void {
     this.#bytes += bytes
     this.#report()
@@ -60,6 +70,14 @@ export class Tally {
 
   manifest(): void {
     this.#manifests += 1
+  }
+
+  leftOut(manifests: number): void {
+    this.#leftOut += manifests
+  }
+
+  sparseRefused(): void {
+    this.#sparseRefused = true
   }
 
   #report(): void {

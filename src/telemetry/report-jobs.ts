@@ -83,10 +83,13 @@ export function reportJobs(report: Report): JobReporter {
 }
 
 function outcomeFacts(outcome: Outcome): Facts {
+  if (outcome.kind === 'copied') {
+    // Every line about a job has an "upstream" already: the one of its queue.
+    const { kind, upstream: copiedFrom, ...told } = outcome
+    return { outcome: kind, ...told, copiedFrom }
+  }
   const { kind, ...told } = outcome
-  if (outcome.kind !== 'copied') return { outcome: kind, ...told }
-  const { digest, manifests, blobs, bytes, upstream: copiedFrom } = outcome
-  return { outcome: kind, digest, manifests, blobs, bytes, copiedFrom }
+  return { outcome: kind, ...told }
 }
 
 interface Ended {

@@ -49,7 +49,17 @@ describe('classify', () => {
       { status: 412, text: 'current image with 3 vulnerabilities cannot be pulled' },
       /policy/,
     ],
-    ['a manifest that is not valid', { at: 'local', status: 400, code: 'MANIFEST_INVALID' }, /^$/],
+    [
+      'a kind of manifest that is not taken',
+      { at: 'local', status: 400, code: 'MANIFEST_INVALID' },
+      /a newer version/,
+    ],
+    ['a media type that is not taken', { at: 'local', status: 415 }, /a newer version/],
+    [
+      'layers from elsewhere',
+      { at: 'local', status: 500, code: 'MANIFEST_BLOB_UNKNOWN' },
+      /urls\.allow/,
+    ],
     ['a body that a proxy finds too large', { at: 'local', status: 413 }, /client_max_body_size/],
     [
       'a cache that takes no pushes',

@@ -18,6 +18,7 @@ export class MemoryRegistry implements ContentSource, ContentTarget {
   readonly asked: string[] = []
   /** Repositories of the same registry, to link blobs from. */
   readonly neighbours = new Map<string, MemoryRegistry>()
+  sparseRefused = false
   /** Waits here before a blob's bytes are handed out. */
   beforeBlob: (digest: Digest) => Promise<void> = async () => Promise.resolve()
 
@@ -65,6 +66,14 @@ export class MemoryRegistry implements ContentSource, ContentTarget {
     const bytes = this.neighbours.get(from)?.blobs.get(digest)
     if (bytes !== undefined) this.blobs.set(digest, bytes)
     return Promise.resolve(bytes !== undefined)
+  }
+
+  takesSparseIndexes(): boolean {
+    return !this.sparseRefused
+  }
+
+  noteSparseIndexRefused(): void {
+    this.sparseRefused = true
   }
 
   putManifest(reference: Reference, manifest: Manifest): Promise<void> {
