@@ -4,12 +4,12 @@ import type { Descriptor } from '../oci/descriptor.ts'
 import { algorithmOf, finishDigest, hashFor } from '../oci/digest.ts'
 import type { UploadCheckpoint, UploadState } from '../replication/ports.ts'
 import { discard } from './body.ts'
-import type { ChunkBuffers } from './chunk-buffers.ts'
-import { chunksOf } from './chunks.ts'
+import { chunkSizes } from './chunk-sizes.ts'
+import { type ChunkSizes, chunksOf } from './chunks.ts'
 import { RegistryError, wrongAnswer } from './errors.ts'
 import { withQuery } from './links.ts'
 import { never } from './retry.ts'
-import type { RepositorySession } from './session.ts'
+import type { ChunkSharing, RepositorySession } from './session.ts'
 import type { RegistryResponse } from './transport.ts'
 import { cancelUpload, openUpload, pushOperation, uploadLocation } from './uploads.ts'
 import { CorruptBlobError } from './verified-body.ts'
@@ -20,14 +20,6 @@ export interface ChunkedUpload {
   readonly open: (offset: number) => Promise<Readable>
   readonly checkpoint: UploadCheckpoint
 }
-
-// A dead worker costs the chunk that it was sending and the one that it was reading, so small ones lose
-// less; each is held in memory, and costs the registry some milliseconds. Object stores take no parts
-// below 5 MiB, but distribution gathers smaller ones itself.
-const SMALLEST_CHUNK = 4 * 1024 * 1024
-const LARGEST_CHUNK = 8 * 1024 * 1024
-const CHUNKS_PER_BLOB = 16
-const MOST_THAT_IS_HEEDED = 64 * 1024 * 1024
 
 /**
  * OCI distribution-spec, "Pushing a blob in chunks", so that another worker can continue: after each
@@ -48,7 +40,7 @@ export async function putBlobInChunks(
   const begun = (await resumed(session, upload, signal)) ?? (await started(session, upload, signal))
   const sending = new Sending(session, descriptor, begun)
   try {
-    await sendAll(sending, upload, session.chunkBuffers, signal)
+    await sendAll(sending, upload, session.chunks, signal)
     await sending.commit(signal)
     await checkpoint.clear()
     return true
@@ -77,7 +69,7 @@ interface Begun extends UploadStart {
 
 interface UploadStart {
   readonly location: URL
-  readonly chunkSize: number
+  readonly chunkSizes: ChunkSizes
 }
 
 async function started(
@@ -89,7 +81,7 @@ async function started(
   return {
     location,
     offset: 0,
-    chunkSize: chunkSize(descriptor, minimumChunk),
+    chunkSizes: chunkSizes(descriptor, minimumChunk),
     hash: hashFor(descriptor.digest),
   }
 }
@@ -102,21 +94,24 @@ async function resumed(
 ): Promise<Begun | undefined> {
   const state = await checkpoint.load()
   if (state === undefined) return undefined
-  const location = await statusOf(session, descriptor, state, signal)
-  if (location !== undefined) {
-    return { location, offset: state.offset, chunkSize: chunkSize(descriptor, state.chunkSize) }
+  const upload = await statusOf(session, descriptor, state, signal)
+  if (upload !== undefined) {
+    return { ...upload, chunkSizes: chunkSizes(descriptor, state.chunkSize) }
   }
   await checkpoint.clear()
   return undefined
 }
 
-/** OCI distribution-spec, "Pushing a blob in chunks": the upload's status, with a fresh location. */
+/**
+ * OCI distribution-spec, "Pushing a blob in chunks": the upload's status, with a fresh location. Some
+ * registries have more by then than was recorded: they keep what came of a chunk that was cut short.
+ */
 async function statusOf(
   session: RepositorySession,
-  { digest }: Descriptor,
+  { digest, size }: Descriptor,
   state: UploadState,
   signal: AbortSignal,
-): Promise<URL | undefined> {
+): Promise<Pick<Begun, 'location' | 'offset'> | undefined> {
   if (!URL.canParse(state.location)) return undefined
   try {
     const response = await session.send({
@@ -129,7 +124,9 @@ async function statusOf(
       signal,
     })
     discard(response.body)
-    return endOf(response) === state.offset ? (uploadLocation(response) ?? undefined) : undefined
+    const [location, offset] = [uploadLocation(response), endOf(response)]
+    if (location === undefined || offset === undefined) return undefined
+    return offset >= state.offset && offset <= size ? { location, offset } : undefined
   } catch (error) {
     // Whatever the registry says of an upload that it will not continue, a new one is as good.
     if (error instanceof RegistryError && error.status !== undefined && error.status < 500) {
@@ -142,21 +139,25 @@ async function statusOf(
 async function sendAll(
   sending: Sending,
   { open, checkpoint }: ChunkedUpload,
-  buffers: ChunkBuffers,
+  { buffers, turns }: ChunkSharing,
   signal: AbortSignal,
 ): Promise<void> {
   // All of it had arrived when the worker died; a range from there on is one that nobody can satisfy.
   if (sending.left === 0) return
   const body = await open(sending.offset)
-  const { chunkSize, left } = sending
-  for await (const chunk of chunksOf({ body, chunkSize, size: left }, buffers)) {
-    await checkpoint.save(await sending.send(chunk))
+  const { chunkSizes: sizes, left: size } = sending
+  for await (const chunk of chunksOf({ body, sizes, size }, buffers)) {
+    // While a chunk is on its way, the death of this process costs the whole upload; so one at a time.
+    await turns.take(async () => {
+      signal.throwIfAborted()
+      await checkpoint.save(await sending.send(chunk))
+    })
     signal.throwIfAborted()
   }
 }
 
 class Sending {
-  readonly chunkSize: number
+  readonly chunkSizes: ChunkSizes
   readonly #session: RepositorySession
   readonly #descriptor: Descriptor
   readonly #hash: Hash | undefined
@@ -170,7 +171,7 @@ class Sending {
     this.#hash = begun.hash
     this.#location = begun.location
     this.#offset = begun.offset
-    this.chunkSize = begun.chunkSize
+    this.chunkSizes = begun.chunkSizes
   }
 
   get location(): URL {
@@ -221,7 +222,7 @@ class Sending {
     this.#hash?.update(chunk)
     this.#location = location
     this.#offset = end
-    return { location: location.href, offset: end, chunkSize: this.chunkSize }
+    return { location: location.href, offset: end, chunkSize: this.chunkSizes.least }
   }
 
   /** Of an upload that another worker began, only the registry has all bytes: it checks them here. */
@@ -256,14 +257,6 @@ const COMMIT_BYTES_PER_MS = 10 * 1024
 
 /** The stall timeout ends a request that hangs. */
 const NEVER = new AbortController().signal
-
-function chunkSize({ size }: Descriptor, minimum = 0): number {
-  const wanted = Math.min(
-    LARGEST_CHUNK,
-    Math.max(SMALLEST_CHUNK, Math.ceil(size / CHUNKS_PER_BLOB)),
-  )
-  return Math.max(wanted, Math.min(minimum, MOST_THAT_IS_HEEDED))
-}
 
 /** The first byte that the registry does not have, from its `Range: 0-<last>`. */
 function endOf(response: RegistryResponse): number | undefined {

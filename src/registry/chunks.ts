@@ -2,10 +2,16 @@ import type { Readable } from 'node:stream'
 import type { ChunkBuffers } from './chunk-buffers.ts'
 import { readInto } from './read-into.ts'
 
+/** In bytes; the last chunk of a body is as short as it is. */
+export interface ChunkSizes {
+  readonly least: number
+  /** For bodies that come fast: memory is not held for long then, and requests are saved. */
+  readonly most: number
+}
+
 export interface ChunkedBody {
   readonly body: Readable
-  /** Of each chunk but the last, in bytes. */
-  readonly chunkSize: number
+  readonly sizes: ChunkSizes
   /** What the body should have, in bytes; one more at most is read. */
   readonly size: number
 }
@@ -16,7 +22,7 @@ interface Chunk {
 }
 
 /**
- * A body in chunks of exactly one size, the last one shorter. Each is the caller's until it asks for
+ * A body in chunks of one of two sizes, the last one shorter. Each is the caller's until it asks for
  * the next one, which is read meanwhile if there is memory for it. Destroys the body.
  */
 export async function* chunksOf(
@@ -46,6 +52,8 @@ export async function* chunksOf(
   }
 }
 
+const FAST_BYTES_PER_MS = 16 * 1024
+
 /** Begins to read; a failure waits until it is asked for. */
 function ahead(read: () => Promise<Chunk | undefined>) {
   const result = read()
@@ -55,7 +63,7 @@ function ahead(read: () => Promise<Chunk | undefined>) {
 
 /** One call after the other; undefined after the last byte. Who gets a chunk gives its buffer back. */
 function chunkReader(
-  { body, chunkSize, size }: ChunkedBody,
+  { body, sizes, size }: ChunkedBody,
   buffers: ChunkBuffers,
   signal: AbortSignal,
 ): () => Promise<Chunk | undefined> {
@@ -63,12 +71,15 @@ function chunkReader(
   body.on('error', () => undefined)
   let left = size + 1
   let ended = false
+  let fast = false
   return async () => {
     if (ended || left === 0) return undefined
-    const buffer = await buffers.take(chunkSize, signal)
+    const buffer = await buffers.take(fast ? sizes.most : sizes.least, signal)
     try {
-      const wanted = Math.min(chunkSize, left)
+      const begunAt = performance.now()
+      const wanted = Math.min(buffer.length, left)
       const length = await readInto(body, buffer.subarray(0, wanted))
+      fast = length / (performance.now() - begunAt) > FAST_BYTES_PER_MS
       ended = length < wanted
       left -= length
       if (length > 0) return { buffer, length }

@@ -14,6 +14,7 @@ import { openSession } from './session.ts'
 import { tokenAsker } from './token-request.ts'
 import { tokenFetcher } from './tokens.ts'
 import { createTransport } from './transport.ts'
+import { Turns } from './turns.ts'
 
 /** One registry. Its connections and tokens are shared by all that is done there; one per process. */
 export interface Registry extends AsyncDisposable {
@@ -44,8 +45,10 @@ export interface RegistryOptions {
 // Registries on object stores take up to half of this before the first byte of a large blob.
 const STALL_TIMEOUT_MS = 60_000
 
-// Enough for eight of the largest at once; more of them would not be faster, and take turns.
-const CHUNK_MEMORY = 64 * 1024 * 1024
+// What lies there is lost with the process, and its memory. Eight small chunks, or four large ones.
+const CHUNK_MEMORY = 32 * 1024 * 1024
+// A registry with a disk writes one chunk as fast as many; one on an object store does not.
+const CHUNK_PATIENCE_MS = 500
 
 /** Speaks with nobody until asked to. */
 export function openRegistry(config: RegistryConfig, options: RegistryOptions): Registry {
@@ -73,8 +76,11 @@ export function openRegistry(config: RegistryConfig, options: RegistryOptions): 
   const send = createSend({ atHome, elsewhere }, retries)
   const sendPlain = createSend({ atHome: elsewhere, elsewhere }, retries)
   const learned = { takesChunks: true, refusesSparseIndexesUntil: 0 }
-  const chunkBuffers = new ChunkBuffers(CHUNK_MEMORY)
-  const session = { identity, links, send, learned, chunkBuffers }
+  const chunks = {
+    buffers: new ChunkBuffers(CHUNK_MEMORY),
+    turns: new Turns(CHUNK_PATIENCE_MS),
+  }
+  const session = { identity, links, send, learned, chunks }
   return {
     id: config.id,
     repository: (name) => new RegistryRepository(openSession(session, name)),

@@ -5,6 +5,7 @@ import type { Links } from './links.ts'
 import type { Operation, OperationKind } from './operation.ts'
 import type { Send } from './request.ts'
 import { type Access, scopeOf } from './scopes.ts'
+import type { Turns } from './turns.ts'
 
 /** What is the same for all repositories of one registry. */
 export interface RegistrySession {
@@ -13,8 +14,14 @@ export interface RegistrySession {
   readonly send: Send
   /** What its answers have taught; for as long as the client is open. */
   readonly learned: Learned
-  /** What its uploads in chunks share. */
-  readonly chunkBuffers: ChunkBuffers
+  readonly chunks: ChunkSharing
+}
+
+/** What all uploads in chunks to one registry share. */
+export interface ChunkSharing {
+  readonly buffers: ChunkBuffers
+  /** To send a chunk. */
+  readonly turns: Turns
 }
 
 export interface Learned {

@@ -229,3 +229,31 @@ describe('a registry that takes no chunks', () => {
     expect(scripted.openUploads()).toBe(0)
   })
 })
+
+describe('a registry that keeps what came of a chunk that was cut short', () => {
+  it('is sent the rest from there, not from the last whole chunk', async () => {
+    await using scripted = await startScriptedRegistry()
+    const blob = randomBlob(9 * MIB)
+    const location = `${scripted.url}/v2/${REPOSITORY}/blobs/uploads/1`
+    const ranges: (string | undefined)[] = []
+    scripted.script({ method: 'GET', path: /uploads/ }, ({ response }) => {
+      response.writeHead(204, { location, range: `0-${6 * MIB - 1}` }).end()
+    })
+    scripted.script({ method: 'PATCH' }, async ({ request, response }) => {
+      ranges.push(request.headers['content-range'])
+      await bytesOf(request)
+      response.writeHead(202, { location, range: `0-${9 * MIB - 1}` }).end()
+    })
+    scripted.script({ method: 'PUT' }, ({ response }) => response.writeHead(201).end())
+    await using client = open(configFor(scripted.url))
+    const source = sourceOf(blob)
+    const { checkpoint } = checkpointInMemory({ location, offset: 4 * MIB, chunkSize: 4 * MIB })
+
+    await client
+      .repository(REPOSITORY)
+      .putBlobInChunks(blob.descriptor, source.openAt, checkpoint, SIGNAL)
+
+    expect(source.offsets).toEqual([6 * MIB])
+    expect(ranges).toEqual([`${6 * MIB}-${9 * MIB - 1}`])
+  })
+})

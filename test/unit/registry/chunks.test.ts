@@ -17,7 +17,10 @@ function streamOf(bytes: Buffer, pieceSize: number): Readable {
 
 async function collected(body: Readable, chunkSize: number, size = BYTES.length) {
   const chunks: Buffer[] = []
-  for await (const chunk of chunksOf({ body, chunkSize, size }, new ChunkBuffers(10_000))) {
+  for await (const chunk of chunksOf(
+    { body, sizes: { least: chunkSize, most: chunkSize }, size },
+    new ChunkBuffers(10_000),
+  )) {
     chunks.push(Buffer.from(chunk))
   }
   return chunks
@@ -39,6 +42,16 @@ describe('chunksOf', () => {
     expect(chunks).toHaveLength(Math.ceil(1_000 / chunkSize))
   })
 
+  it('cuts a body that comes fast into the larger chunks, after the first', async () => {
+    // Large, so that a busy machine does not make it a slow one.
+    const [least, most, size] = [4_000_000, 8_000_000, 20_000_000]
+    const chunked = { body: streamOf(Buffer.alloc(size), 64_000), sizes: { least, most }, size }
+    const lengths: number[] = []
+    for await (const { length } of chunksOf(chunked, new ChunkBuffers(size))) lengths.push(length)
+
+    expect(lengths).toEqual([least, most, most])
+  })
+
   it('reads one byte more than there should be, so that it is noticed, and no more', async () => {
     const chunks = await collected(streamOf(BYTES, 100), 200, 500)
 
@@ -53,7 +66,10 @@ describe('chunksOf', () => {
     const body = new PassThrough()
     const broken = new Error('the upstream broke')
     body.write(BYTES.subarray(0, 150))
-    const chunks = chunksOf({ body, chunkSize: 100, size: 1_000 }, new ChunkBuffers(10_000))
+    const chunks = chunksOf(
+      { body, sizes: { least: 100, most: 100 }, size: 1_000 },
+      new ChunkBuffers(10_000),
+    )
 
     expect((await chunks.next()).value).toHaveLength(100)
     body.destroy(broken)
@@ -64,7 +80,10 @@ describe('chunksOf', () => {
   it('gives all memory back and destroys the body when its reader stops early', async () => {
     const buffers = new ChunkBuffers(200)
     const body = streamOf(BYTES, 100)
-    for await (const chunk of chunksOf({ body, chunkSize: 100, size: 1_000 }, buffers)) {
+    for await (const chunk of chunksOf(
+      { body, sizes: { least: 100, most: 100 }, size: 1_000 },
+      buffers,
+    )) {
       expect(chunk).toHaveLength(100)
       break
     }
@@ -76,7 +95,7 @@ describe('chunksOf', () => {
   it('stops to wait for memory when its reader stops', async () => {
     const buffers = new ChunkBuffers(100)
     for await (const chunk of chunksOf(
-      { body: streamOf(BYTES, 100), chunkSize: 100, size: 1_000 },
+      { body: streamOf(BYTES, 100), sizes: { least: 100, most: 100 }, size: 1_000 },
       buffers,
     )) {
       expect(chunk).toHaveLength(100)
@@ -88,7 +107,7 @@ describe('chunksOf', () => {
 
   it('reads on with memory for one chunk', async () => {
     const chunks: Buffer[] = []
-    const chunked = { body: streamOf(BYTES, 70), chunkSize: 100, size: 1_000 }
+    const chunked = { body: streamOf(BYTES, 70), sizes: { least: 100, most: 100 }, size: 1_000 }
     for await (const chunk of chunksOf(chunked, new ChunkBuffers(100))) {
       chunks.push(Buffer.from(chunk))
     }

@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest'
+import { Turns } from '../../../src/registry/turns.ts'
+
+const LONG_MS = 60_000
+
+/** An act that ends when it is told to. */
+function act() {
+  let end: (error?: Error) => void = () => undefined
+  const state = { begun: false }
+  const run = () =>
+    new Promise<void>((resolve, reject) => {
+      state.begun = true
+      end = (error) => {
+        if (error === undefined) resolve()
+        else reject(error)
+      }
+    })
+  return {
+    state,
+    run,
+    end: (error?: Error) => {
+      end(error)
+    },
+  }
+}
+
+async function soon(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve))
+}
+
+describe('Turns', () => {
+  it('lets one act after the other, in the order they came', async () => {
+    const turns = new Turns(LONG_MS)
+    const [first, second, third] = [act(), act(), act()]
+    const all = [first, second, third].map(({ run }) => turns.take(run))
+    const begun = () => [first, second, third].map(({ state }) => state.begun)
+
+    await soon()
+    expect(begun()).toEqual([true, false, false])
+    first.end()
+    await soon()
+    expect(begun()).toEqual([true, true, false])
+    second.end()
+    await soon()
+    expect(begun()).toEqual([true, true, true])
+    third.end()
+    await Promise.all(all)
+  })
+
+  it('goes on after one that failed, which alone is told', async () => {
+    const turns = new Turns(LONG_MS)
+    const failing = act()
+    const failed = turns.take(failing.run)
+    const next = turns.take(() => Promise.resolve('done'))
+    await soon()
+
+    failing.end(new Error('no'))
+
+    await expect(failed).rejects.toThrow('no')
+    expect(await next).toBe('done')
+  })
+
+  it('lets nobody wait longer than its patience', async () => {
+    const turns = new Turns(1)
+    const endless = act()
+    void turns.take(endless.run)
+
+    expect(await turns.take(() => Promise.resolve('done'))).toBe('done')
+    expect(endless.state.begun).toBe(true)
+  })
+})
