@@ -4,6 +4,8 @@ export interface AccessLogLine {
   /** With the query. */
   readonly path: string
   readonly status: number
+  /** Of the body, as far as it was sent. */
+  readonly bytes: number
   readonly userAgent: string
 }
 
@@ -14,13 +16,17 @@ export interface RequestFilter {
   readonly status?: number
 }
 
-const COMBINED = /^\S+ \S+ \S+ \[[^\]]+\] "(\S+) (\S+) [^"]*" (\d{3}) \S+ "[^"]*" "([^"]*)"/
+const COMBINED = /^\S+ \S+ \S+ \[[^\]]+\] "(\S+) (\S+) [^"]*" (\d{3}) (\S+) "[^"]*" "([^"]*)"/
 
 /** Undefined for lines that are something else. */
 export function parseAccessLogLine(line: string): AccessLogLine | undefined {
-  const [, method, path, status, userAgent] = COMBINED.exec(line) ?? []
+  const [, method, path, status, bytes, userAgent] = COMBINED.exec(line) ?? []
   if (method === undefined || path === undefined) return undefined
-  return { method, path, status: Number(status), userAgent: userAgent ?? '' }
+  return {
+    ...{ method, path, status: Number(status), userAgent: userAgent ?? '' },
+    // A hyphen for none.
+    bytes: Number(bytes) || 0,
+  }
 }
 
 export function matchesFilter(line: AccessLogLine, filter: RequestFilter): boolean {

@@ -51,7 +51,8 @@ function counter(): { stream: Transform; hash: Hash; bytes(): number } {
   return { stream, hash, bytes: () => bytes }
 }
 
-function* tarOf(seed: string, bytes: number): Generator<Buffer> {
+/** The bytes of a tar with one file of seeded noise. */
+export function* tarOf(seed: string, bytes: number): Generator<Buffer> {
   const name = `layer-${createHash('sha256').update(seed).digest('hex').slice(0, 16)}`
   yield tarHeader(name, bytes)
   yield* noise(seed, bytes)

@@ -1,0 +1,27 @@
+import type { TestRegistry } from '../test/support/docker-registry.ts'
+import type { Usage } from './usage.ts'
+
+/** Two registries on this machine: what everybody copies from, and an empty one. */
+export interface Pair {
+  readonly upstream: TestRegistry
+  readonly local: TestRegistry
+}
+
+/** Images of one repository. */
+export interface Wanted {
+  readonly repository: string
+  readonly tags: readonly string[]
+}
+
+/** Something that copies images, made ready for one pair of registries. */
+export interface Contestant extends AsyncDisposable {
+  /** Makes the local registry hold these as the upstream has them, and measures it. */
+  copy(wanted: Wanted): Promise<Usage>
+}
+
+export interface Entry {
+  readonly name: string
+  /** Whether it knows in a further copy what it did in the one before; else it takes one step only. */
+  readonly remembers: boolean
+  readonly enter: (pair: Pair) => Promise<Contestant>
+}

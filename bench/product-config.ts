@@ -1,0 +1,37 @@
+import type { Pair } from './contestant.ts'
+
+/** What only `pullsync serve` needs. */
+export interface Serving {
+  readonly listen: number
+  readonly admin: number
+  readonly secret: string
+}
+
+export interface ProductOptions {
+  readonly redisUrl: string
+  readonly serving?: Serving
+}
+
+/** The defaults, as somebody who has just installed pullsync has them. */
+export function productConfig(
+  { upstream, local }: Pair,
+  { redisUrl, serving }: ProductOptions,
+): string {
+  return `
+redis: { url: ${redisUrl} }
+local: { url: ${local.url} }
+upstreams:
+  hq: { url: ${upstream.url} }
+projects:
+  - { name: team, upstream: hq }
+${serving === undefined ? '' : servingPart(serving)}`
+}
+
+function servingPart({ listen, admin, secret }: Serving): string {
+  return `
+listen: 127.0.0.1:${listen}
+admin: { listen: 127.0.0.1:${admin} }
+sources:
+  miss: { format: pull-miss, registry: local, secret: ${secret} }
+`
+}

@@ -1,0 +1,123 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { openQueues } from '../src/cli/open-queues.ts'
+import { loadConfig } from '../src/config/load-config.ts'
+import { type JobRecord, listJobs } from '../src/queue/job-records.ts'
+import type { ReplicationQueues } from '../src/queue/queues.ts'
+import { type PullsyncProcess, startPullsync } from '../test/support/pullsync-process.ts'
+import { startRedis } from '../test/support/redis.ts'
+import { Started } from '../test/support/started.ts'
+import type { Contestant, Entry, Pair, Wanted } from './contestant.ts'
+import { productConfig, type Serving } from './product-config.ts'
+import { requestFor } from './request.ts'
+import { cpuMsOf, peakMibOf, type Usage } from './usage.ts'
+
+/** All of pullsync that copies: Redis, the queue, and workers as processes of their own. */
+export interface Product extends Contestant {
+  readonly queues: ReplicationQueues
+  readonly workers: readonly PullsyncProcess[]
+  /** The jobs that these images became, once each of them has ended well. */
+  ended(jobs: readonly string[], within?: number): Promise<readonly JobRecord[]>
+  enqueue(wanted: Wanted): Promise<readonly string[]>
+}
+
+/** From the moment a job is handed to the queue to the moment it has ended; the worker's usage. */
+export const PRODUCT: Entry = {
+  name: 'pullsync',
+  remembers: true,
+  enter: (pair) => startProduct(pair),
+}
+
+export interface ProductShape {
+  /** 1 unless told. */
+  readonly workers?: number
+  /** With `pullsync serve` too. */
+  readonly serving?: Serving
+}
+
+export async function startProduct(pair: Pair, shape: ProductShape = {}): Promise<Product> {
+  const started = new Started()
+  try {
+    const redis = await started.add(startRedis())
+    const config = productConfig(pair, { ...shape, redisUrl: redis.url })
+    const workers = await Promise.all(
+      Array.from({ length: shape.workers ?? 1 }, () =>
+        started.add(startPullsync({ args: ['worker'], config, readyLine: STARTED })),
+      ),
+    )
+    if (shape.serving !== undefined) {
+      await started.add(startPullsync({ args: ['serve'], config, readyLine: STARTED }))
+    }
+    const read = await loadConfig(workers[0]?.configFile ?? '', {})
+    const queues = await started.add(openQueues(read, ''))
+    return product(queues, workers, started)
+  } catch (error) {
+    await started[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+const STARTED = /process started/
+
+function product(
+  queues: ReplicationQueues,
+  workers: readonly PullsyncProcess[],
+  started: AsyncDisposable,
+): Product {
+  const enqueue = async ({ repository, tags }: Wanted) => {
+    const queued = await queues.enqueue(tags.map((tag) => requestFor(repository, tag)))
+    if (queued.some(({ duplicate }) => duplicate)) throw new Error('the queue took a duplicate')
+    return queued.map(({ jobId }) => jobId)
+  }
+  const ended = (jobs: readonly string[], within?: number) => allEnded(queues, jobs, within)
+  const copy = async (wanted: Wanted): Promise<Usage> => {
+    const before = cpuOf(workers)
+    const startedAt = Date.now()
+    const records = await ended(await enqueue(wanted))
+    const endedAt = Math.max(...records.map(({ finishedAt = Infinity }) => finishedAt))
+    const peakMib = sum(workers.map(({ child }) => peakMibOf(child.pid) ?? 0))
+    return { ms: endedAt - startedAt, cpuMs: cpuOf(workers) - before, peakMib }
+  }
+  const dispose = () => started[Symbol.asyncDispose]()
+  return { queues, workers, enqueue, ended, copy, [Symbol.asyncDispose]: dispose }
+}
+
+const POLL_MS = 10
+
+async function allEnded(
+  queues: ReplicationQueues,
+  jobs: readonly string[],
+  within = 120_000,
+): Promise<readonly JobRecord[]> {
+  const deadline = performance.now() + within
+  const wanted = new Set(jobs)
+  for (;;) {
+    const { completed = 0, failed = 0 } = await queues.of('hq').getJobCounts('completed', 'failed')
+    const all = completed + failed >= jobs.length ? await endedJobs(queues) : []
+    const records = all.filter(({ id }) => wanted.has(id))
+    const bad = records.find(({ outcome }) => outcome === undefined || !isGood(outcome.kind))
+    if (bad !== undefined) throw new Error(`job ${bad.id} ended badly: ${JSON.stringify(bad)}`)
+    if (records.length === jobs.length) return records
+    if (performance.now() > deadline) throw new Error(`the jobs did not end within ${within} ms`)
+    await pause(POLL_MS)
+  }
+}
+
+function endedJobs(queues: ReplicationQueues): Promise<readonly JobRecord[]> {
+  return listJobs(queues, {
+    states: ['completed', 'failed'],
+    matches: () => true,
+    limit: 10_000,
+  })
+}
+
+function isGood(kind: string): boolean {
+  return kind === 'copied' || kind === 'up-to-date' || kind === 'not-found'
+}
+
+function cpuOf(workers: readonly PullsyncProcess[]): number {
+  return sum(workers.map(({ child }) => cpuMsOf(child.pid) ?? 0))
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}

@@ -1,0 +1,47 @@
+const MIB = 1024 * 1024
+
+/** How much is measured. */
+export interface Scale {
+  readonly repetitions: number
+  /** Of the slow one. */
+  readonly repetitionsOfTags: number
+  readonly layerBytes: number
+  readonly smallLayers: number
+  readonly tags: number
+  /** Images that one worker copies at once, each of one layer. */
+  readonly imagesAtOnce: number
+  readonly imageBytes: readonly number[]
+  /** Copied by one of two workers until that is killed. */
+  readonly killedImages: readonly { readonly layers: number; readonly layerBytes: number }[]
+  /** Misses on an idle pool. */
+  readonly misses: number
+}
+
+/** What the budgets speak of. */
+export const FULL: Scale = {
+  repetitions: 5,
+  repetitionsOfTags: 3,
+  layerBytes: 128 * MIB,
+  smallLayers: 40,
+  tags: 200,
+  imagesAtOnce: 8,
+  imageBytes: [256 * MIB, 1024 * MIB],
+  killedImages: [
+    { layers: 8, layerBytes: 128 * MIB },
+    { layers: 1, layerBytes: 1024 * MIB },
+  ],
+  misses: 200,
+}
+
+/** Enough to see that everything runs. */
+export const SMALL: Scale = {
+  repetitions: 1,
+  repetitionsOfTags: 1,
+  layerBytes: MIB,
+  smallLayers: 3,
+  tags: 4,
+  imagesAtOnce: 2,
+  imageBytes: [MIB],
+  killedImages: [{ layers: 1, layerBytes: 64 * MIB }],
+  misses: 3,
+}

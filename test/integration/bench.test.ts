@@ -1,0 +1,66 @@
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { measuredCommand } from '../../bench/measured-command.ts'
+import { Publisher } from '../../bench/publish.ts'
+import { quantile } from '../../bench/statistics.ts'
+import { verifyCopies } from '../../bench/verify.ts'
+import { startRegistry } from '../support/docker-registry.ts'
+import { run } from '../support/run.ts'
+
+const BENCH = fileURLToPath(new URL('../../dist/bench/bench.js', import.meta.url))
+const LAYERS = [{ seed: 'layer', bytes: 1_000 }]
+
+/** The rows of all tables, without heads and rules. */
+function rowsOf(stdout: string): readonly string[] {
+  return stdout.split('\n').filter((line) => /^\| .* \| [\d.]+ \|/.test(line))
+}
+
+describe('the benchmarks', () => {
+  it('run, and measure every contestant', { timeout: 120_000 }, async () => {
+    const ran = await run(process.execPath, [BENCH, '--small', 'copy', 'memory', 'start'], {
+      within: 110_000,
+    })
+
+    expect(ran.stderr.toString('utf8')).toBe('')
+    expect(ran.code).toBe(0)
+    const rows = rowsOf(ran.stdout.toString('utf8'))
+    for (const name of ['skopeo copy', 'skopeo sync', 'pullsync engine', 'pullsync']) {
+      expect(rows.some((row) => row.includes(`: ${name} |`))).toBe(true)
+    }
+    expect(rows).toHaveLength(15)
+    expect(rows.join('\n')).not.toContain('NaN')
+  })
+
+  it('count no command that failed', async () => {
+    await expect(
+      measuredCommand(process.execPath, ['-e', 'console.error("no such image"); process.exit(1)']),
+    ).rejects.toThrow('no such image')
+  })
+
+  it('count no copy whose tag or content is not there', async () => {
+    await using upstream = await startRegistry()
+    await using local = await startRegistry()
+    const image = await new Publisher(upstream.url).publish('team/app', '1', LAYERS)
+    const other = await new Publisher(local.url).publish('team/app', '1', [])
+
+    await expect(verifyCopies(upstream.url, [image])).resolves.toBeUndefined()
+    await expect(verifyCopies(local.url, [image])).rejects.toThrow('team/app:1 is sha256:')
+    await expect(
+      verifyCopies(local.url, [{ ...other, blobs: [...other.blobs, ...image.blobs] }]),
+    ).rejects.toThrow('lacks blobs')
+    await expect(verifyCopies(local.url, [{ ...image, tag: 'none' }])).rejects.toThrow(
+      'is nothing after the copy',
+    )
+  })
+})
+
+describe('quantile', () => {
+  it.each([
+    [[3, 1, 2], 0.5, 2],
+    [[4, 1, 2, 3], 0.5, 2.5],
+    [[7], 0.99, 7],
+    [[0, 10], 1, 10],
+  ])('of %j at %d is %d', (values, share, expected) => {
+    expect(quantile(values, share)).toBe(expected)
+  })
+})
