@@ -17,5 +17,9 @@ export function transferSchedule(config: () => Config, presence: Presence): Tran
   return new TransferSchedule({
     upstream: (id) => presence.share(id, config().upstreams.get(id)?.concurrency ?? 1),
     local: () => presence.share(LOCAL, LOCAL_UPLOADS),
+    bytesPerSecond: (id) => {
+      const limit = config().upstreams.get(id)?.maxBytesPerSecond
+      return limit === undefined ? undefined : limit * presence.fraction(id)
+    },
   })
 }

@@ -1,4 +1,4 @@
-import type { Config, ProjectConfig, UpstreamConfig } from './config.ts'
+import type { Config, ProjectConfig } from './config.ts'
 
 /**
  * One sentence for each key that the file sets and this version accepts without acting on it, so
@@ -6,14 +6,9 @@ import type { Config, ProjectConfig, UpstreamConfig } from './config.ts'
  */
 export function notYetActedOn(config: Config): readonly string[] {
   const isSet = (path: string) => config.keysInFile?.includes(path) === true
-  return [
-    ...[...config.upstreams].flatMap(([id, upstream]) =>
-      sentences(`upstreams.${id}`, upstream, { table: UPSTREAM, isSet }),
-    ),
-    ...config.projects.flatMap((project, index) =>
-      sentences(`projects[${index}]`, project, { table: PROJECT, isSet }),
-    ),
-  ]
+  return config.projects.flatMap((project, index) =>
+    sentences(`projects[${index}]`, project, { table: PROJECT, isSet }),
+  )
 }
 
 interface NotYet<Section> {
@@ -23,10 +18,6 @@ interface NotYet<Section> {
   /** What happens instead. */
   readonly instead: string
 }
-
-const UPSTREAM: readonly NotYet<UpstreamConfig>[] = [
-  { key: 'maxBytesPerSecond', instead: 'transfers are not slowed down' },
-]
 
 const PROJECT: readonly NotYet<ProjectConfig>[] = [
   {

@@ -22,11 +22,11 @@ export class Presence implements AsyncDisposable {
   #onChange: () => void = () => undefined
   #beating = false
 
-  constructor(redis: Redis, worker: string, onError: (error: Error) => void) {
+  constructor(redis: Redis, worker: string, onError: (error: Error) => void, beatMs = BEAT_MS) {
     this.#redis = redis
     this.#worker = worker
     this.#onError = onError
-    this.#timer = setInterval(() => void this.#beatAll(), BEAT_MS).unref()
+    this.#timer = setInterval(() => void this.#beatAll(), beatMs).unref()
   }
 
   /** Called when workers have come or gone, so that shares are others now. */

@@ -8,7 +8,7 @@ const INTERVAL_MS = 250
 export class ProgressRecorder {
   readonly #job: ReplicationJob
   #latest: Progress | undefined
-  #writtenAt = 0
+  #timer: NodeJS.Timeout | undefined
   #writing: Promise<unknown> = Promise.resolve()
 
   constructor(job: ReplicationJob) {
@@ -17,7 +17,13 @@ export class ProgressRecorder {
 
   record(progress: Progress): void {
     this.#latest = progress
-    if (Date.now() - this.#writtenAt >= INTERVAL_MS) this.#write()
+    if (this.#timer !== undefined) return
+    this.#write()
+    // What comes in the meantime is written then, also when nothing comes after it.
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      if (this.#latest !== undefined) this.record(this.#latest)
+    }, INTERVAL_MS)
   }
 
   log(line: string): void {
@@ -26,6 +32,7 @@ export class ProgressRecorder {
 
   /** Resolves when the last state is written; never rejects. */
   async finish(): Promise<void> {
+    clearTimeout(this.#timer)
     this.#write()
     await this.#writing
   }
@@ -34,7 +41,6 @@ export class ProgressRecorder {
     const progress = this.#latest
     if (progress === undefined) return
     this.#latest = undefined
-    this.#writtenAt = Date.now()
     this.#then(() => this.#job.updateProgress({ ...progress }))
   }
 

@@ -115,13 +115,13 @@ async function bringUnlessBegun(
 }
 
 async function fetchBlob(copy: BlobCopy, blob: Descriptor): Promise<void> {
-  const { source, target, tally, ledger, signal } = copy
+  const { source, target, slots, tally, ledger, signal } = copy
   let bytes = 0
   const open = async (offset: number) => {
     const body = await source.getBlob(blob, signal, offset)
     bytes += offset
     tally.kept(offset)
-    return meteredBody(body, (count) => {
+    return meteredBody(body, slots.pace, (count) => {
       bytes += count
       tally.fetched(count)
     })

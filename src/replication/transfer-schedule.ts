@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import { TRIGGERS } from './request.ts'
 import { TransferLimit } from './transfer-limit.ts'
 import { firstOf, type JobOrder, type Waiting } from './transfer-line.ts'
+import { TransferRate } from './transfer-rate.ts'
 import type { Transfer, TransferSlots } from './transfer-slots.ts'
 import { UpstreamLines } from './upstream-lines.ts'
 
@@ -10,6 +11,8 @@ export interface TransferLimits {
   readonly upstream: (id: string) => number
   /** Uploads at once to the local registry, by this process, from all upstreams together. */
   readonly local: () => number
+  /** What this process may fetch from this upstream, in bytes; undefined is no limit. */
+  readonly bytesPerSecond?: (id: string) => number | undefined
 }
 
 /** Up to this many bytes, a transfer is over before it hinders anybody. */
@@ -41,6 +44,7 @@ export class TransferSchedule {
     this.#jobs += 1
     const job = { ...order, number: this.#jobs }
     return {
+      pace: upstream.rate,
       run: async (transfer, signal, work) => {
         const end = await this.#turn(upstream, job, transfer, signal)
         try {
@@ -109,10 +113,9 @@ export class TransferSchedule {
   #upstream(id: string): UpstreamLines {
     const known = this.#upstreams.get(id)
     if (known !== undefined) return known
-    const upstream = new UpstreamLines(
-      new TransferLimit(() => this.#limits.upstream(id)),
-      this.#local,
-    )
+    const { upstream: transfers, bytesPerSecond } = this.#limits
+    const rate = new TransferRate(() => bytesPerSecond?.(id))
+    const upstream = new UpstreamLines(new TransferLimit(() => transfers(id)), this.#local, rate)
     this.#upstreams.set(id, upstream)
     return upstream
   }

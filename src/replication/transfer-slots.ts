@@ -1,3 +1,5 @@
+import type { Pace } from './transfer-rate.ts'
+
 /** What a transfer needs. */
 export interface Transfer {
   readonly bytes: number
@@ -11,6 +13,8 @@ export interface Transfer {
  * flight or a mount. So nothing that copies can deadlock.
  */
 export interface TransferSlots {
+  /** How fast bytes may come from this upstream. */
+  readonly pace: Pace
   /**
    * Runs the transfer when its turn has come.
    * @throws the signal's reason when it is aborted first

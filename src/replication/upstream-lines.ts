@@ -1,5 +1,6 @@
 import type { TransferClass, TransferLimit } from './transfer-limit.ts'
 import { firstOf, TransferLine, type Waiting } from './transfer-line.ts'
+import type { TransferRate } from './transfer-rate.ts'
 
 /** So many starts in turn, and then one out of turn. */
 const TURNS = 15
@@ -8,15 +9,17 @@ interface LineKind extends TransferClass {
   readonly uploads: boolean
 }
 
-/** All that waits for slots of one upstream. */
+/** All that waits for slots of one upstream, and how fast what runs may go. */
 export class UpstreamLines {
+  readonly rate: TransferRate
   readonly #limit: TransferLimit
   readonly #local: TransferLimit
   readonly #lines = new Map<string, TransferLine>()
   #startsInTurn = 0
   #outOfTurn: Waiting | undefined
 
-  constructor(limit: TransferLimit, local: TransferLimit) {
+  constructor(limit: TransferLimit, local: TransferLimit, rate: TransferRate) {
+    this.rate = rate
     this.#limit = limit
     this.#local = local
   }

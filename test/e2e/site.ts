@@ -59,6 +59,7 @@ export interface JobJson {
   readonly attemptsMade: number
   readonly outcome?: { readonly kind: string; readonly reason?: string }
   readonly failedReason?: string
+  readonly progress?: { readonly bytes: number; readonly totalBytes: number }
   readonly request: { readonly trigger: string }
 }
 

@@ -24,18 +24,6 @@ describe('notYetActedOn', () => {
     ])
   })
 
-  it('names a limit of bytes', () => {
-    const config = configOf(
-      yamlWith({
-        upstreams: 'upstreams: {hq: {url: "https://a.example", maxBytesPerSecond: 1MB}}',
-      }),
-    )
-
-    expect(notYetActedOn(config)).toEqual([
-      'upstreams.hq.maxBytesPerSecond has no effect in this version: transfers are not slowed down',
-    ])
-  })
-
   it.each(['platforms: [linux/amd64]', 'referrers: false', 'onUpstreamDelete: keep'])(
     'is silent about %s, which is what happens',
     (line) => {

@@ -1,0 +1,57 @@
+import { Redis } from 'ioredis'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { Presence } from '../../src/queue/presence.ts'
+import { eventually } from '../support/eventually.ts'
+import { startRedis, type TestRedis } from '../support/redis.ts'
+
+let server: TestRedis
+let redis: Redis
+const opened: Presence[] = []
+
+beforeEach(async () => {
+  server = await startRedis()
+  redis = new Redis(server.url, { maxRetriesPerRequest: 0 })
+  redis.on('error', () => undefined)
+})
+
+afterEach(async () => {
+  for (const presence of opened.splice(0)) await presence[Symbol.asyncDispose]()
+  redis.disconnect()
+  await server[Symbol.asyncDispose]()
+})
+
+async function join(name: string): Promise<Presence> {
+  const presence = new Presence(redis, name, () => undefined, 20)
+  opened.push(presence)
+  await presence.join('hq')
+  return presence
+}
+
+it('divides a limit among the workers that there are, all of it, and tells when that changes', async () => {
+  const first = await join('a')
+  let changes = 0
+  first.onChange(() => (changes += 1))
+  expect([first.share('hq', 8), first.fraction('hq')]).toEqual([8, 1])
+
+  const second = await join('b')
+  const third = await join('c')
+  await eventually(() => first.share('hq', 9) === 3)
+
+  await eventually(() => changes > 0)
+  await eventually(() => second.fraction('hq') === 1 / 3)
+  const shares = [first, second, third].map((presence) => presence.share('hq', 8))
+  expect(shares).toEqual([3, 3, 2])
+  expect(first.share('hq', 2)).toBe(1)
+  expect(third.share('hq', 2)).toBe(1)
+})
+
+it('gives what a worker leaves to those that stay', async () => {
+  const first = await join('a')
+  const second = await join('b')
+  await eventually(() => first.share('hq', 8) === 4)
+
+  await second[Symbol.asyncDispose]()
+
+  await eventually(() => first.share('hq', 8) === 8)
+  expect(first.fraction('hq')).toBe(1)
+})
