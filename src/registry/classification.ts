@@ -108,6 +108,20 @@ const ROWS: readonly Row[] = [
   // OAuth2, of a refresh token or a password.
   { status: 400, text: /invalid_grant/, kinds: ['token'], disposition: 'permanent', advice: login },
   {
+    // A proxy in between; through a tunnel it cannot answer like this.
+    status: 407,
+    disposition: 'permanent',
+    advice: () => 'Put a username and a password into the address in HTTP_PROXY.',
+  },
+  {
+    // nginx, before a registry.
+    status: 400,
+    text: /SSL certificate/i,
+    disposition: 'permanent',
+    advice: (at) =>
+      `The server wants a certificate of its clients: check ${at.keys}.clientCertFile and ${at.keys}.clientKeyFile.`,
+  },
+  {
     status: 401,
     disposition: 'permanent',
     advice: credentials,

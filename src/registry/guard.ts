@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import type { RegistryConfig } from '../config/config.ts'
-import { CodedError, FORBIDDEN_HOST } from './failures.ts'
+import { CodedError, FORBIDDEN_HOST } from './coded-error.ts'
 import { isPrivateAddress } from './private-address.ts'
 
 /**
@@ -50,6 +50,22 @@ export const guardedLookup: LookupFunction = (hostname, options, callback) => {
   })
 }
 
+/**
+ * For a host abroad that a proxy will resolve: resolves it here first. What cannot be resolved here
+ * cannot be judged either, and is not asked for. Throws a CodedError.
+ */
+export async function checkName(hostname: string, resolve: typeof lookup = lookup): Promise<void> {
+  const host = bareHost(hostname)
+  await new Promise<void>((done, refuse) => {
+    resolve(host, { all: true }, (error, addresses) => {
+      const wrong = error === null && addresses.find(({ address }) => isPrivateAddress(address))
+      if (error !== null) refuse(unknown(host))
+      else if (wrong) refuse(forbidden(host, wrong.address))
+      else done()
+    })
+  })
+}
+
 /** As hosts are compared: without the brackets of IPv6 and the dot at the end of a full name. */
 export function bareHost(hostname: string): string {
   return hostname
@@ -63,5 +79,12 @@ function forbidden(host: string, address: string): CodedError {
   return new CodedError(
     FORBIDDEN_HOST,
     `the registry names the host ${host}, which ${leads} a private address`,
+  )
+}
+
+function unknown(host: string): CodedError {
+  return new CodedError(
+    FORBIDDEN_HOST,
+    `the registry names the host ${host}, whose address cannot be looked up here, so it may be a private one behind the proxy`,
   )
 }

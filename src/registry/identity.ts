@@ -15,6 +15,8 @@ export interface RegistryIdentity {
   readonly accountKey: string
   /** The keys that its credentials come from, or should: `upstreams.hq.username and upstreams.hq.passwordFile`. */
   readonly credentialKeys: string
+  /** A client certificate is configured. */
+  readonly showsCertificate: boolean
 }
 
 export function identityOf(config: RegistryConfig): RegistryIdentity {
@@ -27,6 +29,7 @@ export function identityOf(config: RegistryConfig): RegistryIdentity {
     keys,
     anonymous: config.username === undefined && config.credentials === undefined,
     ...credentialKeys(config, keys),
+    showsCertificate: config.clientCertificate !== undefined,
   }
 }
 

@@ -6,6 +6,7 @@ import { ChunkBuffers } from './chunk-buffers.ts'
 import { openCredentials } from './credentials/open-credentials.ts'
 import { identityOf } from './identity.ts'
 import { linksOf } from './links.ts'
+import { proxyFromEnvironment } from './proxy-environment.ts'
 import { parseRateLimit, type RateLimit } from './rate-limit.ts'
 import { RegistryRepository } from './repository.ts'
 import { createSend, type Exchangers } from './request.ts'
@@ -38,6 +39,8 @@ export interface RegistryOptions {
   readonly stallTimeoutMs?: number
   /** How often and after which pauses a single request is tried. */
   readonly requestRetries?: Partial<RetryOptions>
+  /** Whose `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` count; those of the process unless told. */
+  readonly env?: NodeJS.ProcessEnv
   /** Called with each of its answers that tells its limit, a refusal with 429 too. Must not throw. */
   readonly onRateLimit?: (rateLimit: RateLimit) => void
 }
@@ -56,9 +59,14 @@ export function openRegistry(config: RegistryConfig, options: RegistryOptions): 
   const links = linksOf(config.url)
   const retries = { ...RETRIES, ...options.requestRetries }
   const { userAgent, stallTimeoutMs = STALL_TIMEOUT_MS } = options
-  const transport = createTransport(config, { userAgent, stallTimeoutMs })
+  const proxyFor = proxyFromEnvironment(options.env ?? process.env)
+  const transport = createTransport(config, {
+    userAgent,
+    stallTimeoutMs,
+    proxyFor,
+  })
   const ask = tokenAsker(transport, retries)
-  const credentials = openCredentials(config, identity, ask)
+  const credentials = openCredentials({ config, identity, ask, proxyFor })
   const fetchToken = tokenFetcher({ config, identity, credentials, ask })
   const parts = { config, identity, transport, credentials, fetchToken }
   const authentication = new Authentication(parts)

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { abortReason } from './aborting.ts'
 import { RegistryError } from './errors.ts'
-import { CLOSED, STALLED } from './failures.ts'
+import { CLOSED, STALLED } from './coded-error.ts'
 
 /** The inner of two layers of retries: one request, within seconds. The job is the outer one. */
 export interface RetryOptions {

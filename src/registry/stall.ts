@@ -1,6 +1,6 @@
 import type { ClientRequest } from 'node:http'
 import type { Readable } from 'node:stream'
-import { CodedError, STALLED } from './failures.ts'
+import { CodedError, STALLED } from './coded-error.ts'
 import { Relay } from './relay.ts'
 
 /** What ends a guarded body, in the words of whoever asked for it. */

@@ -1,20 +1,23 @@
 import {
   type ClientRequest,
-  Agent as HttpAgent,
   request as httpRequest,
   type IncomingMessage,
   type RequestOptions,
 } from 'node:http'
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { request as httpsRequest } from 'node:https'
 import type { Readable } from 'node:stream'
-import { rootCertificates } from 'node:tls'
 import axios, { AxiosError, type AxiosInstance, type AxiosResponse } from 'axios'
 import type { RegistryConfig } from '../config/config.ts'
 import { abortReason, onAbort } from './aborting.ts'
 import { guardedBody } from './body.ts'
-import { type Asked, CLOSED, CodedError, networkFailure } from './failures.ts'
+import { CLOSED, CodedError } from './coded-error.ts'
+import { type Asked, networkFailure } from './failures.ts'
 import { guardedLookup, hostGuard } from './guard.ts'
+import { ProxiedHttpAgent, ProxiedHttpsAgent } from './proxied-agents.ts'
+import { proxyAuthorization } from './proxy-connection.ts'
+import type { ProxyFor } from './proxy-environment.ts'
 import { type RequestLimits, watchRequest } from './stall.ts'
+import { tlsOptions } from './tls-options.ts'
 
 /** One HTTP request: no redirects, no authentication, no second try. */
 export interface Exchange extends Asked {
@@ -50,6 +53,7 @@ export interface TransportOptions {
   readonly userAgent: string
   /** The longest time in which no byte moves either way. */
   readonly stallTimeoutMs: number
+  readonly proxyFor: ProxyFor
 }
 
 // The engine limits how much runs at once; this only keeps a mistake there from opening thousands.
@@ -59,7 +63,11 @@ const IDLE_SOCKET_MS = 30_000
 
 export function createTransport(config: RegistryConfig, options: TransportOptions): Transport {
   const zoneOf = hostGuard(config)
-  const clients = { home: createClient(config), abroad: createClient(config, true) }
+  const { proxyFor } = options
+  const clients = {
+    home: createClient(config, proxyFor),
+    abroad: createClient(config, proxyFor, true),
+  }
   let closed = false
   return {
     exchange: async (exchange) => {
@@ -96,16 +104,19 @@ interface Client {
   close(): void
 }
 
-function createClient(config: RegistryConfig, abroad = false): Client {
+function createClient(config: RegistryConfig, proxyFor: ProxyFor, abroad = false): Client {
+  const route = { proxyFor, guarded: abroad }
   const sockets = {
     keepAlive: true,
     maxSockets: MAX_SOCKETS,
     timeout: IDLE_SOCKET_MS,
     ...(abroad && { lookup: guardedLookup }),
   }
-  const trust = config.ca === undefined ? {} : { ca: [...rootCertificates, config.ca] }
-  const httpAgent = new HttpAgent(sockets)
-  const httpsAgent = new HttpsAgent({ ...sockets, ...trust })
+  const httpAgent = new ProxiedHttpAgent(route, sockets)
+  const httpsAgent = new ProxiedHttpsAgent(route, {
+    ...sockets,
+    ...tlsOptions(config, abroad ? 'abroad' : 'home'),
+  })
   return {
     axios: axios.create({ ...AS_IT_IS, httpAgent, httpsAgent }),
     close() {
@@ -130,12 +141,13 @@ const AS_IT_IS = {
 async function send(
   client: AxiosInstance,
   exchange: Exchange,
-  { userAgent, stallTimeoutMs }: TransportOptions,
+  { userAgent, stallTimeoutMs, proxyFor }: TransportOptions,
   cut: AbortController,
 ): Promise<RegistryResponse> {
   const responseMs = stallTimeoutMs + (exchange.patienceMs ?? 0)
   const limits = { stallMs: stallTimeoutMs, responseMs }
-  const watched = watchedTransport(limits, (stall) => {
+  const forwardBy = exchange.url.protocol === 'http:' ? proxyFor(exchange.url) : undefined
+  const watched = watchedTransport(limits, forwardBy, (stall) => {
     cut.abort(stall)
   })
   try {
@@ -162,7 +174,11 @@ async function send(
 const DEFAULT_HEADERS = { accept: '*/*', 'accept-encoding': 'identity', 'content-type': false }
 
 /** Node's own transport, with an eye on the request until its response has come. */
-function watchedTransport(limits: RequestLimits, stalled: (error: Error) => void) {
+function watchedTransport(
+  limits: RequestLimits,
+  forwardBy: URL | undefined,
+  stalled: (error: Error) => void,
+) {
   let stop = (): void => undefined
   return {
     stop() {
@@ -170,11 +186,28 @@ function watchedTransport(limits: RequestLimits, stalled: (error: Error) => void
     },
     request(options: RequestOptions, answered: (response: IncomingMessage) => void): ClientRequest {
       const start = options.protocol === 'https:' ? httpsRequest : httpRequest
-      const request = start(options, answered)
+      const request = start(forwarded(options, forwardBy), answered)
+      if (forwardBy !== undefined) addHeaders(request, proxyAuthorization(forwardBy))
       stop = watchRequest(request, limits, stalled)
       return request
     },
   }
+}
+
+/** Plain http goes to a proxy whole, with the address in the request itself (RFC 9112, 3.2.2). */
+function forwarded(options: RequestOptions, proxy: URL | undefined): RequestOptions {
+  if (proxy === undefined) return options
+  const { hostname, port, path } = options
+  const origin = new URL(`http://${bracketed(hostname ?? '')}:${port ?? ''}`).origin
+  return { ...options, path: `${origin}${path ?? '/'}` }
+}
+
+function addHeaders(request: ClientRequest, headers: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(headers)) request.setHeader(name, value)
+}
+
+function bracketed(hostname: string): string {
+  return hostname.includes(':') ? `[${hostname}]` : hostname
 }
 
 function headerOf({ headers }: AxiosResponse, name: string): string | undefined {

@@ -1,5 +1,5 @@
 import { unlessAborted } from '../aborting.ts'
-import { CLOSED, CodedError } from '../failures.ts'
+import { CLOSED, CodedError } from '../coded-error.ts'
 import type { Credentials, FetchCredentials, FetchedCredentials } from './credentials.ts'
 
 /** Credentials for one request, and whether fetching them again could not bring better ones. */

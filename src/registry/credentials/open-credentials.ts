@@ -1,5 +1,6 @@
 import type { CredentialsConfig, RegistryConfig } from '../../config/config.ts'
 import type { RegistryIdentity } from '../identity.ts'
+import type { ProxyFor } from '../proxy-environment.ts'
 import type { AskToken } from '../token-request.ts'
 import { accessTokenFile } from './access-token-file.ts'
 import { acrCredentials } from './acr.ts'
@@ -13,24 +14,25 @@ import { dockerConfigCredentials } from './docker-config.ts'
 import { ecrCredentials } from './ecr.ts'
 import { garCredentials } from './gar.ts'
 
+export interface CredentialParts {
+  readonly config: RegistryConfig
+  readonly identity: RegistryIdentity
+  readonly ask: AskToken
+  readonly proxyFor: ProxyFor
+}
+
 /** Asks nobody until credentials are wanted. */
-export function openCredentials(
-  config: RegistryConfig,
-  identity: RegistryIdentity,
-  ask: AskToken,
-): CredentialStore {
-  const { credentials, username, password = '' } = config
+export function openCredentials(parts: CredentialParts): CredentialStore {
+  const { credentials, username, password = '' } = parts.config
   if (credentials !== undefined) {
-    return new FetchedCredentialStore(fetcherOf(credentials, config, identity, ask))
+    return new FetchedCredentialStore(fetcherOf(credentials, parts))
   }
   return fixedCredentials(username === undefined ? undefined : loginOf(username, password))
 }
 
 function fetcherOf(
   credentials: CredentialsConfig,
-  { url, username }: RegistryConfig,
-  identity: RegistryIdentity,
-  ask: AskToken,
+  { config: { url, username }, identity, ask, proxyFor }: CredentialParts,
 ): FetchCredentials {
   switch (credentials.kind) {
     case 'docker-config':
@@ -38,7 +40,7 @@ function fetcherOf(
     case 'access-token':
       return accessTokenFile(identity, credentials.file, username)
     case 'ecr':
-      return ecrCredentials(identity, url)
+      return ecrCredentials(identity, url, proxyFor)
     case 'gar':
       return garCredentials(identity)
     case 'acr':

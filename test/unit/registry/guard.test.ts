@@ -1,5 +1,6 @@
+import type { lookup } from 'node:dns'
 import { describe, expect, it } from 'vitest'
-import { hostGuard } from '../../../src/registry/guard.ts'
+import { checkName, hostGuard } from '../../../src/registry/guard.ts'
 
 describe('hostGuard', () => {
   const zoneOf = hostGuard({
@@ -33,5 +34,32 @@ describe('hostGuard', () => {
     ['another protocol', 'ftp://s3.example/x'],
   ])('refuses %s', (_, url) => {
     expect(() => zoneOf(new URL(url))).toThrow(expect.objectContaining({ code: 'FORBIDDEN_HOST' }))
+  })
+})
+
+describe('a name that a proxy will resolve', () => {
+  function resolvingTo(...addresses: string[]): typeof lookup {
+    const answer = addresses.map((address) => ({ address, family: 4 }))
+    const fake = (_: string, __: object, done: (error: Error | null, all: unknown) => void) => {
+      done(addresses.length === 0 ? new Error('ENOTFOUND') : null, answer)
+    }
+    // Only the form that asks for all addresses is used.
+    return fake as unknown as typeof lookup
+  }
+
+  it('passes when all of its addresses are public', async () => {
+    await expect(checkName('s3.example', resolvingTo('8.8.8.8'))).resolves.toBeUndefined()
+  })
+
+  it.each([
+    ['any of them is private', ['8.8.8.8', '10.0.0.1'], /leads to 10\.0\.0\.1, a private address/],
+    ['it has none here', [], /cannot be looked up here/],
+  ])('does not when %s', async (_, addresses, why) => {
+    const checked = checkName('s3.example', resolvingTo(...addresses))
+
+    await expect(checked).rejects.toMatchObject({
+      code: 'FORBIDDEN_HOST',
+      message: expect.stringMatching(why) as string,
+    })
   })
 })
