@@ -8,6 +8,7 @@ import type { OpenRegistries } from './open-registries.ts'
 import type { ReplicationQueues } from './queue/queues.ts'
 import { OnTheWay } from './queue/on-the-way.ts'
 import { RedisTagNames } from './queue/redis-tag-names.ts'
+import type { TagChecks } from './queue/tag-checks.ts'
 import { waitForJob } from './queue/wait-for-job.ts'
 import type { SpoolFollower } from './spool/follow-spool.ts'
 import type { Reporter } from './telemetry/report.ts'
@@ -18,6 +19,7 @@ export interface GatewayParts {
   readonly registries: OpenRegistries
   readonly local: () => LocalRegistry
   readonly follower: SpoolFollower
+  readonly checks: TagChecks
   readonly reporter: Reporter
 }
 
@@ -25,7 +27,8 @@ export interface GatewayParts {
 const LOOK_FOR_END_EVERY_MS = 40
 
 /** The gateway with all that it asks: the queue, the upstreams, and the local registry. */
-export function openGateway({ live, queues, registries, local, follower, reporter }: GatewayParts) {
+export function openGateway(parts: GatewayParts) {
+  const { live, queues, registries, local, follower, checks, reporter } = parts
   const onError = (error: Error) => {
     reporter.redisFailed({ reason: error.message })
   }
@@ -40,6 +43,7 @@ export function openGateway({ live, queues, registries, local, follower, reporte
   return gateway({
     config: () => missesConfig(live.current()),
     local,
+    checks,
     look: (request) => look.head(request),
     onTheWay: new OnTheWay(queues.redis, onError),
     openSpool: (url, offset) => follower.open(url, offset),

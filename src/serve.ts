@@ -19,6 +19,7 @@ import { openConfig } from './open-config.ts'
 import { LiveLocalRegistry, openGateway } from './open-gateway.ts'
 import { OpenRegistries } from './open-registries.ts'
 import { ReplicationQueues } from './queue/queues.ts'
+import { TagChecks } from './queue/tag-checks.ts'
 import { readDepths } from './queue/upstream-status.ts'
 import { redisUrlOf } from './redis-url.ts'
 import { SpoolFollower } from './spool/follow-spool.ts'
@@ -31,6 +32,7 @@ type Gateway = ReturnType<typeof openGateway>
 interface Parts {
   readonly live: LiveConfig
   readonly queues: ReplicationQueues
+  readonly checks: TagChecks
   readonly telemetry: Telemetry
 }
 
@@ -59,7 +61,8 @@ export async function serve(options: RootOptions): Promise<void> {
     registries.configure(changed)
   })
   telemetry.watchQueues(() => readDepths(queues))
-  const parts = { live, queues, telemetry }
+  const checks = new TagChecks(queues.redis)
+  const parts = { live, queues, checks, telemetry }
   const adminListen = guarded(options.adminListen ?? config.admin.listen, config)
   const admin = stack.use(
     await startHttpServer(adminApp(parts, adminListen), {
@@ -98,11 +101,13 @@ export async function serve(options: RootOptions): Promise<void> {
 const IDLE_MS = 3_600_000
 const DELIVERY_WITHIN_MS = 30_000
 
-function publicApp({ live, queues, telemetry: { reporter } }: Parts, gateway: Gateway) {
+function publicApp({ live, queues, checks, telemetry }: Parts, gateway: Gateway) {
+  const { reporter } = telemetry
   const app = createApp()
   app.use(gateway)
   app.use(bodyWithin(DELIVERY_WITHIN_MS))
-  app.use(webhookRoutes({ config: () => live.current(), enqueuer: queues, report: reporter }))
+  const config = () => live.current()
+  app.use(webhookRoutes({ config, enqueuer: queues, checks, report: reporter }))
   app.use(notFound())
   app.use(unexpectedErrors(reporter))
   return app

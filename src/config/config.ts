@@ -71,7 +71,6 @@ export interface UpstreamConfig extends RegistryConfig {
 }
 
 export interface ProjectConfig extends Project {
-  readonly revalidateAfterMs: number
   readonly onMiss: 'stream' | 'hold' | 'async'
   readonly holdForMs: number
   readonly onUpstreamDelete: 'keep' | 'delete'

@@ -25,7 +25,6 @@ const PROJECT: readonly NotYet<ProjectConfig>[] = [
     granted: ({ referrers }) => !referrers,
     instead: 'signatures, SBOMs and attestations are not copied with an image',
   },
-  { key: 'revalidateAfter', instead: 'the age of a tag makes nobody look upstream' },
   {
     key: 'onUpstreamDelete',
     granted: ({ onUpstreamDelete }) => onUpstreamDelete === 'keep',

@@ -5,6 +5,7 @@ import { MANIFEST_ACCEPT } from '../oci/media-types.ts'
 import { isTag } from '../oci/reference.ts'
 import type { ManifestHead } from '../replication/ports.ts'
 import { withHeader, withoutHeaders } from './forwarded-headers.ts'
+import { type HitsDeps, revalidateAfter } from './hits.ts'
 import type { Asked, LocalRegistry } from './local-registry.ts'
 import { answerMiss, type Miss, type MissAnswer, type MissesDeps } from './misses.ts'
 import { keepAnswer, sendAnswer } from './original-answer.ts'
@@ -13,7 +14,8 @@ import type { RegistryPath } from './registry-path.ts'
 import { relay } from './relay.ts'
 import { untilClosed } from './until-closed.ts'
 
-export interface ManifestDeps extends MissesDeps {
+export interface ManifestDeps extends MissesDeps, HitsDeps {
+  readonly config: MissesDeps['config']
   readonly local: () => LocalRegistry
 }
 
@@ -37,6 +39,7 @@ export async function serveManifest(
   const answer = await deps.local().ask(asked, signal)
   if (answer.statusCode !== 404) {
     await relay(answer, response)
+    if (answer.statusCode === 200) noteHit(exchange, path, deps)
     return
   }
   const original = await keepAnswer(answer)
@@ -52,6 +55,26 @@ export async function serveManifest(
     sendManifest(response, { ...manifest, size: manifest.bytes.length }, manifest.bytes)
   } else {
     sendAnswer(response, original)
+  }
+}
+
+function noteHit(
+  { request }: ManifestExchange,
+  { repository, reference }: ManifestPath,
+  deps: ManifestDeps,
+): void {
+  if (isTag(reference)) {
+    const hit = { action: 'pull', ...told(request), repository, tag: reference } as const
+    void revalidateAfter(hit, deps)
+  }
+}
+
+/** Who asks, and under which id that is followed. */
+function told({ headers, headersDistinct }: IncomingMessage) {
+  const userAgent = headers['user-agent']
+  return {
+    id: saneId(headersDistinct['x-request-id']?.[0]) ?? randomUUID(),
+    ...(userAgent !== undefined && { userAgent }),
   }
 }
 
@@ -102,16 +125,9 @@ async function betterAnswer(
   // distribution answers 404, too, when it has the manifest but not in a form that the client takes;
   // or somebody else's miss has brought it meanwhile. Either way the registry's next answer is right.
   if (await hasInAnyForm(asked, deps.local(), signal)) return { kind: 'here' }
-  const userAgent = request.headers['user-agent']
   const host = hostAsked(request.url ?? '')
   const miss: Miss = {
-    event: {
-      action: 'miss',
-      id: saneId(request.headersDistinct['x-request-id']?.[0]) ?? randomUUID(),
-      repository,
-      reference,
-      ...(userAgent !== undefined && { userAgent }),
-    },
+    event: { action: 'miss', ...told(request), repository, reference },
     method,
     ...(host !== undefined && { host }),
   }

@@ -1,10 +1,9 @@
-import type { Digest } from '../oci/digest.ts'
-import { type ImageName, isTag, type Reference, type Repository } from '../oci/reference.ts'
-import type { MissEvent, PushEvent, RegistryEvent } from '../events/registry-event.ts'
-import type { Trigger } from '../replication/request.ts'
-import type { Decision, IgnoreReason } from './decision.ts'
-import { localName, matchersOf, projectOfLocal, upstreamName } from './matching.ts'
+import type { ImageName } from '../oci/reference.ts'
+import type { MissEvent, PullEvent, PushEvent, RegistryEvent } from '../events/registry-event.ts'
+import { type Decision, ignore } from './decision.ts'
+import { localName, projectOfLocal } from './matching.ts'
 import type { Project } from './project.ts'
+import { replicate } from './replicate-decision.ts'
 
 /** Where an event comes from, by its source's configuration and never by its own word. */
 export interface Origin {
@@ -33,8 +32,9 @@ export function decide(
         ? ignore('local-push')
         : decideUpstreamPush(event, origin.registry, projects)
     case 'pull':
+      return origin.registry === 'local' ? decideLocalPull(event, projects) : ignore('pull')
     case 'delete':
-      return ignore(event.action)
+      return ignore('delete')
   }
 }
 
@@ -63,6 +63,23 @@ function decideMiss(event: MissEvent, projects: readonly Project[]): Decision {
   })
 }
 
+/**
+ * A pull of what is here: by tag it is the occasion to look whether upstream's has moved. What is
+ * under a digest stays what it is.
+ */
+function decideLocalPull(event: PullEvent, projects: readonly Project[]): Decision {
+  const { id: eventId, repository, tag: reference } = event
+  if (reference === undefined) return ignore('pull')
+  const project = projectOfLocal(repository, projects)
+  if (project === undefined) return ignore('unknown-project')
+  if (!project.autoSync) return ignore('auto-sync-off')
+  const trigger = 'revalidate'
+  const wanted = { eventId, repository, reference, trigger, onlyIfPresent: true } as const
+  const decision = replicate(project, wanted)
+  if (decision.kind === 'ignore') return decision
+  return { ...decision, unlessCheckedWithinMs: project.revalidateAfterMs }
+}
+
 function decideUpstreamPush(
   event: PushEvent,
   upstream: string,
@@ -86,29 +103,6 @@ function decideUpstreamPush(
   })
 }
 
-interface Wanted {
-  readonly eventId: string
-  readonly repository: Repository
-  readonly reference: Reference
-  readonly trigger: Trigger
-  readonly onlyIfPresent: boolean
-  readonly announcedDigest?: Digest
-}
-
-function replicate(project: Project, wanted: Wanted): Decision {
-  const { repository, reference } = wanted
-  const passes = matchersOf(project)
-  if (!passes.repository(repository)) return ignore('repository-filtered')
-  if (isTag(reference) && !passes.tag(reference)) return ignore('tag-filtered')
-  const upstreamRepository = upstreamName(repository, project)
-  if (upstreamRepository === undefined) return ignore('name-too-long')
-  const { upstreams, platforms, referrers } = project
-  return {
-    kind: 'replicate',
-    request: { ...wanted, upstreamRepository, upstreams, platforms, referrers },
-  }
-}
-
 /**
  * What pullsync does to the local registry echoes in its events. What a pullsync does to an upstream
  * is news here: it fills that registry from one further up. Two that mirror each other settle,
@@ -119,8 +113,4 @@ function isOwn(event: RegistryEvent, { registry, account }: Origin): boolean {
   const { actor, userAgent } = event
   const own = userAgent?.startsWith(OWN_USER_AGENT) ?? false
   return own || (account !== undefined && account !== '' && actor === account)
-}
-
-function ignore(reason: IgnoreReason): Decision {
-  return { kind: 'ignore', reason }
 }

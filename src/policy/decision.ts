@@ -2,7 +2,12 @@ import type { ReplicationRequest } from '../replication/request.ts'
 
 /** What policy makes of an event. */
 export type Decision =
-  | { readonly kind: 'replicate'; readonly request: ReplicationRequest }
+  | {
+      readonly kind: 'replicate'
+      readonly request: ReplicationRequest
+      /** Only if the last look at the tag upstream is older than that; 0: whatever its age. */
+      readonly unlessCheckedWithinMs?: number
+    }
   | { readonly kind: 'ignore'; readonly reason: IgnoreReason }
 
 /** A small closed set: used as a metrics label. */
@@ -19,3 +24,7 @@ export type IgnoreReason =
   | 'nothing-named'
   /** The other side's project name makes the repository's name longer than registries take. */
   | 'name-too-long'
+
+export function ignore(reason: IgnoreReason): Decision {
+  return { kind: 'ignore', reason }
+}

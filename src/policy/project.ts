@@ -11,6 +11,8 @@ export interface Project {
   readonly tags: NameFilter
   readonly platforms: 'all' | readonly string[]
   readonly referrers: boolean
+  /** How old the last look at a tag upstream may be when somebody pulls it. */
+  readonly revalidateAfterMs: number
   readonly onUpstreamPush: 'refresh' | 'always' | 'ignore'
 }
 

@@ -10,6 +10,7 @@ import { recordFailure, recordSuccess } from './health.ts'
 import { parsePayload } from './payload.ts'
 import { ProgressRecorder } from './progress-recorder.ts'
 import { KEY_PREFIX, type ReplicationJob, type ReplicationQueue } from './queues.ts'
+import { forgetCheck, noteChecked } from './tag-checks.ts'
 import { asJobError, delayBeforeRetry, dispositionOf, retryAfterOf } from './retry.ts'
 
 // A worker that dies holds its jobs until their lock lapses; another sees that at the next check.
@@ -144,7 +145,7 @@ export class JobWorker implements AsyncDisposable {
         },
       })
       await recorder.finish()
-      await this.#ended(job, upstream, outcome)
+      await this.#ended(job, facts, outcome)
       listener.ended(facts, outcome, Date.now() - startedAt)
       return outcome
     } catch (error) {
@@ -154,10 +155,17 @@ export class JobWorker implements AsyncDisposable {
     }
   }
 
-  async #ended(job: ReplicationJob, upstream: string, outcome: Outcome): Promise<void> {
+  async #ended(
+    job: ReplicationJob,
+    { upstream, request }: JobFacts,
+    outcome: Outcome,
+  ): Promise<void> {
     const { connection, queue } = this.#options
     await rememberEnding(connection, queue, job, outcome.kind)
-    if (outcome.kind !== 'refused') await recordSuccess(connection, upstream)
+    // Refused: mostly before upstream was asked.
+    if (outcome.kind === 'refused') return
+    await noteChecked(connection, request)
+    await recordSuccess(connection, upstream)
   }
 
   async #giveBack(job: ReplicationJob, token: string, facts: JobFacts): Promise<never> {
@@ -174,7 +182,10 @@ export class JobWorker implements AsyncDisposable {
     const { connection, queue, listener, jobs } = this.#options
     const { error } = failure
     const last = dispositionOf(error) === 'permanent' || facts.attempt >= (job.opts.attempts ?? 1)
-    if (last) await rememberEnding(connection, queue, job, 'failed')
+    if (last) {
+      await rememberEnding(connection, queue, job, 'failed')
+      await forgetCheck(connection, facts.request)
+    }
     const retryAfterMs = retryAfterOf(error)
     if (retryAfterMs > 0) {
       // Without Redis nobody can start anything either.

@@ -7,7 +7,7 @@ import type { ReplicationQueue } from './queues.ts'
 
 // Which known job makes a request a duplicate is BullMQ's to say, by the deduplication key. Here the
 // keys are dropped of those that do not do what is asked for:
-// - one that has ended, unless the request is a miss, which its ending still answers;
+// - one that has ended, unless the request is a miss or a revalidation, which its ending still answers;
 // - one that only refreshes what is held, when the request is to bring what is not;
 // - one that waits further back in the queue than this request may be made to wait.
 // The job itself stays. When its turn comes it finds its work done, which costs one HEAD.
@@ -37,7 +37,7 @@ export async function makeWay(
 ): Promise<void> {
   const keys = requests.map((request) => deduplicationKey(queue, deduplicationId(request)))
   const wanted = requests.flatMap(({ trigger, onlyIfPresent }) => [
-    trigger === 'miss' ? 'keep' : 'forget',
+    trigger === 'miss' || trigger === 'revalidate' ? 'keep' : 'forget',
     onlyIfPresent ? 'refreshes' : 'brings',
     PRIORITY[trigger],
   ])

@@ -136,7 +136,8 @@ export class ReplicationQueues implements AsyncDisposable {
         backoff: { type: 'custom' },
         deduplication: {
           id: deduplicationId(request),
-          keepLastIfActive: request.trigger !== 'miss',
+          // What runs already does what a miss or a revalidation wants; other news may be newer.
+          keepLastIfActive: request.trigger !== 'miss' && request.trigger !== 'revalidate',
         },
         removeOnComplete: { age: keepCompleted.ageMs / 1_000, count: keepCompleted.count },
         removeOnFail: { age: keepFailed.ageMs / 1_000, count: keepFailed.count },

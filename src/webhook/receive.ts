@@ -4,7 +4,9 @@ import type { Format, ParsedDelivery } from '../events/format.ts'
 import { FORMATS } from '../events/formats.ts'
 import type { RegistryEvent } from '../events/registry-event.ts'
 import { decide } from '../policy/decide.ts'
+import type { Decision } from '../policy/decision.ts'
 import type { Project } from '../policy/project.ts'
+import type { Enqueued } from '../queue/enqueued.ts'
 import { QueueUnavailableError } from '../queue/errors.ts'
 import type { ReplicationRequest } from '../replication/request.ts'
 import type { Said, WebhookReporter } from '../telemetry/report-webhook.ts'
@@ -17,8 +19,17 @@ export interface ReceiveDeps {
   /** The account that pullsync itself uses at the source's registry. */
   readonly account?: string | undefined
   readonly enqueuer: Enqueuer
+  readonly checks: Checks
   readonly keys: SigningKeys
   readonly report: WebhookReporter
+}
+
+/** When each tag was last looked up upstream. */
+export interface Checks {
+  /** @throws QueueUnavailableError when that cannot be said now */
+  due(request: ReplicationRequest, withinMs: number): Promise<boolean>
+  /** Never rejects. */
+  forget(request: ReplicationRequest): Promise<void>
 }
 
 // Redis is back, or another process takes over, within seconds; a registry waits for its own time anyway.
@@ -44,7 +55,8 @@ export async function receive(
       ? refusal(422, content.reason)
       : { status: 202, body: { malformed: true, reason: content.reason } }
   }
-  const reply = await enqueueAll(wantedBy(content.value, { said, source, deps }), deps)
+  const context = { said, source, deps }
+  const reply = await enqueueAll(wantedBy(content.value, context), context)
   const { answer } = content.value
   return reply.status === 202 && answer !== undefined ? { status: 200, body: answer } : reply
 }
@@ -77,8 +89,10 @@ function isProven(
   return format.verify(delivery, { ...token, keys: keys.publishedAt(token.keysUrl) })
 }
 
+type Replicate = Extract<Decision, { kind: 'replicate' }>
+
 interface Wanted {
-  readonly requests: readonly ReplicationRequest[]
+  readonly replications: readonly Replicate[]
   readonly ignored: number
 }
 
@@ -91,39 +105,69 @@ interface Context {
 function wantedBy({ events, dropped }: ParsedDelivery, context: Context): Wanted {
   const { said, deps } = context
   for (const entry of dropped) deps.report.eventIgnored(said, entry)
-  const requests = events.flatMap((event) => requestOf(event, context) ?? [])
-  return { requests, ignored: dropped.length + events.length - requests.length }
+  const replications = events.flatMap((event) => replicationFor(event, context) ?? [])
+  return { replications, ignored: dropped.length + events.length - replications.length }
 }
 
-function requestOf(
-  event: RegistryEvent,
-  { said, source, deps }: Context,
-): ReplicationRequest | undefined {
+function replicationFor(event: RegistryEvent, context: Context): Replicate | undefined {
+  const { said, source, deps } = context
   deps.report.eventReceived(said, event)
   const origin = { registry: source.registry, account: deps.account }
   const decision = decide(event, origin, deps.projects)
-  if (decision.kind === 'replicate') return decision.request
+  if (decision.kind === 'replicate') return decision
   const { id: eventId, repository } = event
   deps.report.eventIgnored(said, { reason: decision.reason, eventId, repository })
   return undefined
 }
 
-async function enqueueAll({ requests, ignored }: Wanted, deps: ReceiveDeps): Promise<Reply> {
-  if (requests.length === 0) return counted({ accepted: 0, ignored, duplicates: 0 })
+async function enqueueAll({ replications, ignored }: Wanted, context: Context): Promise<Reply> {
+  const { deps } = context
   try {
-    const jobs = await deps.enqueuer.enqueue(requests)
-    jobs.forEach((job, index) => {
-      const request = requests[index]
-      if (request !== undefined) deps.report.jobEnqueued(request, job)
-    })
+    const requests = await dueOf(replications, context)
+    const jobs = requests.length === 0 ? [] : await enqueueDue(requests, deps)
     const accepted = jobs.filter(({ duplicate }) => !duplicate).length
-    return counted({ accepted, ignored, duplicates: requests.length - accepted })
+    const fresh = replications.length - requests.length
+    return counted({ accepted, ignored: ignored + fresh, duplicates: jobs.length - accepted })
   } catch (error) {
     if (!(error instanceof QueueUnavailableError)) throw error
-    deps.report.queueUnavailable({ requests: requests.length, reason: error.message })
+    deps.report.queueUnavailable({ requests: replications.length, reason: error.message })
     return refusal(503, 'the queue cannot take jobs at the moment; send it again', {
       'Retry-After': RETRY_AFTER_SECONDS,
     })
+  }
+}
+
+/** Those that are to be done whatever the tag's age, and those whose tag has not been looked up lately. */
+async function dueOf(
+  replications: readonly Replicate[],
+  { said, deps }: Context,
+): Promise<readonly ReplicationRequest[]> {
+  const due = await Promise.all(
+    replications.map(async ({ request, unlessCheckedWithinMs = 0 }) => {
+      if (await deps.checks.due(request, unlessCheckedWithinMs)) return request
+      const { eventId, repository } = request
+      deps.report.eventIgnored(said, { reason: 'fresh', eventId, repository })
+      return undefined
+    }),
+  )
+  return due.filter((request) => request !== undefined)
+}
+
+async function enqueueDue(
+  requests: readonly ReplicationRequest[],
+  { enqueuer, checks, report }: ReceiveDeps,
+): Promise<readonly Enqueued[]> {
+  try {
+    const jobs = await enqueuer.enqueue(requests)
+    jobs.forEach((job, index) => {
+      const request = requests[index]
+      if (request !== undefined) report.jobEnqueued(request, job)
+    })
+    return jobs
+  } catch (error) {
+    const looks = requests.filter(({ trigger }) => trigger === 'revalidate')
+    await Promise.all(looks.map((request) => checks.forget(request)))
+    throw error
   }
 }
 

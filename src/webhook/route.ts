@@ -9,7 +9,7 @@ import type { Project } from '../policy/project.ts'
 import type { WebhookReporter } from '../telemetry/report-webhook.ts'
 import { readBody } from './body.ts'
 import type { Enqueuer } from './enqueuer.ts'
-import { receive } from './receive.ts'
+import { type Checks, receive } from './receive.ts'
 import { NOT_ASKED, permission } from './permission.ts'
 import { refusal, type Reply } from './reply.ts'
 import { SigningKeys } from './signing-keys.ts'
@@ -27,6 +27,7 @@ export interface WebhookDeps {
   /** Asked anew for every delivery, so that a reload takes effect at once. */
   readonly config: () => WebhookConfig
   readonly enqueuer: Enqueuer
+  readonly checks: Checks
   readonly report: WebhookReporter
 }
 
@@ -97,7 +98,7 @@ function hidePathSecret(request: Request, source: string): void {
 async function replyTo(
   { request, response, requestId, source, pathSecret }: Incoming,
   config: WebhookConfig,
-  { enqueuer, report, keys }: RouteDeps,
+  { enqueuer, checks, report, keys }: RouteDeps,
 ): Promise<Reply> {
   const format: Format = FORMATS[source.format]
   if (pathSecret !== undefined && !('secretInPath' in format)) {
@@ -108,7 +109,8 @@ async function replyTo(
   if (!Buffer.isBuffer(body)) return body
   const delivery = deliveryOf(request, { body, requestId, pathSecret })
   const account = accountAt(source.registry, config)
-  return receive(delivery, source, { projects: config.projects, account, enqueuer, report, keys })
+  const { projects } = config
+  return receive(delivery, source, { projects, account, enqueuer, checks, report, keys })
 }
 
 interface Received {

@@ -7,6 +7,7 @@ import { createApp } from '../../src/http/app.ts'
 import { type HttpServer, startHttpServer } from '../../src/http/server.ts'
 import type { Project } from '../../src/policy/project.ts'
 import { ReplicationQueues } from '../../src/queue/queues.ts'
+import { TagChecks } from '../../src/queue/tag-checks.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createReporter } from '../../src/telemetry/report.ts'
@@ -94,7 +95,9 @@ describe('the events of every format, through the webhook into the queue', () =>
       upstreams: new Map(),
     })
     const app = createApp()
-    app.use(webhookRoutes({ config, enqueuer: queues, report }))
+    app.use(
+      webhookRoutes({ config, enqueuer: queues, checks: new TagChecks(queues.redis), report }),
+    )
     const address = { host: '127.0.0.1', port: 0 }
     server = await startHttpServer(app, { address, configKey: 'listen' })
   })
@@ -328,6 +331,7 @@ function projectOf(upstream: string): Project {
     tags: { include: ['*'], exclude: [] },
     platforms: 'all',
     referrers: true,
+    revalidateAfterMs: 600_000,
     onUpstreamPush: 'always',
   }
 }

@@ -11,6 +11,7 @@ import { createLogger } from '../../src/telemetry/logger.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createReporter } from '../../src/telemetry/report.ts'
 import { webhookRoutes } from '../../src/webhook/route.ts'
+import { NEVER_CHECKED } from '../support/never-checked.ts'
 
 const SECRET = 'orbit-secret'
 const GZIP_BOMB = gzipSync(Buffer.alloc(256 * 1024 * 1024))
@@ -35,7 +36,7 @@ describe('hostile senders at the public listener', () => {
     const sources = new Map(NAMES.map((format) => [format, sourceOf(format)]))
     const config = () => ({ sources, projects: [], local: {}, upstreams: new Map() })
     const app = createApp()
-    app.use(webhookRoutes({ config, enqueuer, report }))
+    app.use(webhookRoutes({ config, enqueuer, checks: NEVER_CHECKED, report }))
     const address = { host: '127.0.0.1', port: 0 }
     server = await startHttpServer(app, { address, configKey: 'listen' })
   })

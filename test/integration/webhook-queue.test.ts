@@ -5,6 +5,7 @@ import { createApp } from '../../src/http/app.ts'
 import { type HttpServer, startHttpServer } from '../../src/http/server.ts'
 import type { Project } from '../../src/policy/project.ts'
 import { ReplicationQueues } from '../../src/queue/queues.ts'
+import { TagChecks } from '../../src/queue/tag-checks.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createReporter } from '../../src/telemetry/report.ts'
@@ -25,6 +26,7 @@ const project: Project = {
   tags: { include: ['*'], exclude: [] },
   platforms: 'all',
   referrers: true,
+  revalidateAfterMs: 600_000,
   onUpstreamPush: 'always',
 }
 
@@ -55,7 +57,9 @@ describe('the webhook with a real queue', () => {
     const report = createReporter(logger, createMetrics())
     const config = () => ({ sources, projects: [project], local: {}, upstreams: new Map() })
     const app = createApp()
-    app.use(webhookRoutes({ config, enqueuer: queues, report }))
+    app.use(
+      webhookRoutes({ config, enqueuer: queues, checks: new TagChecks(queues.redis), report }),
+    )
     const address = { host: '127.0.0.1', port: 0 }
     server = await startHttpServer(app, { address, configKey: 'listen' })
   })

@@ -17,6 +17,7 @@ import { createReporter } from '../../src/telemetry/report.ts'
 import type { Enqueuer } from '../../src/webhook/enqueuer.ts'
 import { webhookRoutes } from '../../src/webhook/route.ts'
 import { eventually } from '../support/eventually.ts'
+import { NEVER_CHECKED } from '../support/never-checked.ts'
 
 const MIB = 1024 * 1024
 const SECRET = 'orbit-secret'
@@ -30,6 +31,7 @@ const project: Project = {
   tags: { include: ['*'], exclude: [] },
   platforms: 'all',
   referrers: true,
+  revalidateAfterMs: 600_000,
   onUpstreamPush: 'always',
 }
 
@@ -72,7 +74,7 @@ describe('POST /v1/events/:source', () => {
     )
     const config = () => ({ sources, projects: [project], local: {}, upstreams: new Map() })
     const app = createApp()
-    app.use(webhookRoutes({ config, enqueuer: queue, report }))
+    app.use(webhookRoutes({ config, enqueuer: queue, checks: NEVER_CHECKED, report }))
     app.use(notFound(), unexpectedErrors(report))
     const address = { host: '127.0.0.1', port: 0 }
     server = await startHttpServer(app, { address, configKey: 'listen' })

@@ -9,7 +9,6 @@ describe('notYetActedOn', () => {
 
   it.each([
     ['referrers: true', 'referrers'],
-    ['revalidateAfter: 10m', 'revalidateAfter'],
     ['onUpstreamDelete: delete', 'onUpstreamDelete'],
     ["resync: '0 3 * * *'", 'resync'],
   ])('names %s', (line, key) => {

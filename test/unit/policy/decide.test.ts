@@ -203,7 +203,12 @@ describe('a push on an upstream', () => {
 describe('other events', () => {
   it.each([
     ['a local push', push(), LOCAL, 'local-push'],
-    ['a local pull', { ...push(), action: 'pull' as const }, LOCAL, 'pull'],
+    [
+      'a local pull by digest',
+      { ...push({ tag: undefined }), action: 'pull' as const },
+      LOCAL,
+      'pull',
+    ],
     ['an upstream pull', { ...push(), action: 'pull' as const }, HQ, 'pull'],
     ['a local delete', { ...push(), action: 'delete' as const }, LOCAL, 'delete'],
     ['an upstream delete', { ...push(), action: 'delete' as const }, HQ, 'delete'],
@@ -307,6 +312,7 @@ function project(changes: Partial<Project> = {}): Project {
     tags: { include: ['*'], exclude: [] },
     platforms: 'all',
     referrers: true,
+    revalidateAfterMs: 600_000,
     onUpstreamPush: 'refresh',
     ...changes,
   }

@@ -1,0 +1,58 @@
+import type { PullEvent } from '../events/registry-event.ts'
+import type { Repository, Tag } from '../oci/reference.ts'
+import { decide } from '../policy/decide.ts'
+import type { Project } from '../policy/project.ts'
+import type { Enqueued } from '../queue/enqueued.ts'
+import type { ReplicationRequest } from '../replication/request.ts'
+import type { GatewayReporter } from '../telemetry/report-gateway.ts'
+
+/** A client's GET or HEAD of a tag that the local registry has. */
+export type Hit = PullEvent & { readonly repository: Repository; readonly tag: Tag }
+
+export interface HitsConfig {
+  readonly projects: readonly Project[]
+  /** The account that pullsync itself uses at the local registry. */
+  readonly account?: string | undefined
+}
+
+export interface HitsDeps {
+  /** Asked anew for every hit, so that a reload takes effect at once. */
+  readonly config: () => HitsConfig
+  readonly checks: TagAges
+  readonly enqueue: (request: ReplicationRequest) => Promise<Enqueued>
+  readonly report: GatewayReporter
+}
+
+type Named = Pick<ReplicationRequest, 'repository' | 'reference'>
+
+/** When each tag was last looked up upstream, over all processes. */
+export interface TagAges {
+  /** True when that is known here and now, without asking anybody. */
+  isFresh(named: Named): boolean
+  due(named: Named, withinMs: number): Promise<boolean>
+  /** Never rejects. */
+  forget(named: Named): Promise<void>
+}
+
+/**
+ * The client has its answer, from what is here. Whether the tag has moved upstream is looked up
+ * afterwards, if that was not done lately: nobody waits for it. Never rejects.
+ */
+export async function revalidateAfter(hit: Hit, deps: HitsDeps): Promise<void> {
+  const { checks, report } = deps
+  if (checks.isFresh({ repository: hit.repository, reference: hit.tag })) return
+  const { projects, account } = deps.config()
+  const decision = decide(hit, { registry: 'local', account }, projects)
+  if (decision.kind === 'ignore') return
+  const { request, unlessCheckedWithinMs = 0 } = decision
+  try {
+    if (!(await checks.due(request, unlessCheckedWithinMs))) return
+    report.jobEnqueued(request, await deps.enqueue(request))
+  } catch (error) {
+    await checks.forget(request)
+    report.queueUnavailable({
+      requests: 1,
+      reason: error instanceof Error ? error.message : String(error),
+    })
+  }
+}

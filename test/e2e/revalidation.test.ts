@@ -1,0 +1,129 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Redis } from 'ioredis'
+import { eventually } from '../support/eventually.ts'
+import { inspectRaw } from '../support/skopeo.ts'
+import { arrives, digestAt, type Site, startSite } from './site.ts'
+
+const ANY_INDEX = { accept: 'application/vnd.oci.image.index.v1+json' }
+
+/** What the upstream was asked about this tag, by HEAD and GET alike. */
+function looks(site: Site, repository: string, tag: string) {
+  return site.upstream.requests({
+    path: new RegExp(`^/v2/${repository}/manifests/${tag}$`),
+    userAgent: /^pullsync/,
+  })
+}
+
+async function pull(host: string, repository: string, tag: string) {
+  const url = `http://${host}/v2/${repository}/manifests/${tag}`
+  return await fetch(url, { headers: ANY_INDEX })
+}
+
+async function atRest(site: Site) {
+  await eventually(async () => {
+    const jobs = await site.jobs()
+    return jobs.every(({ state }) => state === 'completed' || state === 'failed')
+  })
+}
+
+describe('a tag that moves upstream without a word', () => {
+  let site: Site
+
+  beforeAll(async () => {
+    site = await startSite({
+      upstream: { notifications: [] },
+      project: '    onMiss: hold\n    revalidateAfter: 0s',
+    })
+  }, 60_000)
+
+  afterAll(async () => {
+    await site[Symbol.asyncDispose]()
+  })
+
+  it('is noticed when somebody pulls it through the gateway, who gets what is here at once', async () => {
+    const before = await site.publish('team/moved:1.0')
+    await inspectRaw(`${site.gateway}/team/moved:1.0`)
+    const after = await site.publish('team/moved:1.0', { layers: 3 })
+
+    const pulled = await inspectRaw(`${site.gateway}/team/moved:1.0`)
+
+    expect(pulled.bytes).toEqual(before.top.bytes)
+    await arrives(site, 'team/moved:1.0', after)
+  })
+
+  it('is noticed when the local registry tells of a pull', async () => {
+    const before = await site.publish('team/told:1.0')
+    await inspectRaw(`${site.gateway}/team/told:1.0`)
+    const after = await site.publish('team/told:1.0', { layers: 3 })
+
+    // Past the gateway: only the registry's own notification tells of it.
+    const pulled = await inspectRaw(`${site.local.host}/team/told:1.0`)
+
+    expect(pulled.bytes).toEqual(before.top.bytes)
+    await arrives(site, 'team/told:1.0', after)
+  })
+
+  it('stays here when it is gone upstream', async () => {
+    const image = await site.publish('team/gone:1.0')
+    await inspectRaw(`${site.gateway}/team/gone:1.0`)
+    await atRest(site)
+    const there = `${site.upstream.url}/v2/team/gone/manifests/${image.top.digest}`
+    expect((await fetch(there, { method: 'DELETE' })).status).toBe(202)
+
+    await eventually(async () => {
+      // Not at the first pull: for some seconds, how the copy ended answers for the tag.
+      expect((await pull(site.gateway, 'team/gone', '1.0')).status).toBe(200)
+      const jobs = await site.jobs('--match', 'team/gone*')
+      return jobs.some(({ outcome }) => outcome?.kind === 'not-found')
+    })
+    expect(await digestAt(site.local, 'team/gone:1.0')).toBe(image.top.digest)
+  })
+})
+
+describe('a tag that was looked up lately', () => {
+  let site: Site
+  let redis: Redis
+
+  beforeAll(async () => {
+    site = await startSite({
+      upstream: { notifications: [] },
+      project: '    onMiss: hold\n    revalidateAfter: 1h',
+    })
+    redis = new Redis(site.redis.url)
+  }, 60_000)
+
+  afterAll(async () => {
+    redis.disconnect()
+    await site[Symbol.asyncDispose]()
+  })
+
+  it('costs upstream nothing; one that was not, one HEAD, however it is pulled', async () => {
+    const image = await site.publish('team/fresh:1.0')
+    await pull(site.gateway, 'team/fresh', '1.0')
+    await atRest(site)
+    const atFirst = looks(site, 'team/fresh', '1.0').length
+
+    for (const host of [site.gateway, site.local.host, site.gateway]) {
+      expect((await pull(host, 'team/fresh', '1.0')).status).toBe(200)
+    }
+    // As if an hour had passed.
+    const keys = await redis.keys('pullsync:checked:team/fresh:1.0')
+    expect(keys).toHaveLength(1)
+    await eventually(async () => {
+      await redis.del(...keys)
+      await pull(site.local.host, 'team/fresh', '1.0')
+      return (await site.jobs('--match', 'team/fresh*')).some(
+        ({ request, outcome }) =>
+          request.trigger === 'revalidate' && outcome?.kind === 'up-to-date',
+      )
+    })
+    await atRest(site)
+    const revalidations = (await site.jobs('--match', 'team/fresh*')).filter(
+      ({ request }) => request.trigger === 'revalidate',
+    )
+
+    const after = looks(site, 'team/fresh', '1.0').slice(atFirst)
+    expect(after.map(({ method }) => method)).toEqual(revalidations.map(() => 'HEAD'))
+    expect(await digestAt(site.local, 'team/fresh:1.0')).toBe(image.top.digest)
+  })
+})
