@@ -1,21 +1,17 @@
-import { benchCopy } from './copy.ts'
-import { benchKill } from './kill.ts'
+import { parseArgs } from 'node:util'
+import { chosenBenches } from './benches.ts'
 import { machineLine } from './machine.ts'
-import { benchMemory } from './memory.ts'
-import { FULL, SMALL } from './scale.ts'
-import { benchStart } from './start.ts'
+import { FULL, SMALL, withRepetitions } from './scale.ts'
 
-const BENCHES = { copy: benchCopy, memory: benchMemory, kill: benchKill, start: benchStart }
-
-const args = process.argv.slice(2)
-const chosen = args.filter((arg) => !arg.startsWith('--'))
-const unknown = chosen.find((name) => !Object.hasOwn(BENCHES, name))
-if (unknown !== undefined) {
-  console.error(`there is no benchmark "${unknown}", only ${Object.keys(BENCHES).join(', ')}`)
-  process.exit(2)
-}
-const scale = args.includes('--small') ? SMALL : FULL
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { small: { type: 'boolean', default: false }, repetitions: { type: 'string' } },
+})
+const scale = withRepetitions(values.small ? SMALL : FULL, Number(values.repetitions ?? 0))
 console.log(`${await machineLine()}\n`)
-for (const [name, bench] of Object.entries(BENCHES)) {
-  if (chosen.length === 0 || chosen.includes(name)) console.log(`${await bench(scale)}\n`)
+for (const { name, title, measure } of chosenBenches(positionals)) {
+  const startedAt = performance.now()
+  const table = await measure(scale)
+  const seconds = ((performance.now() - startedAt) / 1_000).toFixed(0)
+  console.log(`### ${title}\n\n${table}\n\n\`npm run bench -- ${name}\` ran for ${seconds} s.\n`)
 }

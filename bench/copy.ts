@@ -7,16 +7,25 @@ import { layersOf, Publisher } from './publish.ts'
 import type { Scale } from './scale.ts'
 import { SKOPEO_COPY, SKOPEO_SYNC } from './skopeo.ts'
 
-/** Copies, side by side with skopeo on the same two registries. */
-export async function benchCopy(scale: Scale): Promise<string> {
+/** One large image: side by side with skopeo on the same two registries, as the other two. */
+export function benchLargeImage(scale: Scale): Promise<string> {
+  return compared(largeImage, scale)
+}
+
+export function benchSmallLayers(scale: Scale): Promise<string> {
+  return compared(smallLayers, scale)
+}
+
+export function benchManyTags(scale: Scale): Promise<string> {
+  return compared(manyTags, scale)
+}
+
+type Plan = (publisher: Publisher, scale: Scale) => Promise<Copies>
+
+async function compared(plan: Plan, scale: Scale): Promise<string> {
   await using upstream = await startRegistry()
-  const publisher = new Publisher(upstream.url)
-  const reports: string[] = []
-  for (const plan of [largeImage, smallLayers, manyTags]) {
-    const copies = await plan(publisher, scale)
-    reports.push(copyReport(await measureCopies(upstream, copies)))
-  }
-  return reports.join('\n\n')
+  const copies = await plan(new Publisher(upstream.url), scale)
+  return copyReport(await measureCopies(upstream, copies))
 }
 
 /** Once; again, when all is there; and into a second repository, where only the name is new. */

@@ -45,3 +45,9 @@ export const SMALL: Scale = {
   killedImages: [{ layers: 1, layerBytes: 64 * MIB }],
   misses: 3,
 }
+
+/** The same with every repetition counted as many times; 0 leaves it as it is. */
+export function withRepetitions(scale: Scale, repetitions: number): Scale {
+  if (!(repetitions > 0)) return scale
+  return { ...scale, repetitions, repetitionsOfTags: repetitions }
+}

@@ -147,7 +147,7 @@ async function sendAll(
   const body = await open(sending.offset)
   const { chunkSizes: sizes, left: size } = sending
   for await (const chunk of chunksOf({ body, sizes, size }, buffers)) {
-    // While a chunk is on its way, the death of this process costs the whole upload; so one at a time.
+    // While a chunk is on its way, the death of this process costs the whole upload; so few at a time.
     await turns.take(async () => {
       signal.throwIfAborted()
       await checkpoint.save(await sending.send(chunk))

@@ -30,7 +30,7 @@ async function soon(): Promise<void> {
 
 describe('Turns', () => {
   it('lets one act after the other, in the order they came', async () => {
-    const turns = new Turns(LONG_MS)
+    const turns = new Turns(1, LONG_MS)
     const [first, second, third] = [act(), act(), act()]
     const all = [first, second, third].map(({ run }) => turns.take(run))
     const begun = () => [first, second, third].map(({ state }) => state.begun)
@@ -47,8 +47,27 @@ describe('Turns', () => {
     await Promise.all(all)
   })
 
+  it('lets no more act at once than it was told', async () => {
+    const turns = new Turns(2, LONG_MS)
+    const acts = [act(), act(), act(), act()]
+    const all = acts.map(({ run }) => turns.take(run))
+    const begun = () => acts.filter(({ state }) => state.begun).length
+
+    await soon()
+    expect(begun()).toBe(2)
+    acts[1]?.end()
+    await soon()
+    expect(begun()).toBe(3)
+    acts[0]?.end()
+    await soon()
+    expect(begun()).toBe(4)
+    acts[2]?.end()
+    acts[3]?.end()
+    await Promise.all(all)
+  })
+
   it('goes on after one that failed, which alone is told', async () => {
-    const turns = new Turns(LONG_MS)
+    const turns = new Turns(1, LONG_MS)
     const failing = act()
     const failed = turns.take(failing.run)
     const next = turns.take(() => Promise.resolve('done'))
@@ -61,7 +80,7 @@ describe('Turns', () => {
   })
 
   it('lets nobody wait longer than its patience', async () => {
-    const turns = new Turns(1)
+    const turns = new Turns(1, 1)
     const endless = act()
     void turns.take(endless.run)
 

@@ -1,0 +1,35 @@
+import { benchLargeImage, benchManyTags, benchSmallLayers } from './copy.ts'
+import { benchKill } from './kill.ts'
+import { benchMemory } from './memory.ts'
+import type { Scale } from './scale.ts'
+import { benchStart } from './start.ts'
+
+/** One table of docs/performance.md. */
+export interface Bench {
+  /** What it is chosen by; `copy` chooses every `copy-…`. */
+  readonly name: string
+  readonly title: string
+  readonly measure: (scale: Scale) => Promise<string>
+}
+
+export const BENCHES: readonly Bench[] = [
+  { name: 'copy-large', title: 'One large image', measure: benchLargeImage },
+  { name: 'copy-small', title: 'Small layers', measure: benchSmallLayers },
+  { name: 'copy-tags', title: 'Many tags that share layers', measure: benchManyTags },
+  { name: 'memory', title: 'Memory of a worker', measure: benchMemory },
+  { name: 'kill', title: 'A worker killed at half of an image', measure: benchKill },
+  { name: 'start', title: 'From a miss to its job', measure: benchStart },
+]
+
+/** Those of these names, all when there are none. Throws when a name means nothing. */
+export function chosenBenches(names: readonly string[]): readonly Bench[] {
+  const known = (name: string) =>
+    BENCHES.filter((bench) => bench.name === name || bench.name.startsWith(`${name}-`))
+  const unknown = names.find((name) => known(name).length === 0)
+  if (unknown !== undefined) {
+    const all = BENCHES.map(({ name }) => name).join(', ')
+    throw new Error(`there is no benchmark "${unknown}", only ${all}`)
+  }
+  const chosen = names.flatMap(known)
+  return names.length === 0 ? BENCHES : BENCHES.filter((bench) => chosen.includes(bench))
+}
