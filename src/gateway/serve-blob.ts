@@ -32,7 +32,7 @@ interface BlobPath {
 }
 
 /**
- * GET of a blob: the registry's answer, or, where that is 404 and the blob belongs to an image on its
+ * GET of a blob: the registry's answer, or, where that is 404 or a failure and the blob belongs to an image on its
  * way to this repository, its bytes as they come.
  */
 export async function serveBlob(
@@ -42,7 +42,7 @@ export async function serveBlob(
 ): Promise<void> {
   const signal = untilClosed(response)
   const answer = await deps.local().ask(asked, signal)
-  const part = answer.statusCode === 404 ? await deps.onTheWay.part(repository, digest) : undefined
+  const part = lacksIt(answer) ? await deps.onTheWay.part(repository, digest) : undefined
   if (part?.kind !== 'blob') {
     await relay(answer, response)
     return
@@ -69,6 +69,11 @@ export async function serveBlob(
   await pipeline(Readable.from(resumed(first, bytes), { objectMode: false }), response).catch(
     () => undefined,
   )
+}
+
+/** Whatever keeps a registry from giving a blob that is just coming to it, the worker has its bytes. */
+function lacksIt({ statusCode = 0 }: IncomingMessage): boolean {
+  return statusCode === 404 || statusCode >= 500
 }
 
 // containerd 2.3 and later wait 30 s for the head of an answer, and for ever for what follows it.
