@@ -32,6 +32,8 @@ const REQUEST_TIMEOUT_MS = 30_000
 // Longer than the 60 s of the usual reverse proxies, or they would use a connection just being closed.
 const KEEP_ALIVE_TIMEOUT_MS = 65_000
 const CHECK_TIMEOUTS_EVERY_MS = 5_000
+// Per connection and direction. Node's own 16 KiB are less than a socket gives at once.
+const BUFFERED_BYTES = 256 * 1024
 const MAX_HEADERS = 100
 const GRACE_MS = 10_000
 
@@ -46,6 +48,7 @@ export async function startHttpServer(
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     connectionsCheckingInterval: CHECK_TIMEOUTS_EVERY_MS,
+    highWaterMark: BUFFERED_BYTES,
   })
   server.maxHeadersCount = MAX_HEADERS
   server.timeout = idleTimeoutMs
