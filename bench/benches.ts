@@ -1,4 +1,11 @@
 import { benchLargeImage, benchManyTags, benchSmallLayers } from './copy.ts'
+import {
+  benchColdPull,
+  benchColdPullFarAway,
+  benchColdPullThrottled,
+  benchWarmPull,
+} from './gateway.ts'
+import { benchHerd } from './herd.ts'
 import { benchKill } from './kill.ts'
 import { benchMemory } from './memory.ts'
 import type { Scale } from './scale.ts'
@@ -18,6 +25,15 @@ export const BENCHES: readonly Bench[] = [
   { name: 'copy-tags', title: 'Many tags that share layers', measure: benchManyTags },
   { name: 'memory', title: 'Memory of a worker', measure: benchMemory },
   { name: 'kill', title: 'A worker killed at half of an image', measure: benchKill },
+  { name: 'gateway-cold', title: 'First pull', measure: benchColdPull },
+  {
+    name: 'gateway-slow',
+    title: 'First pull, upstream at 20 MB/s',
+    measure: benchColdPullThrottled,
+  },
+  { name: 'gateway-far', title: 'First pull, upstream 50 ms away', measure: benchColdPullFarAway },
+  { name: 'gateway-warm', title: 'Pull of what is here', measure: benchWarmPull },
+  { name: 'gateway-herd', title: 'Many clients at once', measure: benchHerd },
   { name: 'start', title: 'From a miss to its job', measure: benchStart },
 ]
 

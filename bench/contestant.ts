@@ -7,6 +7,12 @@ export interface Pair {
   readonly local: TestRegistry
 }
 
+/** The same, as far as pullsync's configuration knows it. */
+export interface Ends {
+  readonly upstream: { readonly url: string }
+  readonly local: { readonly url: string }
+}
+
 /** Images of one repository. */
 export interface Wanted {
   readonly repository: string

@@ -1,10 +1,13 @@
-import type { Pair } from './contestant.ts'
+import type { Ends } from './contestant.ts'
+
+export type OnMiss = 'stream' | 'hold' | 'async'
 
 /** What only `pullsync serve` needs. */
 export interface Serving {
   readonly listen: number
   readonly admin: number
   readonly secret: string
+  readonly onMiss?: OnMiss
 }
 
 export interface ProductOptions {
@@ -14,7 +17,7 @@ export interface ProductOptions {
 
 /** The defaults, as somebody who has just installed pullsync has them. */
 export function productConfig(
-  { upstream, local }: Pair,
+  { upstream, local }: Ends,
   { redisUrl, serving }: ProductOptions,
 ): string {
   return `
@@ -23,7 +26,7 @@ local: { url: ${local.url} }
 upstreams:
   hq: { url: ${upstream.url} }
 projects:
-  - { name: team, upstream: hq }
+  - { name: team, upstream: hq, onMiss: ${serving?.onMiss ?? 'stream'} }
 ${serving === undefined ? '' : servingPart(serving)}`
 }
 

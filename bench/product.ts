@@ -6,7 +6,7 @@ import type { ReplicationQueues } from '../src/queue/queues.ts'
 import { type PullsyncProcess, startPullsync } from '../test/support/pullsync-process.ts'
 import { startRedis } from '../test/support/redis.ts'
 import { Started } from '../test/support/started.ts'
-import type { Contestant, Entry, Pair, Wanted } from './contestant.ts'
+import type { Contestant, Ends, Entry, Wanted } from './contestant.ts'
 import { productConfig, type Serving } from './product-config.ts'
 import { requestFor } from './request.ts'
 import { cpuMsOf, peakMibOf, type Usage } from './usage.ts'
@@ -15,6 +15,8 @@ import { cpuMsOf, peakMibOf, type Usage } from './usage.ts'
 export interface Product extends Contestant {
   readonly queues: ReplicationQueues
   readonly workers: readonly PullsyncProcess[]
+  /** Where it was asked for. */
+  readonly serving?: PullsyncProcess
   /** The jobs that these images became, once each of them has ended well. */
   ended(jobs: readonly string[], within?: number): Promise<readonly JobRecord[]>
   enqueue(wanted: Wanted): Promise<readonly string[]>
@@ -34,22 +36,22 @@ export interface ProductShape {
   readonly serving?: Serving
 }
 
-export async function startProduct(pair: Pair, shape: ProductShape = {}): Promise<Product> {
+export async function startProduct(ends: Ends, shape: ProductShape = {}): Promise<Product> {
   const started = new Started()
   try {
     const redis = await started.add(startRedis())
-    const config = productConfig(pair, { ...shape, redisUrl: redis.url })
+    const config = productConfig(ends, { ...shape, redisUrl: redis.url })
     const workers = await Promise.all(
       Array.from({ length: shape.workers ?? 1 }, () =>
         started.add(startPullsync({ args: ['worker'], config, readyLine: STARTED })),
       ),
     )
-    if (shape.serving !== undefined) {
-      await started.add(startPullsync({ args: ['serve'], config, readyLine: STARTED }))
-    }
+    const serving =
+      shape.serving &&
+      (await started.add(startPullsync({ args: ['serve'], config, readyLine: STARTED })))
     const read = await loadConfig(workers[0]?.configFile ?? '', {})
     const queues = await started.add(openQueues(read, ''))
-    return product(queues, workers, started)
+    return { ...product(queues, workers, started), ...(serving && { serving }) }
   } catch (error) {
     await started[Symbol.asyncDispose]()
     throw error

@@ -15,6 +15,12 @@ export interface Scale {
   readonly killedImages: readonly { readonly layers: number; readonly layerBytes: number }[]
   /** Misses on an idle pool. */
   readonly misses: number
+  readonly repetitionsOfPulls: number
+  /** Of images of four layers that are pulled through the gateway. */
+  readonly pulledLayerBytes: number
+  /** Clients that pull at the same moment. */
+  readonly herd: number
+  readonly herdLayerBytes: number
 }
 
 /** What the budgets speak of. */
@@ -31,6 +37,10 @@ export const FULL: Scale = {
     { layers: 1, layerBytes: 1024 * MIB },
   ],
   misses: 200,
+  repetitionsOfPulls: 3,
+  pulledLayerBytes: 64 * MIB,
+  herd: 64,
+  herdLayerBytes: 32 * MIB,
 }
 
 /** Enough to see that everything runs. */
@@ -44,10 +54,14 @@ export const SMALL: Scale = {
   imageBytes: [MIB],
   killedImages: [{ layers: 1, layerBytes: 64 * MIB }],
   misses: 3,
+  repetitionsOfPulls: 1,
+  pulledLayerBytes: MIB,
+  herd: 4,
+  herdLayerBytes: MIB,
 }
 
 /** The same with every repetition counted as many times; 0 leaves it as it is. */
 export function withRepetitions(scale: Scale, repetitions: number): Scale {
   if (!(repetitions > 0)) return scale
-  return { ...scale, repetitions, repetitionsOfTags: repetitions }
+  return { ...scale, repetitions, repetitionsOfTags: repetitions, repetitionsOfPulls: repetitions }
 }

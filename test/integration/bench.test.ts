@@ -2,6 +2,8 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { measuredCommand } from '../../bench/measured-command.ts'
 import { Publisher } from '../../bench/publish.ts'
+import { pullImage } from '../../bench/pull.ts'
+import { startSlowWay } from '../../bench/slow-way.ts'
 import { quantile } from '../../bench/statistics.ts'
 import { verifyCopies } from '../../bench/verify.ts'
 import { startRegistry } from '../support/docker-registry.ts'
@@ -31,10 +33,36 @@ describe('the benchmarks', () => {
     expect(rows.join('\n')).not.toContain('NaN')
   })
 
+  it('pull through the gateway, and from far away', { timeout: 120_000 }, async () => {
+    const benches = ['gateway-far', 'gateway-warm', 'gateway-herd']
+    const ran = await run(process.execPath, [BENCH, '--small', ...benches], { within: 110_000 })
+
+    expect(ran.stderr.toString('utf8')).toBe('')
+    expect(ran.code).toBe(0)
+    const rows = rowsOf(ran.stdout.toString('utf8'))
+    expect(rows).toHaveLength(7)
+    expect(rows.at(-1)).toContain('| 1.00× |')
+  })
+
   it('count no command that failed', async () => {
     await expect(
       measuredCommand(process.execPath, ['-e', 'console.error("no such image"); process.exit(1)']),
     ).rejects.toThrow('no such image')
+  })
+
+  it('slow a way down by as much as told', async () => {
+    await using upstream = await startRegistry()
+    await new Publisher(upstream.url).publish('team/app', '1', [{ seed: 'slow', bytes: 1_000_000 }])
+    await using way = await startSlowWay(upstream.url, {
+      bytesPerSecond: 5_000_000,
+      roundTripMs: 40,
+    })
+
+    const pull = await pullImage(way.url, 'team/app', '1')
+
+    // No machine is too fast for these; how slow one is beside that is nobody's fault.
+    expect(pull.ms).toBeGreaterThan(200)
+    expect(pull.manifestMs).toBeGreaterThan(40)
   })
 
   it('count no copy whose tag or content is not there', async () => {

@@ -1,0 +1,95 @@
+import { startRegistry } from '../test/support/docker-registry.ts'
+import { publishWarmUp, startGatewaySite } from './gateway-site.ts'
+import type { OnMiss } from './product-config.ts'
+import { layersOf, type PublishedImage, Publisher } from './publish.ts'
+import { type Pull, pullImage } from './pull.ts'
+import { pullReport } from './pull-report.ts'
+import type { Scale } from './scale.ts'
+import { type Slowness, startSlowWay } from './slow-way.ts'
+
+const MIB = 1024 * 1024
+const MODES: readonly OnMiss[] = ['stream', 'hold', 'async']
+
+export function benchColdPull(scale: Scale): Promise<string> {
+  return coldPulls(scale, scale.pulledLayerBytes, {})
+}
+
+export function benchColdPullThrottled(scale: Scale): Promise<string> {
+  // Less, for it takes its time.
+  return coldPulls(scale, scale.pulledLayerBytes / 4, { bytesPerSecond: 20_000_000 })
+}
+
+export function benchColdPullFarAway(scale: Scale): Promise<string> {
+  return coldPulls(scale, scale.pulledLayerBytes, { roundTripMs: 50 })
+}
+
+const LAYERS = 4
+
+/** The first pull ever, straight from the upstream and through the gateway in each of its modes. */
+async function coldPulls(
+  { repetitionsOfPulls }: Scale,
+  layerBytes: number,
+  slowness: Slowness,
+): Promise<string> {
+  await using upstream = await startRegistry()
+  await using way = await startSlowWay(upstream.url, slowness)
+  const publisher = new Publisher(upstream.url)
+  await publishWarmUp(publisher)
+  const image = await publisher.publish('team/app', '1', layersOf('cold', LAYERS, layerBytes))
+  const contestants = [
+    { name: 'straight from upstream', pull: () => pullWhole(way.url, image) },
+    ...MODES.map((mode) => ({ name: `gateway, ${mode}`, pull: () => pullCold(way, mode, image) })),
+  ]
+  return pullReport(title(image), await takeTurns(contestants, repetitionsOfPulls))
+}
+
+async function pullCold(
+  way: { readonly url: string },
+  mode: OnMiss,
+  image: PublishedImage,
+): Promise<Pull> {
+  await using site = await startGatewaySite(way, mode)
+  return await pullWhole(site.url, image)
+}
+
+/** What is here already, straight from the local registry and through the gateway. */
+export async function benchWarmPull(scale: Scale): Promise<string> {
+  await using upstream = await startRegistry()
+  const publisher = new Publisher(upstream.url)
+  await publishWarmUp(publisher)
+  const layers = layersOf('warm', LAYERS, scale.pulledLayerBytes)
+  const image = await publisher.publish('team/app', '1', layers)
+  await using site = await startGatewaySite(upstream, 'stream')
+  await site.product.copy({ repository: image.repository, tags: [image.tag] })
+  const contestants = [
+    { name: 'straight from the local registry', pull: () => pullWhole(site.local.url, image) },
+    { name: 'gateway', pull: () => pullWhole(site.url, image) },
+  ]
+  const pulls = await takeTurns(contestants, scale.repetitionsOfPulls * 2)
+  return pullReport(title(image), pulls)
+}
+
+interface Puller {
+  readonly name: string
+  readonly pull: () => Promise<Pull>
+}
+
+async function takeTurns(pullers: readonly Puller[], repetitions: number) {
+  const taken = pullers.map(({ name }) => ({ name, pulls: [] as Pull[] }))
+  for (let repetition = 0; repetition < repetitions; repetition += 1) {
+    const order = pullers.map((puller, at) => ({ puller, at }))
+    if (repetition % 2 === 1) order.reverse()
+    for (const { puller, at } of order) taken[at]?.pulls.push(await puller.pull())
+  }
+  return taken
+}
+
+async function pullWhole(url: string, { repository, tag, bytes }: PublishedImage): Promise<Pull> {
+  const pull = await pullImage(url, repository, tag)
+  if (pull.bytes !== bytes) throw new Error(`${pull.bytes} of ${bytes} bytes were pulled`)
+  return pull
+}
+
+function title({ bytes }: PublishedImage): string {
+  return `${LAYERS} layers, ${(bytes / MIB).toFixed(0)} MiB`
+}
