@@ -4,6 +4,9 @@ import type { Connection } from '../src/queue/connection.ts'
 import type { Presence } from '../src/queue/presence.ts'
 import type { ReplicationQueues } from '../src/queue/queues.ts'
 
+/** How long handing back may take before the connection to Redis is given up. */
+const HAND_BACK_MS = 1_500
+
 export interface UpstreamWorkersOptions {
   readonly queues: ReplicationQueues
   readonly connection: Connection
@@ -34,13 +37,20 @@ export class UpstreamWorkers implements AsyncDisposable {
     await Promise.all(gone.map(([, worker]) => worker[Symbol.asyncDispose]()))
   }
 
-  /** Takes nothing new, waits `graceMs` for what runs, and hands the rest back to the queue. */
+  /**
+   * Takes nothing new, waits `graceMs` for what runs, and hands the rest back to the queue. Without
+   * Redis that is not possible: the locks on the jobs lapse, and other workers take them.
+   */
   async stop(graceMs: number): Promise<void> {
     const hurry = setTimeout(() => {
       for (const worker of this.#workers.values()) worker.handBack()
     }, graceMs)
+    const giveUp = setTimeout(() => {
+      this.#options.connection.disconnect()
+    }, graceMs + HAND_BACK_MS)
     await this[Symbol.asyncDispose]()
     clearTimeout(hurry)
+    clearTimeout(giveUp)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

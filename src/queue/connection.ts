@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { Redis, type RedisOptions } from 'ioredis'
+import type { Redis, RedisOptions } from 'ioredis'
+import { EndingRedis } from './ending-redis.ts'
 
 /** A connection to Redis, for parts that only hand it on. */
 export type Connection = Redis
@@ -67,8 +68,8 @@ function open(url: string, onError: ConnectionErrorListener, options: Options): 
     retryStrategy: (attempt) => Math.min(attempt * 100, 2_000),
   }
   const redis = url.startsWith('unix://')
-    ? new Redis({ ...common, path: decodeURIComponent(new URL(url).pathname) })
-    : new Redis(url, common)
+    ? new EndingRedis({ ...common, path: decodeURIComponent(new URL(url).pathname) })
+    : new EndingRedis(url, common)
   redis.on('error', onError)
   return redis
 }

@@ -55,6 +55,8 @@ export class Presence implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer)
+    // It would wait for Redis. A worker that does not take its leave is gone a little later.
+    if (this.#redis.status !== 'ready') return
     const leaving = [...this.#places.keys()].map((upstream) =>
       this.#redis.zrem(presenceKey(upstream), this.#worker),
     )

@@ -114,6 +114,17 @@ describe('when something is wrong', () => {
     expect(await here.serve.stop(20_000)).toMatchObject({ code: 0 })
   })
 
+  it('stops in order right after Redis went away, and when it is back', async () => {
+    const here = await start({ workers: 2 })
+    const [first, second] = here.workers
+    await here.redis.stop()
+    await eventually(() => first?.output().some((line) => line.includes('redis connection failed')))
+
+    expect(await first?.stop(20_000)).toMatchObject({ code: 0 })
+    await here.redis.start()
+    expect(await second?.stop(20_000)).toMatchObject({ code: 0 })
+  }, 60_000)
+
   it('refuses bad deliveries as each deserves, queues nothing, and lives on', async () => {
     const { events, post, jobs, admin } = await start()
     const distribution = `${events}/edge`

@@ -1,0 +1,24 @@
+import { Redis, type RedisOptions } from 'ioredis'
+
+/**
+ * A connection that ends when it is told to. ioredis 6.0.0 says nothing at all when it is told while
+ * it waits to connect again: no `end`, and what it was asked meanwhile stays open. BullMQ waits for
+ * both before it lets a worker stop.
+ */
+export class EndingRedis extends Redis {
+  override disconnect(reconnect = false): void {
+    const waits = this.status === 'reconnecting' && !reconnect
+    // Out of the wait, so that there is an attempt to break off.
+    if (waits) this.connect().catch(() => undefined)
+    super.disconnect(reconnect)
+  }
+
+  /**
+   * BullMQ makes itself a second connection, for the command that waits for jobs. Replies keep the
+   * shape that is the default.
+   */
+  override duplicate(override?: Partial<RedisOptions>): Redis {
+    const { replyMapping: _one, ...options } = { ...this.options, ...override }
+    return new EndingRedis(options)
+  }
+}
