@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { WaitingError, Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { JobsConfig } from '../config/config.ts'
@@ -18,6 +19,9 @@ const LOCK_MS = 10_000
 const STALLED_CHECK_MS = 5_000
 /** How often one job may lose its worker before it counts as what kills them. */
 const MAX_STALLS = 5
+
+/** How long BullMQ may take to close once no job runs. */
+const CLOSE_MS = 5_000
 
 /** What a job needs from its surroundings while it runs. */
 export interface JobContext {
@@ -77,6 +81,7 @@ export class JobWorker implements AsyncDisposable {
   readonly #options: JobWorkerOptions
   readonly #worker: Worker<unknown, unknown>
   readonly #stop = new AbortController()
+  readonly #running = new Set<Promise<Outcome>>()
   /** What was said of a failed attempt is what happens: BullMQ asks for the delay a moment later. */
   readonly #delays = new WeakMap<Error, number>()
 
@@ -84,7 +89,7 @@ export class JobWorker implements AsyncDisposable {
     this.#options = options
     this.#worker = new Worker<unknown, unknown>(
       options.upstream,
-      (job, token, signal) => this.#run(job, token ?? '', signal),
+      (job, token, signal) => this.#tracked(this.#run(job, token ?? '', signal)),
       {
         connection: options.connection,
         prefix: KEY_PREFIX,
@@ -117,7 +122,30 @@ export class JobWorker implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#worker.close()
+    const closed = new AbortController()
+    const closing = this.#worker.close().finally(() => {
+      closed.abort()
+    })
+    await Promise.race([closing, this.#idle(closed.signal)])
+    // By now it has nothing to end but its own connection, in whatever state that is.
+    if (!closed.signal.aborted) this.#worker.disconnect().catch(() => undefined)
+  }
+
+  /** Resolves when BullMQ has had no job for `CLOSE_MS` to wait for, or has closed. */
+  async #idle(closed: AbortSignal): Promise<void> {
+    do {
+      await Promise.allSettled(this.#running)
+      await delay(CLOSE_MS, undefined, { signal: closed, ref: false }).catch(() => undefined)
+    } while (this.#running.size > 0 && !closed.aborted)
+  }
+
+  async #tracked(run: Promise<Outcome>): Promise<Outcome> {
+    this.#running.add(run)
+    try {
+      return await run
+    } finally {
+      this.#running.delete(run)
+    }
   }
 
   async #run(job: ReplicationJob, token: string, signal?: AbortSignal): Promise<Outcome> {
