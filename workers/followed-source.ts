@@ -24,6 +24,7 @@ export function followedSource(source: ContentSource, audience: Audience): Conte
   return {
     registry: source.registry,
     headManifest: (reference, signal) => source.headManifest(reference, signal),
+    listReferrers: (subject, signal) => source.listReferrers(subject, signal),
     async getManifest(reference, signal) {
       const manifest = await source.getManifest(reference, signal)
       if (manifest !== undefined) await publish(audience, reference, manifest)

@@ -3,7 +3,7 @@ import type { Replicate } from '../src/queue/job-worker.ts'
 import type { BlobFlights } from '../src/replication/blob-flights.ts'
 import type { BlobLedger } from '../src/replication/blob-ledger.ts'
 import { ReplicationError } from '../src/replication/errors.ts'
-import type { Outcome } from '../src/replication/outcome.ts'
+import type { Outcome, Referrers } from '../src/replication/outcome.ts'
 import type { ContentSource } from '../src/replication/ports.ts'
 import { replicate } from '../src/replication/replicate.ts'
 import { type ReplicationRequest, TRIGGERS } from '../src/replication/request.ts'
@@ -68,13 +68,19 @@ function inWords(outcome: Outcome): string {
   switch (outcome.kind) {
     case 'copied': {
       const { copied, skipped, mounted, nonDistributable } = outcome.blobs
-      return `copied ${outcome.digest} from ${outcome.upstream}: ${outcome.manifests} manifests${outcome.leftOut === undefined ? '' : `, ${outcome.leftOut} of other platforms left upstream`}; blobs: ${copied} fetched (${outcome.bytes} bytes), ${skipped} already there, ${mounted} linked, ${nonDistributable} left where they are`
+      const withIt = referrersInWords(outcome)
+      return `copied ${outcome.digest} from ${outcome.upstream}: ${outcome.manifests} manifests${outcome.leftOut === undefined ? '' : `, ${outcome.leftOut} of other platforms left upstream`}; blobs: ${copied} fetched (${outcome.bytes} bytes), ${skipped} already there, ${mounted} linked, ${nonDistributable} left where they are${withIt}`
     }
     case 'up-to-date':
-      return `up to date, ${outcome.digest}`
+      return `up to date, ${outcome.digest}${referrersInWords(outcome)}`
     case 'not-found':
       return `not found on ${outcome.upstreams.join(', ')}`
     case 'refused':
       return `refused: ${outcome.reason}`
   }
+}
+
+function referrersInWords({ referrers = 0, referrersFailed = 0 }: Referrers): string {
+  const copied = referrers > 0 ? `; ${referrers} referrers came along` : ''
+  return referrersFailed > 0 ? `${copied}; ${referrersFailed} referrers failed` : copied
 }

@@ -1,4 +1,4 @@
-import type { Copied, Outcome } from '../replication/outcome.ts'
+import type { Copied, Outcome, Referrers } from '../replication/outcome.ts'
 import { formatBytes } from './format-bytes.ts'
 
 /** What an outcome holds, as names and values to print. */
@@ -13,9 +13,10 @@ export function outcomeFacts(
         ['manifests', `${outcome.manifests}`],
         ['blobs', blobsText(outcome.blobs)],
         ...platformFacts(outcome),
+        ...referrerFacts(outcome),
       ]
     case 'up-to-date':
-      return [['digest', outcome.digest]]
+      return [['digest', outcome.digest], ...referrerFacts(outcome)]
     case 'not-found':
     case 'refused':
     case undefined:
@@ -31,6 +32,20 @@ function platformFacts({ leftOut, sparseRefused }: Copied): readonly (readonly [
     ...(sparseRefused === undefined
       ? []
       : [['all platforms', 'because the local registry refuses an incomplete index'] as const]),
+  ]
+}
+
+function referrerFacts({
+  referrers,
+  referrersFailed,
+}: Referrers): readonly (readonly [string, string])[] {
+  return [
+    ...(referrers === undefined
+      ? []
+      : [['referrers', `${referrers} signatures, SBOMs or attestations`] as const]),
+    ...(referrersFailed === undefined
+      ? []
+      : [['not copied', `${referrersFailed} referrers; the log says why`] as const]),
   ]
 }
 

@@ -21,11 +21,6 @@ interface NotYet<Section> {
 
 const PROJECT: readonly NotYet<ProjectConfig>[] = [
   {
-    key: 'referrers',
-    granted: ({ referrers }) => !referrers,
-    instead: 'signatures, SBOMs and attestations are not copied with an image',
-  },
-  {
     key: 'onUpstreamDelete',
     granted: ({ onUpstreamDelete }) => onUpstreamDelete === 'keep',
     instead: 'what is deleted upstream is kept here',

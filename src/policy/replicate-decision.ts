@@ -1,5 +1,6 @@
 import type { Digest } from '../oci/digest.ts'
 import { isTag, type Reference, type Repository } from '../oci/reference.ts'
+import { parseReferrerTag } from '../oci/referrer-tag.ts'
 import type { Trigger } from '../replication/request.ts'
 import { type Decision, ignore } from './decision.ts'
 import { matchersOf, upstreamName } from './matching.ts'
@@ -20,7 +21,9 @@ export function replicate(project: Project, wanted: Wanted): Decision {
   const { repository, reference } = wanted
   const passes = matchersOf(project)
   if (!passes.repository(repository)) return ignore('repository-filtered')
-  if (isTag(reference) && !passes.tag(reference)) return ignore('tag-filtered')
+  if (isTag(reference) && !isReferrer(reference, project) && !passes.tag(reference)) {
+    return ignore('tag-filtered')
+  }
   const upstreamRepository = upstreamName(repository, project)
   if (upstreamRepository === undefined) return ignore('name-too-long')
   const { upstreams, platforms, referrers } = project
@@ -28,4 +31,9 @@ export function replicate(project: Project, wanted: Wanted): Decision {
     kind: 'replicate',
     request: { ...wanted, upstreamRepository, upstreams, platforms, referrers },
   }
+}
+
+/** A signature goes with the image that it signs, whatever its own tag looks like. */
+function isReferrer(reference: Reference, { referrers }: Project): boolean {
+  return referrers && parseReferrerTag(reference) !== undefined
 }

@@ -6,6 +6,7 @@ export interface Links {
   readonly root: URL
   manifest(repository: Repository, reference: Reference): URL
   blob(repository: Repository, digest: Digest): URL
+  referrers(repository: Repository, subject: Digest): URL
   uploads(repository: Repository, query?: Readonly<Record<string, string>>): URL
 }
 
@@ -16,6 +17,7 @@ export function linksOf(registry: URL): Links {
     root: new URL(base),
     manifest: (repository, reference) => new URL(`${base}${repository}/manifests/${reference}`),
     blob: (repository, digest) => new URL(`${base}${repository}/blobs/${digest}`),
+    referrers: (repository, subject) => new URL(`${base}${repository}/referrers/${subject}`),
     uploads: (repository, query) =>
       withQuery(new URL(`${base}${repository}/blobs/uploads/`), query),
   }

@@ -11,7 +11,7 @@ import { parseRateLimit, type RateLimit } from './rate-limit.ts'
 import { RegistryRepository } from './repository.ts'
 import { createSend, type Exchangers } from './request.ts'
 import { RETRIES, type RetryOptions } from './retry.ts'
-import { openSession } from './session.ts'
+import { type Learned, openSession } from './session.ts'
 import { tokenAsker } from './token-request.ts'
 import { tokenFetcher } from './tokens.ts'
 import { createTransport } from './transport.ts'
@@ -86,7 +86,12 @@ export function openRegistry(config: RegistryConfig, options: RegistryOptions): 
   }
   const send = createSend({ atHome, elsewhere }, retries)
   const sendPlain = createSend({ atHome: elsewhere, elsewhere }, retries)
-  const learned = { takesChunks: true, refusesSparseIndexesUntil: 0 }
+  const learned: Learned = {
+    takesChunks: true,
+    refusesSparseIndexesUntil: 0,
+    noReferrersApiUntil: 0,
+    hasReferrersApi: false,
+  }
   const chunks = {
     buffers: new ChunkBuffers(CHUNK_MEMORY),
     turns: new Turns(CHUNKS_AT_ONCE, CHUNK_PATIENCE_MS),

@@ -3,6 +3,7 @@ import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { Manifest } from '../oci/manifest.ts'
 import type { Reference, Repository } from '../oci/reference.ts'
+import type { Referrer } from '../oci/referrer-list.ts'
 import type {
   ContentSource,
   ContentTarget,
@@ -12,6 +13,7 @@ import type {
 import { getBlob, hasBlob } from './blobs.ts'
 import { putBlobInChunks } from './chunked-upload.ts'
 import { getManifest, headManifest, putManifest } from './manifests.ts'
+import { hasReferrersApi, listReferrers } from './referrers.ts'
 import type { RepositorySession } from './session.ts'
 import { mountBlob, putBlob } from './uploads.ts'
 
@@ -39,6 +41,14 @@ export class RegistryRepository implements ContentSource, ContentTarget {
 
   getManifest(reference: Reference, signal: AbortSignal): Promise<Manifest | undefined> {
     return getManifest(this.#session, reference, signal)
+  }
+
+  listReferrers(subject: Digest, signal: AbortSignal): Promise<readonly Referrer[]> {
+    return listReferrers(this.#session, subject, signal)
+  }
+
+  hasReferrersApi(subject: Digest, signal: AbortSignal): Promise<boolean> {
+    return hasReferrersApi(this.#session, subject, signal)
   }
 
   getBlob(descriptor: Descriptor, signal: AbortSignal, offset = 0): Promise<Readable> {

@@ -28,6 +28,9 @@ export interface Learned {
   takesChunks: boolean
   /** Until when it counts as one that takes complete indexes only; milliseconds since 1970. */
   refusesSparseIndexesUntil: number
+  /** Until when it counts as one without the referrers API; milliseconds since 1970. */
+  noReferrersApiUntil: number
+  hasReferrersApi: boolean
 }
 
 /** One repository of one registry, with what it takes to send it a request. */

@@ -6,6 +6,7 @@ import type { WantedPlatforms } from '../oci/platforms.ts'
 import type { Reference } from '../oci/reference.ts'
 import { type BlobCopy, copyBlob } from './copy-blob.ts'
 import { copyInline } from './copy-inline.ts'
+import { ReferrerCopies } from './copy-referrers.ts'
 import { ReplicationError } from './errors.ts'
 import { PlatformChoice } from './platform-choice.ts'
 
@@ -20,6 +21,8 @@ type Mode = 'trust-target' | 'push-all'
 
 export interface GraphCopy extends Omit<BlobCopy, 'signal'> {
   readonly platforms: WantedPlatforms
+  /** What refers to it comes along. */
+  readonly referrers: boolean
   readonly signal: AbortSignal
   readonly log: (line: string) => void
 }
@@ -34,14 +37,32 @@ export async function copyGraph(
   root: Manifest,
   reference: Reference,
 ): Promise<void> {
-  const walk = new GraphWalk(copy, 'trust-target')
+  const referrers = copy.referrers ? new ReferrerCopies(copy, copyTree) : undefined
+  await copyTree(copy, root, reference, referrers)
+}
+
+/** Brings what refers to a manifest that is here already. */
+export async function copyReferrers(copy: GraphCopy, subject: Digest): Promise<void> {
+  const referrers = new ReferrerCopies(copy, copyTree)
+  referrers.begin(subject)
+  await referrers.settled()
+  copy.signal.throwIfAborted()
+}
+
+async function copyTree(
+  copy: GraphCopy,
+  root: Manifest,
+  reference: Reference,
+  referrers?: ReferrerCopies,
+): Promise<void> {
+  const walk = new GraphWalk(copy, 'trust-target', referrers)
   try {
     await walk.copy(root, reference)
   } catch (error) {
     if (!isMissing(error)) throw error
     // It said of something that it had it and has not: that heals by pushing everything.
     copy.log(`the local registry lacks what it said it had; pushing everything: ${error.message}`)
-    await new GraphWalk(copy, 'push-all').copy(root, reference)
+    await new GraphWalk(copy, 'push-all', referrers).copy(root, reference)
   }
 }
 
@@ -49,6 +70,7 @@ class GraphWalk {
   readonly #copy: GraphCopy
   readonly #mode: Mode
   readonly #choice: PlatformChoice
+  readonly #referrers: ReferrerCopies | undefined
   readonly #failed = new AbortController()
   readonly #signal: AbortSignal
   /** A digest that several parents share is copied once. */
@@ -56,8 +78,9 @@ class GraphWalk {
   #manifests = 0
   #manifestBytes = 0
 
-  constructor(copy: GraphCopy, mode: Mode) {
+  constructor(copy: GraphCopy, mode: Mode, referrers?: ReferrerCopies) {
     this.#copy = copy
+    this.#referrers = referrers
     this.#mode = mode
     this.#choice = new PlatformChoice(copy)
     this.#signal = AbortSignal.any([copy.signal, this.#failed.signal])
@@ -74,10 +97,13 @@ class GraphWalk {
 
   async #copyManifest(manifest: Manifest, reference: Reference, depth: number): Promise<void> {
     const { wanted, leftOut } = this.#choice.of(manifest)
+    this.#referrers?.begin(manifest.digest)
     await this.#all([
       ...manifest.blobs.map((blob) => this.#once(blob, () => this.#copyBlob(blob))),
       ...this.#children(wanted, depth),
     ])
+    // Whoever sees the tag and checks its signature must find that.
+    if (depth === 0) await this.#referrers?.settled()
     try {
       await this.#copy.target.putManifest(reference, manifest, this.#signal)
       this.#choice.taken(manifest, leftOut)

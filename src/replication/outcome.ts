@@ -3,11 +3,23 @@ import type { Digest } from '../oci/digest.ts'
 /** How a job ended as expected. Everything else is thrown. */
 export type Outcome =
   | Copied
-  | { readonly kind: 'up-to-date'; readonly digest: Digest }
+  | UpToDate
   | { readonly kind: 'not-found'; readonly upstreams: readonly string[] }
   | { readonly kind: 'refused'; readonly reason: string }
 
-export interface Copied {
+export interface UpToDate extends Referrers {
+  readonly kind: 'up-to-date'
+  readonly digest: Digest
+}
+
+/** Signatures, SBOMs, attestations: what came along, absent where there was nothing new. */
+export interface Referrers {
+  readonly referrers?: number
+  /** What could not be copied, or not be looked for; the job's log says why. */
+  readonly referrersFailed?: number
+}
+
+export interface Copied extends Referrers {
   readonly kind: 'copied'
   readonly upstream: string
   readonly digest: Digest

@@ -3,6 +3,7 @@ import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { Manifest } from '../oci/manifest.ts'
 import type { Reference, Repository } from '../oci/reference.ts'
+import type { Referrer } from '../oci/referrer-list.ts'
 
 /** What a HEAD of a manifest tells. */
 export interface ManifestHead {
@@ -21,6 +22,8 @@ export interface ContentSource {
   readonly registry: string
   headManifest(reference: Reference, signal: AbortSignal): Promise<ManifestHead | undefined>
   getManifest(reference: Reference, signal: AbortSignal): Promise<Manifest | undefined>
+  /** What refers to the manifest; empty where nothing does, also when it is not there. */
+  listReferrers(subject: Digest, signal: AbortSignal): Promise<readonly Referrer[]>
   /**
    * The blob's bytes from `offset` on, 0 unless told; not yet verified. The caller destroys the
    * stream when it stops early.
@@ -48,6 +51,9 @@ export interface UploadCheckpoint {
 export interface ContentTarget {
   readonly repository: Repository
   headManifest(reference: Reference, signal: AbortSignal): Promise<ManifestHead | undefined>
+  getManifest(reference: Reference, signal: AbortSignal): Promise<Manifest | undefined>
+  /** Whether the registry keeps the lists of referrers by itself; otherwise there are fallback tags. */
+  hasReferrersApi(subject: Digest, signal: AbortSignal): Promise<boolean>
   hasBlob(digest: Digest, signal: AbortSignal): Promise<boolean>
   /** Resolves once the registry holds the blob; on failure the upload is cancelled there. */
   putBlob(descriptor: Descriptor, body: Readable, signal: AbortSignal): Promise<void>

@@ -1,7 +1,9 @@
+import type { Digest } from '../oci/digest.ts'
 import type { Manifest } from '../oci/manifest.ts'
+import { parseReferrerTag } from '../oci/referrer-tag.ts'
 import type { BlobFlights } from './blob-flights.ts'
 import type { BlobLedger } from './blob-ledger.ts'
-import { copyGraph } from './copy-graph.ts'
+import { copyGraph, copyReferrers, type GraphCopy } from './copy-graph.ts'
 import { ReplicationError } from './errors.ts'
 import { findManifest } from './find-manifest.ts'
 import type { Outcome } from './outcome.ts'
@@ -34,9 +36,9 @@ export async function replicate(
   request: ReplicationRequest,
   replication: Replication,
 ): Promise<Outcome> {
-  const { reference, trigger, onlyIfPresent } = request
+  const { reference, trigger } = request
   const local = await replication.target.headManifest(reference, replication.signal)
-  if (local === undefined && onlyIfPresent) {
+  if (local === undefined && !(await isWanted(request, replication))) {
     return { kind: 'refused', reason: 'not held locally, and only what is held is refreshed' }
   }
   // The miss is over: somebody brought the image meanwhile. Content under a digest cannot change.
@@ -51,6 +53,16 @@ export async function replicate(
   }
 }
 
+/** Of what is not here: a signature is wanted where what it signs is held. */
+async function isWanted(
+  { reference, onlyIfPresent, referrers }: ReplicationRequest,
+  { target, signal }: Replication,
+): Promise<boolean> {
+  if (!onlyIfPresent) return true
+  const subject = referrers ? parseReferrerTag(reference)?.subject : undefined
+  return subject !== undefined && (await target.headManifest(subject, signal)) !== undefined
+}
+
 /** Only "not there" leads to the next upstream; one that fails might hold another image of that name. */
 async function fromFirstThatHas(
   request: ReplicationRequest,
@@ -60,47 +72,76 @@ async function fromFirstThatHas(
   for (const upstream of request.upstreams) {
     const source = replication.source(upstream)
     const found = await findManifest(request, source, local, replication.signal)
-    if (found.kind === 'same') return { kind: 'up-to-date', digest: found.digest }
-    if (found.kind === 'other') return await copyFrom(request, replication, source, found.manifest)
+    const from = { request, replication, source }
+    if (found.kind === 'same') return await upToDate(found.digest, from)
+    if (found.kind === 'other') return await copyFrom(found.manifest, local, from)
     replication.log(`upstream "${upstream}" does not have it`)
   }
   return { kind: 'not-found', upstreams: request.upstreams }
 }
 
+interface From {
+  readonly request: ReplicationRequest
+  readonly replication: Replication
+  readonly source: ContentSource
+}
+
+/**
+ * The image is here; what refers to it may have come later. A revalidation does not look for that: it
+ * is to cost one request where nothing has moved.
+ */
+async function upToDate(digest: Digest, from: From): Promise<Outcome> {
+  const { referrers, trigger } = from.request
+  if (!referrers || trigger === 'revalidate') return { kind: 'up-to-date', digest }
+  const copy = graphCopy(from)
+  await copyReferrers(copy, digest)
+  return { kind: 'up-to-date', digest, ...copy.tally.referrers }
+}
+
 async function copyFrom(
-  request: ReplicationRequest,
-  replication: Replication,
-  source: ContentSource,
   manifest: Manifest,
+  local: ManifestHead | undefined,
+  from: From,
 ): Promise<Outcome> {
-  const { target, slots, flights, ledger, signal, onProgress, log } = replication
-  const { platforms, reference } = request
+  const { request, source } = from
+  const { platforms, reference, referrers } = request
   const missing = whyNoPlatform(manifest, platforms)
   if (missing !== undefined) return { kind: 'refused', reason: missing }
-  const tally = new Tally(onProgress)
-  const upstream = source.registry
-  await copyGraph(
-    {
-      source,
-      target,
-      slots: slots(upstream),
-      flights,
-      ledger,
-      tally,
-      platforms,
-      signal,
-      log,
-    },
-    manifest,
-    reference,
-  )
+  const copy = graphCopy(from)
+  const { tally } = copy
+  const list = referrers ? parseReferrerTag(reference) : undefined
+  if (list?.kind === 'fallback' && local !== undefined) {
+    // The local list may name referrers that upstream does not know: it is added to, not replaced.
+    await copyReferrers(copy, list.subject)
+  } else {
+    await copyGraph(copy, manifest, reference)
+  }
   return {
     kind: 'copied',
-    upstream,
+    upstream: source.registry,
     digest: manifest.digest,
     manifests: tally.manifests,
     blobs: tally.blobs,
     bytes: tally.fetchedBytes,
     ...tally.platforms,
+    ...tally.referrers,
+  }
+}
+
+function graphCopy({ request, replication, source }: From): GraphCopy {
+  const { target, slots, flights, ledger, signal, onProgress, log } = replication
+  const { platforms, reference, referrers } = request
+  return {
+    source,
+    target,
+    slots: slots(source.registry),
+    flights,
+    ledger,
+    tally: new Tally(onProgress),
+    platforms,
+    // What refers to a list of referrers is nothing.
+    referrers: referrers && parseReferrerTag(reference)?.kind !== 'fallback',
+    signal,
+    log,
   }
 }

@@ -6,6 +6,8 @@ export class Tally {
   readonly #onProgress: (progress: Progress) => void
   readonly #blobs = { copied: 0, skipped: 0, mounted: 0, nonDistributable: 0 }
   #manifests = 0
+  #referrers = 0
+  #referrersFailed = 0
   #leftOut = 0
   #sparseRefused = false
   #totalBlobs = 0
@@ -31,6 +33,14 @@ export class Tally {
     return {
       ...(this.#leftOut > 0 && { leftOut: this.#leftOut }),
       ...(this.#sparseRefused && { sparseRefused: true }),
+    }
+  }
+
+  /** What came along with the image; empty where nothing refers to it. */
+  get referrers(): Pick<Copied, 'referrers' | 'referrersFailed'> {
+    return {
+      ...(this.#referrers > 0 && { referrers: this.#referrers }),
+      ...(this.#referrersFailed > 0 && { referrersFailed: this.#referrersFailed }),
     }
   }
 
@@ -70,6 +80,14 @@ export class Tally {
 
   manifest(): void {
     this.#manifests += 1
+  }
+
+  referrer(): void {
+    this.#referrers += 1
+  }
+
+  referrerFailed(): void {
+    this.#referrersFailed += 1
   }
 
   leftOut(manifests: number): void {

@@ -139,6 +139,12 @@ function jobMetrics(registers: Registry[]) {
       labelNames: ['upstream', 'how'],
       registers,
     }),
+    referrers: new Counter({
+      name: 'pullsync_referrers_total',
+      help: 'Signatures, SBOMs and attestations that came with images, and those that could not be copied, by upstream',
+      labelNames: ['upstream', 'how'],
+      registers,
+    }),
     jobSeconds: new Histogram({
       name: 'pullsync_job_duration_seconds',
       help: 'Duration of jobs that ended as expected, by upstream and outcome',

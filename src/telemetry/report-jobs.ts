@@ -1,5 +1,5 @@
 import type { Disposition } from '../replication/errors.ts'
-import type { BlobCounts, Outcome } from '../replication/outcome.ts'
+import type { BlobCounts, Outcome, Referrers } from '../replication/outcome.ts'
 import type { Trigger } from '../replication/request.ts'
 import type { Facts } from './logger.ts'
 import type { Metrics } from './metrics.ts'
@@ -47,7 +47,7 @@ export function reportJobs(report: Report): JobReporter {
     },
     jobEnded(job, { outcome, durationMs }) {
       report({
-        level: 'info',
+        level: lacksReferrers(outcome) ? 'warn' : 'info',
         message: 'job ended',
         facts: { ...job, ...outcomeFacts(outcome), durationMs },
         count: (metrics) => {
@@ -82,6 +82,10 @@ export function reportJobs(report: Report): JobReporter {
   }
 }
 
+function lacksReferrers(outcome: Outcome): boolean {
+  return 'referrersFailed' in outcome
+}
+
 function outcomeFacts(outcome: Outcome): Facts {
   if (outcome.kind === 'copied') {
     // Every line about a job has an "upstream" already: the one of its queue.
@@ -101,10 +105,22 @@ interface Ended {
 function countEnded(metrics: Metrics, { upstream, outcome, durationMs }: Ended): void {
   metrics.ended.inc({ upstream, outcome: outcome.kind })
   metrics.jobSeconds.observe({ upstream, outcome: outcome.kind }, durationMs / 1_000)
+  if (outcome.kind === 'copied' || outcome.kind === 'up-to-date') {
+    countReferrers(metrics, upstream, outcome)
+  }
   if (outcome.kind !== 'copied') return
   // The job's queue is of its first upstream; the image can have come from a later one.
   metrics.bytes.inc({ upstream: outcome.upstream }, outcome.bytes)
   countBlobs(metrics, outcome.upstream, outcome.blobs)
+}
+
+function countReferrers(
+  metrics: Metrics,
+  upstream: string,
+  { referrers = 0, referrersFailed = 0 }: Referrers,
+): void {
+  if (referrers > 0) metrics.referrers.inc({ upstream, how: 'copied' }, referrers)
+  if (referrersFailed > 0) metrics.referrers.inc({ upstream, how: 'failed' }, referrersFailed)
 }
 
 function countBlobs({ blobs }: Metrics, upstream: string, counts: BlobCounts): void {

@@ -9,10 +9,11 @@ import { digestAt, postTo, type Site, startSite } from './site.ts'
 
 const ANY_INDEX = { accept: 'application/vnd.oci.image.index.v1+json' }
 
+/** But for the looks whether something refers to the image. */
 function manifestGets(site: Site, repository: string) {
   return site.upstream.requests({
     method: 'GET',
-    path: new RegExp(`^/v2/${repository}/manifests/[^/]+$`),
+    path: new RegExp(`^/v2/${repository}/manifests/(?!sha256-)[^/]+$`),
   })
 }
 

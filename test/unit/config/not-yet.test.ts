@@ -8,7 +8,6 @@ describe('notYetActedOn', () => {
   })
 
   it.each([
-    ['referrers: true', 'referrers'],
     ['onUpstreamDelete: delete', 'onUpstreamDelete'],
     ["resync: '0 3 * * *'", 'resync'],
   ])('names %s', (line, key) => {

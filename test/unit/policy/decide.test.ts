@@ -74,6 +74,18 @@ describe('a miss', () => {
     expect(decide(miss({ reference: DIGEST }), LOCAL, projects).kind).toBe('replicate')
   })
 
+  it('of a signature passes whatever the tag filter says, unless referrers are not wanted', () => {
+    const tags = { include: ['v*'], exclude: [] }
+    const reference = `sha256-${'ab'.repeat(32)}.sig` as Reference
+
+    expect(decide(miss({ reference }), LOCAL, [project({ tags })]).kind).toBe('replicate')
+    expect(decide(miss({ reference }), LOCAL, [project({ tags, referrers: false })])).toMatchObject(
+      {
+        reason: 'tag-filtered',
+      },
+    )
+  })
+
   it('of a signature tag is a miss like any other', () => {
     const reference = `sha256-${'ab'.repeat(32)}.sig` as Reference
 

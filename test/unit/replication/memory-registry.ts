@@ -5,6 +5,12 @@ import { type Digest, digestOf, isDigest } from '../../../src/oci/digest.ts'
 import { type Manifest, parseManifest } from '../../../src/oci/manifest.ts'
 import { OCI_INDEX, OCI_MANIFEST } from '../../../src/oci/media-types.ts'
 import type { Reference, Repository } from '../../../src/oci/reference.ts'
+import {
+  formatReferrerList,
+  parseReferrerList,
+  type Referrer,
+} from '../../../src/oci/referrer-list.ts'
+import { referrerTag } from '../../../src/oci/referrer-tag.ts'
 import { ReplicationError } from '../../../src/replication/errors.ts'
 import type { ContentSource, ContentTarget, ManifestHead } from '../../../src/replication/ports.ts'
 
@@ -19,6 +25,8 @@ export class MemoryRegistry implements ContentSource, ContentTarget {
   /** Repositories of the same registry, to link blobs from. */
   readonly neighbours = new Map<string, MemoryRegistry>()
   sparseRefused = false
+  /** Without it, lists of referrers are tags, which clients keep. */
+  referrersApi = false
   /** Waits here before a blob's bytes are handed out. */
   beforeBlob: (digest: Digest) => Promise<void> = async () => Promise.resolve()
 
@@ -36,6 +44,18 @@ export class MemoryRegistry implements ContentSource, ContentTarget {
   getManifest(reference: Reference): Promise<Manifest | undefined> {
     this.asked.push(`GET ${reference}`)
     return Promise.resolve(this.#find(reference))
+  }
+
+  listReferrers(subject: Digest): Promise<readonly Referrer[]> {
+    this.asked.push(`referrers of ${subject}`)
+    if (this.referrersApi) return Promise.resolve(this.#referrersOf(subject))
+    const index = this.#find(referrerTag(subject, 'fallback') ?? subject)
+    const list = index && parseReferrerList(index.bytes)
+    return Promise.resolve(list?.ok === true ? list.value : [])
+  }
+
+  hasReferrersApi(): Promise<boolean> {
+    return Promise.resolve(this.referrersApi)
   }
 
   async getBlob({ digest }: Descriptor, signal: AbortSignal): Promise<Readable> {
@@ -100,12 +120,37 @@ export class MemoryRegistry implements ContentSource, ContentTarget {
     return this.#addManifest(tag, OCI_MANIFEST, { config, layers: descriptors })
   }
 
+  /** A manifest that refers to another, with the list of such where this registry leaves it to clients. */
+  addReferrer(subject: Manifest, layer: string): Manifest {
+    const config = this.#addBlob(`{"about":${JSON.stringify(layer)}}`, 'application/json')
+    const layers = [this.#addBlob(layer, 'application/octet-stream')]
+    const { mediaType, digest, bytes } = subject
+    const content = { config, layers, subject: { mediaType, digest, size: bytes.length } }
+    const referrer = this.#addManifest(undefined, OCI_MANIFEST, content)
+    if (!this.referrersApi) this.#enter(digest)
+    return referrer
+  }
+
   addIndex(tag: string, children: Readonly<Record<string, Manifest>>): Manifest {
     const manifests = Object.entries(children).map(([platform, { mediaType, digest, bytes }]) => {
       const [os, architecture] = platform.split('/')
       return { mediaType, digest, size: bytes.length, platform: { os, architecture } }
     })
     return this.#addManifest(tag, OCI_INDEX, { manifests })
+  }
+
+  #enter(subject: Digest): void {
+    const list = formatReferrerList(this.#referrersOf(subject))
+    if (list.ok) this.#keep(list.value, referrerTag(subject, 'fallback'))
+  }
+
+  #referrersOf(subject: Digest): readonly Referrer[] {
+    return [...this.manifests.values()]
+      .filter((manifest) => manifest.subject?.digest === subject)
+      .map(({ mediaType, digest, bytes }) => ({
+        digest,
+        entry: { mediaType, digest, size: bytes.length, artifactType: 'application/test' },
+      }))
   }
 
   #addManifest(tag: string | undefined, mediaType: string, content: object): Manifest {

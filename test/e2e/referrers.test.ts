@@ -1,0 +1,90 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { digestOf } from '../../src/oci/digest.ts'
+import { eventually } from '../support/eventually.ts'
+import type { BuiltManifest } from '../support/image.ts'
+import { fallbackTag, pushReferrer } from '../support/referrer.ts'
+import { inspectRaw } from '../support/skopeo.ts'
+import { arrives, digestAt, type Site, startSite } from './site.ts'
+
+describe('signatures and SBOMs', () => {
+  let site: Site
+
+  beforeAll(async () => {
+    site = await startSite()
+  }, 60_000)
+
+  afterAll(async () => {
+    await site[Symbol.asyncDispose]()
+  })
+
+  function refer(repository: string, subject: BuiltManifest, content: string) {
+    const artifactType = 'application/spdx+json'
+    return pushReferrer({ url: site.upstream.url, repository, artifactType, content, subject })
+  }
+
+  function sign(repository: string, subject: BuiltManifest, content: string) {
+    const tag = `${fallbackTag(subject.digest)}.sig`
+    const artifactType = 'application/vnd.dev.cosign.simplesigning.v1+json'
+    return pushReferrer({ url: site.upstream.url, repository, artifactType, content, tag })
+  }
+
+  /** What the local registry lists under the fallback tag. */
+  async function listed(repository: string, subject: BuiltManifest): Promise<unknown[]> {
+    const url = `${site.local.url}/v2/${repository}/manifests/${fallbackTag(subject.digest)}`
+    const accept = 'application/vnd.oci.image.index.v1+json'
+    const response = await fetch(url, { headers: { accept } })
+    if (response.status === 404) return []
+    const { manifests } = (await response.json()) as { manifests: { digest: string }[] }
+    return manifests.map(({ digest }) => digest)
+  }
+
+  it('come along with the image: its SBOM, the signature of the SBOM, and cosign tags', async () => {
+    const image = await site.publish('team/signed:1.0')
+    const [platform] = image.manifests
+    const sbom = await refer('team/signed', image.top, 'an SBOM')
+    const ofTheSbom = await refer('team/signed', sbom, 'a signature of the SBOM')
+    const ofThePlatform = await sign('team/signed', platform ?? image.top, 'of one platform')
+
+    await site.miss('team/signed', '1.0')
+    await arrives(site, 'team/signed:1.0', image)
+
+    expect(await listed('team/signed', image.top)).toEqual([sbom.digest])
+    expect(await listed('team/signed', sbom)).toEqual([ofTheSbom.digest])
+    for (const { digest, bytes } of [sbom, ofTheSbom]) {
+      const got = await inspectRaw(`${site.local.host}/team/signed@${digest}`)
+      expect(digestOf(got.bytes)).toBe(digestOf(bytes))
+    }
+    const tag = `${fallbackTag((platform ?? image.top).digest)}.sig`
+    expect(await digestAt(site.local, `team/signed:${tag}`)).toBe(ofThePlatform.digest)
+  })
+
+  it('follow when they are made after the image was copied', async () => {
+    const image = await site.publish('team/later:1.0')
+    await site.miss('team/later', '1.0')
+    await arrives(site, 'team/later:1.0', image)
+
+    const signature = await sign('team/later', image.top, 'signed afterwards')
+    const sbom = await refer('team/later', image.top, 'described afterwards')
+
+    const tag = `${fallbackTag(image.top.digest)}.sig`
+    await eventually(async () => {
+      const found = await digestAt(site.local, `team/later:${tag}`)
+      return found === signature.digest && (await listed('team/later', image.top)).length > 0
+    })
+    expect(await listed('team/later', image.top)).toEqual([sbom.digest])
+  })
+
+  it('of an image that is not held stay where they are', async () => {
+    const image = await site.publish('team/elsewhere:1.0')
+    await sign('team/elsewhere', image.top, 'nobody asked for it')
+
+    await eventually(async () => {
+      const jobs = await site.jobs('--match', 'team/elsewhere*')
+      return jobs.length >= 2 && jobs.every(({ state }) => state === 'completed')
+    })
+
+    const jobs = await site.jobs('--match', 'team/elsewhere*')
+    expect(new Set(jobs.map(({ outcome }) => outcome?.kind))).toEqual(new Set(['refused']))
+    expect(site.upstream.requests({ method: 'GET', path: /team\/elsewhere/ })).toEqual([])
+  })
+})
