@@ -81,7 +81,7 @@ describe('the main job', () => {
       ({ request }) => request.trigger === 'miss',
     )
     expect(misses).toHaveLength(1)
-    const gets = { method: 'GET', path: /^\/v2\/team\/herd\/manifests\// }
+    const gets = { method: 'GET', path: /^\/v2\/team\/herd\/manifests\/(?!sha256-)/ }
     await eventually(() => site.upstream.requests(gets).length > 0)
     expect(site.upstream.requests(gets)).toHaveLength(1)
   })

@@ -324,17 +324,19 @@ describe('the queue', () => {
 
   it('hands a running job back when the worker stops, and another worker finishes it', async () => {
     const handedBack: string[] = []
+    let running = false
     const first = startWorker(
       (_, { signal }) =>
         new Promise((_resolve, reject) => {
           signal.addEventListener('abort', () => {
             reject(signal.reason as Error)
           })
+          running = true
         }),
       { handedBack: ({ id }) => handedBack.push(id) },
     )
     await queues.enqueue([request()])
-    await eventually(async () => (await jobs('active')).length === 1)
+    await eventually(() => running)
 
     const closing = first[Symbol.asyncDispose]()
     first.handBack()
