@@ -19,6 +19,7 @@ import { openConfig } from './open-config.ts'
 import { LiveLocalRegistry, openGateway } from './open-gateway.ts'
 import { OpenRegistries } from './open-registries.ts'
 import { ReplicationQueues } from './queue/queues.ts'
+import { ResyncSchedule } from './queue/resync-schedule.ts'
 import { TagChecks } from './queue/tag-checks.ts'
 import { readDepths } from './queue/upstream-status.ts'
 import { redisUrlOf } from './redis-url.ts'
@@ -43,22 +44,21 @@ export async function serve(options: RootOptions): Promise<void> {
   await using stack = new Stack()
   const live = stack.use(await openConfig(configFile, reporter))
   const config = live.current()
+  const onError = (error: Error) => {
+    reporter.redisFailed({ reason: error.message })
+  }
+  const url = redisUrlOf(options, config)
   const queues = stack.use(
-    new ReplicationQueues({
-      url: redisUrlOf(options, config),
-      upstreams: config.upstreams.keys(),
-      jobs: config.jobs,
-      onError: (error) => {
-        reporter.redisFailed({ reason: error.message })
-      },
-    }),
+    new ReplicationQueues({ url, upstreams: config.upstreams.keys(), jobs: config.jobs, onError }),
   )
+  const schedule = stack.use(new ResyncSchedule(queues.redis, config.projects, onError))
   const registries = stack.use(new OpenRegistries(config))
   const local = stack.use(new LiveLocalRegistry(live))
   const follower = stack.use(new SpoolFollower())
   live.onChange(({ config: changed }) => {
     queues.configure(changed.upstreams.keys(), changed.jobs)
     registries.configure(changed)
+    schedule.configure(changed.projects)
   })
   telemetry.watchQueues(() => readDepths(queues))
   const checks = new TagChecks(queues.redis)

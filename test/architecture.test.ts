@@ -53,7 +53,7 @@ const RULES: ImportRules = {
     'prom-client': ['src/telemetry'],
     winston: ['src/telemetry'],
     yaml: ['src/config'],
-    zod: ['src/config', 'src/events', 'src/gateway', 'src/queue'],
+    zod: ['src/config', 'src/events', 'src/gateway', 'src/queue', 'src/registry'],
   },
 }
 

@@ -5,6 +5,7 @@ import { Stack } from '../src/lifecycle/stack.ts'
 import { untilAborted } from '../src/lifecycle/until-aborted.ts'
 import { openConfig } from '../src/open-config.ts'
 import { openWorkerConnection, ownAddress } from '../src/queue/connection.ts'
+import { ResyncWorker } from '../src/queue/resync-worker.ts'
 import { OnTheWay } from '../src/queue/on-the-way.ts'
 import { Presence } from '../src/queue/presence.ts'
 import { ReplicationQueues } from '../src/queue/queues.ts'
@@ -20,6 +21,7 @@ import { reportingListener } from './report-jobs.ts'
 import { LOCAL, transferSchedule } from './transfer-limits.ts'
 import { tuneGarbageCollection } from './tune-garbage-collection.ts'
 import { WorkerSpool } from './worker-spool.ts'
+import { Resync } from './resync.ts'
 import { UpstreamWorkers } from './upstream-workers.ts'
 
 /** Docker kills after ten seconds; until then short copies finish, and long ones are handed back. */
@@ -65,6 +67,8 @@ export async function runWorker(options: RootOptions): Promise<void> {
     ledger: new RedisBlobLedger(queues.redis, onError),
     schedule,
   })
+  const resync = new Resync({ config: () => live.current(), registries, queues, reporter })
+  stack.use(new ResyncWorker({ connection, walk: resync.walk, onError }))
   const workers = new UpstreamWorkers(config, { queues, connection, presence, replicate, listener })
   live.onChange(({ config: changed }) => {
     queues.configure(changed.upstreams.keys(), changed.jobs)

@@ -25,7 +25,6 @@ const PROJECT: readonly NotYet<ProjectConfig>[] = [
     granted: ({ onUpstreamDelete }) => onUpstreamDelete === 'keep',
     instead: 'what is deleted upstream is kept here',
   },
-  { key: 'resync', instead: 'nothing is copied by the clock' },
 ]
 
 function sentences<Section>(

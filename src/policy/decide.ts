@@ -1,4 +1,5 @@
-import type { ImageName } from '../oci/reference.ts'
+import type { ImageName, Repository, Tag } from '../oci/reference.ts'
+import { parseReferrerTag } from '../oci/referrer-tag.ts'
 import type { MissEvent, PullEvent, PushEvent, RegistryEvent } from '../events/registry-event.ts'
 import { type Decision, ignore } from './decision.ts'
 import { localName, projectOfLocal } from './matching.ts'
@@ -47,6 +48,19 @@ export function decideManual(
   if (project === undefined) return ignore('unknown-project')
   const trigger = 'manual'
   return replicate(project, { eventId, repository, reference, trigger, onlyIfPresent: false })
+}
+
+/** The clock asks whether a tag that is here has moved upstream. Signatures are looked at with their images. */
+export function decideResync(
+  { repository, tag, eventId }: { repository: Repository; tag: Tag; eventId: string },
+  projects: readonly Project[],
+): Decision {
+  const project = projectOfLocal(repository, projects)
+  if (project === undefined) return ignore('unknown-project')
+  if (!project.autoSync) return ignore('auto-sync-off')
+  if (project.referrers && parseReferrerTag(tag) !== undefined) return ignore('tag-filtered')
+  const wanted = { eventId, repository, reference: tag, trigger: 'resync' } as const
+  return replicate(project, { ...wanted, onlyIfPresent: true })
 }
 
 function decideMiss(event: MissEvent, projects: readonly Project[]): Decision {

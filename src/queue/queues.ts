@@ -139,7 +139,11 @@ export class ReplicationQueues implements AsyncDisposable {
           // What runs already does what a miss or a revalidation wants; other news may be newer.
           keepLastIfActive: request.trigger !== 'miss' && request.trigger !== 'revalidate',
         },
-        removeOnComplete: { age: keepCompleted.ageMs / 1_000, count: keepCompleted.count },
+        // A walk makes thousands that end with nothing to tell; what they copy is in the log.
+        removeOnComplete: request.trigger === 'resync' || {
+          age: keepCompleted.ageMs / 1_000,
+          count: keepCompleted.count,
+        },
         removeOnFail: { age: keepFailed.ageMs / 1_000, count: keepFailed.count },
         stackTraceLimit: 0,
       },

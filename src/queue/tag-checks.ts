@@ -26,6 +26,9 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 return redis.call('SET', KEYS[1], string.format('%.0f', now), 'PX', ARGV[1])`
 
+/** Followed by `repository:tag`. */
+export const CHECKED_PREFIX = 'pullsync:checked:'
+
 type Named = Pick<ReplicationRequest, 'repository' | 'reference'>
 
 /** When each tag was last looked up upstream, over all processes; and for an instant, in this one. */
@@ -91,5 +94,5 @@ export async function forgetCheck(redis: Redis, named: Named): Promise<void> {
 }
 
 function keyOf({ repository, reference }: Named): string {
-  return `pullsync:checked:${repository}:${reference}`
+  return `${CHECKED_PREFIX}${repository}:${reference}`
 }

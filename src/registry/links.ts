@@ -7,6 +7,9 @@ export interface Links {
   manifest(repository: Repository, reference: Reference): URL
   blob(repository: Repository, digest: Digest): URL
   referrers(repository: Repository, subject: Digest): URL
+  tags(repository: Repository, pageSize: number): URL
+  /** Not of the specification: `_catalog` of the registry API that it came from. */
+  catalog(pageSize: number): URL
   uploads(repository: Repository, query?: Readonly<Record<string, string>>): URL
 }
 
@@ -18,6 +21,8 @@ export function linksOf(registry: URL): Links {
     manifest: (repository, reference) => new URL(`${base}${repository}/manifests/${reference}`),
     blob: (repository, digest) => new URL(`${base}${repository}/blobs/${digest}`),
     referrers: (repository, subject) => new URL(`${base}${repository}/referrers/${subject}`),
+    tags: (repository, pageSize) => new URL(`${base}${repository}/tags/list?n=${pageSize}`),
+    catalog: (pageSize) => new URL(`${base}_catalog?n=${pageSize}`),
     uploads: (repository, query) =>
       withQuery(new URL(`${base}${repository}/blobs/uploads/`), query),
   }
@@ -38,6 +43,16 @@ export function followLocation(location: string, asked: URL): URL | undefined {
     return url
   }
   return new URL(`${asked.origin}${url.pathname}${url.search}`)
+}
+
+/**
+ * The address of a list's next page (RFC 8288 as the distribution-spec uses it). Another host's is
+ * not followed.
+ */
+export function nextPage(link: string | undefined, asked: URL, root: URL): URL | undefined {
+  const [, target] = /<([^>]*)>\s*;[^,]*\brel="?next"?/i.exec(link ?? '') ?? []
+  const next = target === undefined ? undefined : followLocation(target, asked)
+  return next?.origin === root.origin ? next : undefined
 }
 
 /** The same address with these parameters too; those that it has are kept as they are written. */

@@ -5,7 +5,7 @@ import { parseReferrerList, type Referrer } from '../oci/referrer-list.ts'
 import { referrerTag } from '../oci/referrer-tag.ts'
 import { discard, readUpTo } from './body.ts'
 import { UnsupportedManifestError, wrongAnswer } from './errors.ts'
-import { followLocation } from './links.ts'
+import { nextPage } from './links.ts'
 import { getManifest } from './manifests.ts'
 import { idempotent } from './retry.ts'
 import { operationOf, type RepositorySession } from './session.ts'
@@ -106,17 +106,6 @@ async function readPage(
   if (!list.ok) throw wrongAnswer(operation, `the list cannot be read: ${list.reason}.`)
   return {
     referrers: list.value,
-    next: nextPage(response.header('link'), response.url, session),
+    next: nextPage(response.header('link'), response.url, session.links.root),
   }
-}
-
-/** RFC 8288 as the distribution-spec uses it. Another host's address is not followed. */
-function nextPage(
-  link: string | undefined,
-  asked: URL,
-  session: RepositorySession,
-): URL | undefined {
-  const [, target] = /<([^>]*)>\s*;[^,]*\brel="?next"?/i.exec(link ?? '') ?? []
-  const next = target === undefined ? undefined : followLocation(target, asked)
-  return next?.origin === session.links.root.origin ? next : undefined
 }

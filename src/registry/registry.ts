@@ -6,6 +6,7 @@ import { ChunkBuffers } from './chunk-buffers.ts'
 import { openCredentials } from './credentials/open-credentials.ts'
 import { identityOf } from './identity.ts'
 import { linksOf } from './links.ts'
+import { listRepositories } from './names.ts'
 import { proxyFromEnvironment } from './proxy-environment.ts'
 import { parseRateLimit, type RateLimit } from './rate-limit.ts'
 import { RegistryRepository } from './repository.ts'
@@ -23,6 +24,8 @@ export interface Registry extends AsyncDisposable {
   readonly id: string
   /** One repository, to read and to write. */
   repository(name: Repository): RegistryRepository
+  /** Every repository, page by page; undefined where it tells nobody, or not this account. */
+  repositories(signal: AbortSignal): Promise<AsyncIterable<readonly Repository[]> | undefined>
   /** What its latest answer with such headers said of its limit; undefined while there was none. */
   rateLimit(): RateLimit | undefined
   /**
@@ -100,6 +103,7 @@ export function openRegistry(config: RegistryConfig, options: RegistryOptions): 
   return {
     id: config.id,
     repository: (name) => new RegistryRepository(openSession(session, name)),
+    repositories: (signal) => listRepositories(session, signal),
     rateLimit: () => rateLimit,
     check: async (signal) => {
       await checkRegistry({ identity, links, sendPlain, send, credentials }, signal)

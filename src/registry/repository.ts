@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { Manifest } from '../oci/manifest.ts'
-import type { Reference, Repository } from '../oci/reference.ts'
+import type { Reference, Repository, Tag } from '../oci/reference.ts'
 import type { Referrer } from '../oci/referrer-list.ts'
 import type {
   ContentSource,
@@ -13,6 +13,7 @@ import type {
 import { getBlob, hasBlob } from './blobs.ts'
 import { putBlobInChunks } from './chunked-upload.ts'
 import { getManifest, headManifest, putManifest } from './manifests.ts'
+import { listTags } from './names.ts'
 import { hasReferrersApi, listReferrers } from './referrers.ts'
 import type { RepositorySession } from './session.ts'
 import { mountBlob, putBlob } from './uploads.ts'
@@ -41,6 +42,10 @@ export class RegistryRepository implements ContentSource, ContentTarget {
 
   getManifest(reference: Reference, signal: AbortSignal): Promise<Manifest | undefined> {
     return getManifest(this.#session, reference, signal)
+  }
+
+  tags(signal: AbortSignal): AsyncIterable<readonly Tag[]> {
+    return listTags(this.#session, signal)
   }
 
   listReferrers(subject: Digest, signal: AbortSignal): Promise<readonly Referrer[]> {

@@ -145,6 +145,12 @@ function jobMetrics(registers: Registry[]) {
       labelNames: ['upstream', 'how'],
       registers,
     }),
+    resyncs: new Counter({
+      name: 'pullsync_resyncs_total',
+      help: 'Walks over what is here, made by the clock, by project and how they ended',
+      labelNames: ['project', 'outcome'],
+      registers,
+    }),
     jobSeconds: new Histogram({
       name: 'pullsync_job_duration_seconds',
       help: 'Duration of jobs that ended as expected, by upstream and outcome',

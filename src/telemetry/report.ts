@@ -4,13 +4,18 @@ import { type GatewayReporter, reportGateway } from './report-gateway.ts'
 import { type JobReporter, reportJobs } from './report-jobs.ts'
 import { type ProcessReporter, reportProcess } from './report-process.ts'
 import { reporting } from './reporting.ts'
+import { reportResync, type ResyncReporter } from './report-resync.ts'
 import { reportWebhook, type WebhookReporter } from './report-webhook.ts'
 
 /**
  * One function per thing that happens; each writes its log line and its metrics together, and none
  * throws: what is being reported on goes on. Features take the part of it that they use.
  */
-export type Reporter = WebhookReporter & GatewayReporter & JobReporter & ProcessReporter
+export type Reporter = WebhookReporter &
+  GatewayReporter &
+  JobReporter &
+  ResyncReporter &
+  ProcessReporter
 
 export function createReporter(logger: Logger, metrics: Metrics): Reporter {
   const report = reporting(logger, metrics)
@@ -18,6 +23,7 @@ export function createReporter(logger: Logger, metrics: Metrics): Reporter {
     ...reportWebhook(report),
     ...reportGateway(report),
     ...reportJobs(report),
+    ...reportResync(report),
     ...reportProcess(report),
   }
 }

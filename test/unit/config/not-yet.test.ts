@@ -9,7 +9,6 @@ describe('notYetActedOn', () => {
 
   it.each([
     ['onUpstreamDelete: delete', 'onUpstreamDelete'],
-    ["resync: '0 3 * * *'", 'resync'],
   ])('names %s', (line, key) => {
     const config = configOf(
       yamlWith({

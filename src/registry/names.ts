@@ -1,0 +1,132 @@
+import { z } from 'zod'
+import type { RegistryIdentity } from './identity.ts'
+import { discard, readUpTo } from './body.ts'
+import { wrongAnswer } from './errors.ts'
+import { nextPage } from './links.ts'
+import type { Operation } from './operation.ts'
+import { parseRepository, parseTag, type Repository, type Tag } from '../oci/reference.ts'
+import { idempotent } from './retry.ts'
+import { operationOf, type RegistrySession, type RepositorySession } from './session.ts'
+
+const PAGE = 1_000
+/** Of names: enough for ten thousand of the longest. */
+const MAX_PAGE_BYTES = 8 * 1024 * 1024
+/** With pages of a thousand, a million names. */
+const MAX_PAGES = 1_000
+
+/**
+ * Every repository that the registry tells of, page by page (`_catalog` of the registry API, which the
+ * OCI distribution-spec does not have). Undefined where it tells nobody, or not this account.
+ */
+export async function listRepositories(
+  session: RegistrySession,
+  signal: AbortSignal,
+): Promise<AsyncIterable<readonly Repository[]> | undefined> {
+  const { identity, links } = session
+  const operation = catalogOperation(identity)
+  const asking = { operation, url: links.catalog(PAGE), scopes: ['registry:catalog:*'] }
+  const first = await readPage(session, asking, signal)
+  if (first === undefined) return undefined
+  return pagesFrom(session, { ...asking, first, parse: parseRepositories }, signal)
+}
+
+/** OCI distribution-spec, "Listing Tags"; nothing where there is no such repository. */
+export async function* listTags(
+  session: RepositorySession,
+  signal: AbortSignal,
+): AsyncIterable<readonly Tag[]> {
+  const { links, repository, readScopes: scopes } = session
+  const operation = operationOf(session, 'manifest', `list the tags of ${repository} in`)
+  const asking = { operation, url: links.tags(repository, PAGE), scopes }
+  const first = await readPage(session, asking, signal)
+  if (first === undefined) return
+  yield* pagesFrom(session, { ...asking, first, parse: parseTags }, signal)
+}
+
+function catalogOperation(identity: RegistryIdentity): Operation {
+  return { registry: identity, kind: 'check', intent: `list the repositories of ${identity.name}` }
+}
+
+interface Asking {
+  readonly operation: Operation
+  readonly url: URL
+  readonly scopes: readonly string[]
+}
+
+interface Page {
+  readonly names: unknown
+  readonly next: URL | undefined
+}
+
+interface Listing<Name> extends Asking {
+  readonly first: Page
+  readonly parse: (names: unknown) => readonly Name[]
+}
+
+async function* pagesFrom<Name>(
+  session: RegistrySession,
+  { first, parse, ...asking }: Listing<Name>,
+  signal: AbortSignal,
+): AsyncIterable<readonly Name[]> {
+  let page: Page | undefined = first
+  for (let count = 1; page !== undefined; count += 1) {
+    yield parse(page.names)
+    if (page.next === undefined) return
+    if (count === MAX_PAGES) throw wrongAnswer(asking.operation, 'its list of names has no end.')
+    page = await readPage(session, { ...asking, url: page.next }, signal)
+  }
+}
+
+/** Undefined when there is no such list, or not for this account. */
+async function readPage(
+  session: RegistrySession,
+  { operation, url, scopes }: Asking,
+  signal: AbortSignal,
+): Promise<Page | undefined> {
+  const response = await session.send({
+    operation,
+    method: 'GET',
+    url,
+    scopes,
+    expect: [200, 401, 403, 404, 405],
+    repeatable: idempotent,
+    signal,
+  })
+  if (response.status !== 200) {
+    discard(response.body)
+    return undefined
+  }
+  const { bytes, complete } = await readUpTo(MAX_PAGE_BYTES, response.body)
+  if (!complete) throw wrongAnswer(operation, 'one page of its list is larger than 8 MiB.')
+  const next = nextPage(response.header('link'), response.url, session.links.root)
+  return { names: jsonOf(bytes), next }
+}
+
+function jsonOf(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'))
+  } catch {
+    return undefined
+  }
+}
+
+const catalog = z.object({ repositories: z.array(z.string()) })
+// Harbor and distribution say null where the last tag is gone.
+const tagList = z.object({ tags: z.array(z.string()).nullable() })
+
+// A name that no registry may have is no name to go on with.
+function parseRepositories(page: unknown): readonly Repository[] {
+  const parsed = catalog.safeParse(page)
+  return (parsed.success ? parsed.data.repositories : []).flatMap((name) => {
+    const repository = parseRepository(name)
+    return repository.ok ? [repository.value] : []
+  })
+}
+
+function parseTags(page: unknown): readonly Tag[] {
+  const parsed = tagList.safeParse(page)
+  return (parsed.success ? (parsed.data.tags ?? []) : []).flatMap((name) => {
+    const tag = parseTag(name)
+    return tag.ok ? [tag.value] : []
+  })
+}

@@ -1,0 +1,90 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Config } from '../src/config/config.ts'
+import type { Repository } from '../src/oci/reference.ts'
+import type { OpenRegistries } from '../src/open-registries.ts'
+import { decideResync } from '../src/policy/decide.ts'
+import { projectOfLocal } from '../src/policy/matching.ts'
+import { knownRepositories } from '../src/queue/known-repositories.ts'
+import type { ReplicationQueues } from '../src/queue/queues.ts'
+import { readCounts } from '../src/queue/upstream-status.ts'
+import type { ReplicationRequest } from '../src/replication/request.ts'
+import type { Reporter } from '../src/telemetry/report.ts'
+
+/** Waiting jobs of an upstream above which a walk pauses: Redis holds them all. */
+const MAX_WAITING = 1_000
+const LOOK_AGAIN_MS = 1_000
+
+export interface ResyncParts {
+  readonly config: () => Config
+  readonly registries: OpenRegistries
+  readonly queues: ReplicationQueues
+  readonly reporter: Pick<Reporter, 'resyncEnded' | 'resyncFailed'>
+}
+
+/** One walk over what the local registry has of a project: each tag becomes a look at its upstream. */
+export class Resync {
+  readonly #parts: ResyncParts
+
+  constructor(parts: ResyncParts) {
+    this.#parts = parts
+  }
+
+  readonly walk = async (project: string, walkId: string, signal: AbortSignal): Promise<void> => {
+    const { reporter } = this.#parts
+    const found = { repositories: 0, tags: 0, queued: 0 }
+    const startedAt = Date.now()
+    try {
+      for await (const repository of this.#repositoriesOf(project, signal)) {
+        found.repositories += 1
+        const { tags, queued } = await this.#lookAt(repository, walkId, signal)
+        found.tags += tags
+        found.queued += queued
+      }
+      reporter.resyncEnded({ project, walkId, ...found, durationMs: Date.now() - startedAt })
+    } catch (error) {
+      signal.throwIfAborted()
+      reporter.resyncFailed({ project, walkId, ...found, error })
+    }
+  }
+
+  async *#repositoriesOf(project: string, signal: AbortSignal): AsyncIterable<Repository> {
+    for await (const page of await this.#repositories(signal)) {
+      for (const repository of page) {
+        const { projects } = this.#parts.config()
+        if (projectOfLocal(repository, projects)?.name === project) yield repository
+      }
+    }
+  }
+
+  /** A registry that does not list its repositories is walked by what was copied to it lately. */
+  async #repositories(signal: AbortSignal): Promise<AsyncIterable<readonly Repository[]>> {
+    const { registries, queues } = this.#parts
+    return (await registries.local.repositories(signal)) ?? knownRepositories(queues.redis)
+  }
+
+  async #lookAt(repository: Repository, walkId: string, signal: AbortSignal) {
+    const { config, registries } = this.#parts
+    const found = { tags: 0, queued: 0 }
+    for await (const page of registries.local.repository(repository).tags(signal)) {
+      found.tags += page.length
+      const { projects } = config()
+      const requests = page.flatMap((tag) => {
+        const decision = decideResync({ repository, tag, eventId: walkId }, projects)
+        return decision.kind === 'replicate' ? [decision.request] : []
+      })
+      await this.#enqueue(requests, signal)
+      found.queued += requests.length
+    }
+    return found
+  }
+
+  async #enqueue(requests: readonly ReplicationRequest[], signal: AbortSignal): Promise<void> {
+    const { queues } = this.#parts
+    const [first] = requests
+    if (first === undefined) return
+    while ((await readCounts(queues.of(first.upstreams[0]))).waiting > MAX_WAITING) {
+      await delay(LOOK_AGAIN_MS, undefined, { signal })
+    }
+    await queues.enqueue(requests)
+  }
+}
