@@ -5,6 +5,7 @@ import type { BlobLedger } from '../src/replication/blob-ledger.ts'
 import { ReplicationError } from '../src/replication/errors.ts'
 import type { Outcome, Referrers } from '../src/replication/outcome.ts'
 import type { ContentSource } from '../src/replication/ports.ts'
+import { removeTag } from '../src/replication/remove-tag.ts'
 import { replicate } from '../src/replication/replicate.ts'
 import { type ReplicationRequest, TRIGGERS } from '../src/replication/request.ts'
 import type { TransferSchedule } from '../src/replication/transfer-schedule.ts'
@@ -34,16 +35,25 @@ export function replicateJob(surroundings: JobSurroundings): Replicate {
     const order = { urgency: TRIGGERS.indexOf(request.trigger), queuedAt }
     const { repository } = request
     const audience: Audience = { repository, onTheWay, spool, keys: new Set() }
+    const repositories = {
+      target: registries.local.repository(repository),
+      signal,
+    }
+    if (request.trigger === 'delete') {
+      const source = (upstream: string) => sourceOf(registries, upstream, request)
+      const removed = await removeTag(request, { ...repositories, source })
+      log(`ended: ${inWords(removed)}`)
+      return removed
+    }
     const outcome = await replicate(request, {
+      ...repositories,
       source: (upstream) => {
         const source = sourceOf(registries, upstream, request)
         return request.followed === true ? followedSource(source, audience) : source
       },
-      target: registries.local.repository(request.repository),
       slots: (upstream) => schedule.slots(upstream, order),
       flights,
       ledger,
-      signal,
       onProgress: progress,
       log,
     }).finally(() => onTheWay.ended(audience.keys))
@@ -73,6 +83,8 @@ function inWords(outcome: Outcome): string {
     }
     case 'up-to-date':
       return `up to date, ${outcome.digest}${referrersInWords(outcome)}`
+    case 'deleted':
+      return `deleted the tag of ${outcome.digest}, as upstream had`
     case 'not-found':
       return `not found on ${outcome.upstreams.join(', ')}`
     case 'refused':

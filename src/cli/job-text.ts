@@ -21,6 +21,8 @@ export function outcomeText(outcome: Outcome): string {
   switch (outcome.kind) {
     case 'copied':
       return `copied ${formatBytes(outcome.bytes)} from ${outcome.upstream}`
+    case 'deleted':
+      return 'deleted, as upstream had'
     case 'up-to-date':
       return 'up to date'
     case 'not-found':

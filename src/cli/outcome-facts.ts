@@ -15,6 +15,8 @@ export function outcomeFacts(
         ...platformFacts(outcome),
         ...referrerFacts(outcome),
       ]
+    case 'deleted':
+      return [['digest', outcome.digest]]
     case 'up-to-date':
       return [['digest', outcome.digest], ...referrerFacts(outcome)]
     case 'not-found':

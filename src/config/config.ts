@@ -73,7 +73,6 @@ export interface UpstreamConfig extends RegistryConfig {
 export interface ProjectConfig extends Project {
   readonly onMiss: 'stream' | 'hold' | 'async'
   readonly holdForMs: number
-  readonly onUpstreamDelete: 'keep' | 'delete'
   /** Cron expression. */
   readonly resync?: string
 }

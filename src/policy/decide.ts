@@ -1,6 +1,12 @@
 import type { ImageName, Repository, Tag } from '../oci/reference.ts'
 import { parseReferrerTag } from '../oci/referrer-tag.ts'
-import type { MissEvent, PullEvent, PushEvent, RegistryEvent } from '../events/registry-event.ts'
+import type {
+  DeleteEvent,
+  MissEvent,
+  PullEvent,
+  PushEvent,
+  RegistryEvent,
+} from '../events/registry-event.ts'
 import { type Decision, ignore } from './decision.ts'
 import { localName, projectOfLocal } from './matching.ts'
 import type { Project } from './project.ts'
@@ -35,7 +41,10 @@ export function decide(
     case 'pull':
       return origin.registry === 'local' ? decideLocalPull(event, projects) : ignore('pull')
     case 'delete':
-      return ignore('delete')
+      // What was deleted here is not wanted here: it is not fetched back.
+      return origin.registry === 'local'
+        ? ignore('delete')
+        : decideUpstreamDelete(event, origin.registry, projects)
   }
 }
 
@@ -115,6 +124,23 @@ function decideUpstreamPush(
     onlyIfPresent: project.onUpstreamPush === 'refresh',
     ...(event.digest !== undefined && { announcedDigest: event.digest }),
   })
+}
+
+/** By tag alone: distribution tells of a blob's deletion as of a manifest's, by digest. */
+function decideUpstreamDelete(
+  event: DeleteEvent,
+  upstream: string,
+  projects: readonly Project[],
+): Decision {
+  const local = localName(event.repository, upstream, projects)
+  if (local === undefined) return ignore('unknown-project')
+  const { project, repository } = local
+  if (!project.autoSync) return ignore('auto-sync-off')
+  if (project.onUpstreamDelete === 'keep') return ignore('delete')
+  if (event.tag === undefined) return ignore('nothing-named')
+  if (repository === undefined) return ignore('name-too-long')
+  const wanted = { eventId: event.id, repository, reference: event.tag, trigger: 'delete' } as const
+  return replicate(project, { ...wanted, onlyIfPresent: true })
 }
 
 /**

@@ -14,6 +14,7 @@ export interface Project {
   /** How old the last look at a tag upstream may be when somebody pulls it. */
   readonly revalidateAfterMs: number
   readonly onUpstreamPush: 'refresh' | 'always' | 'ignore'
+  readonly onUpstreamDelete: 'keep' | 'delete'
 }
 
 /** Glob patterns; a name passes when one of `include` and none of `exclude` matches. */

@@ -11,6 +11,7 @@ export const REMEMBERED_MS: Readonly<Record<Outcome['kind'] | 'failed', number>>
   copied: 5_000,
   'up-to-date': 5_000,
   'not-found': 30_000,
+  deleted: 30_000,
   refused: 30_000,
   failed: 15_000,
 }

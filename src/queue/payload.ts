@@ -56,5 +56,7 @@ export function parsePayload(data: unknown): Parsed<ReplicationRequest> {
 /** One job at a time for one of these; a tag and a digest of the same image are two. */
 export function deduplicationId(request: ReplicationRequest): string {
   const separator = isDigest(request.reference) ? '@' : ':'
-  return `${request.repository}${separator}${request.reference}`
+  const name = `${request.repository}${separator}${request.reference}`
+  // A push that comes while a deletion waits is not the same news.
+  return request.trigger === 'delete' ? `delete ${name}` : name
 }

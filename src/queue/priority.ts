@@ -5,6 +5,7 @@ export const PRIORITY: Readonly<Record<Trigger, number>> = {
   miss: 1,
   manual: 2,
   push: 3,
-  revalidate: 4,
-  resync: 5,
+  delete: 4,
+  revalidate: 5,
+  resync: 6,
 }

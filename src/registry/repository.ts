@@ -8,10 +8,12 @@ import type {
   ContentSource,
   ContentTarget,
   ManifestHead,
+  RemovalTarget,
   UploadCheckpoint,
 } from '../replication/ports.ts'
 import { getBlob, hasBlob } from './blobs.ts'
 import { putBlobInChunks } from './chunked-upload.ts'
+import { deleteManifest } from './delete-manifest.ts'
 import { getManifest, headManifest, putManifest } from './manifests.ts'
 import { listTags } from './names.ts'
 import { hasReferrersApi, listReferrers } from './referrers.ts'
@@ -25,7 +27,7 @@ const SPARSE_AGAIN_MS = 3_600_000
  * One repository of one registry, to read and to write. Everything that goes wrong is a
  * RegistryError, a CorruptBlobError, the error of a body that was given, or the signal's reason.
  */
-export class RegistryRepository implements ContentSource, ContentTarget {
+export class RegistryRepository implements ContentSource, ContentTarget, RemovalTarget {
   readonly registry: string
   readonly repository: Repository
   readonly #session: RepositorySession
@@ -87,6 +89,10 @@ export class RegistryRepository implements ContentSource, ContentTarget {
 
   noteSparseIndexRefused(): void {
     this.#session.learned.refusesSparseIndexesUntil = Date.now() + SPARSE_AGAIN_MS
+  }
+
+  deleteManifest(reference: Reference, signal: AbortSignal): Promise<boolean> {
+    return deleteManifest(this.#session, reference, signal)
   }
 
   putManifest(reference: Reference, manifest: Manifest, signal: AbortSignal): Promise<void> {

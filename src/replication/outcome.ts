@@ -4,6 +4,8 @@ import type { Digest } from '../oci/digest.ts'
 export type Outcome =
   | Copied
   | UpToDate
+  /** The tag, which upstream had deleted. */
+  | { readonly kind: 'deleted'; readonly digest: Digest }
   | { readonly kind: 'not-found'; readonly upstreams: readonly string[] }
   | { readonly kind: 'refused'; readonly reason: string }
 

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { Manifest } from '../oci/manifest.ts'
-import type { Reference, Repository } from '../oci/reference.ts'
+import type { Reference, Repository, Tag } from '../oci/reference.ts'
 import type { Referrer } from '../oci/referrer-list.ts'
 
 /** What a HEAD of a manifest tells. */
@@ -75,4 +75,12 @@ export interface ContentTarget {
   takesSparseIndexes(): boolean
   noteSparseIndexRefused(): void
   putManifest(reference: Reference, manifest: Manifest, signal: AbortSignal): Promise<void>
+}
+
+/** One repository of the local registry, to remove from. */
+export interface RemovalTarget extends Pick<ContentTarget, 'headManifest' | 'getManifest'> {
+  /** Page by page. */
+  tags(signal: AbortSignal): AsyncIterable<readonly Tag[]>
+  /** A tag, or a manifest with all its tags; false where the registry does not take that. */
+  deleteManifest(reference: Reference, signal: AbortSignal): Promise<boolean>
 }

@@ -1,8 +1,8 @@
 import type { Digest } from '../oci/digest.ts'
 import type { Reference, Repository } from '../oci/reference.ts'
 
-/** Why something is copied; the order is the order of urgency. */
-export const TRIGGERS = ['miss', 'manual', 'push', 'revalidate', 'resync'] as const
+/** Why something is copied, or removed for `delete`; the order is the order of urgency. */
+export const TRIGGERS = ['miss', 'manual', 'push', 'delete', 'revalidate', 'resync'] as const
 export type Trigger = (typeof TRIGGERS)[number]
 
 /**

@@ -333,5 +333,6 @@ function projectOf(upstream: string): Project {
     referrers: true,
     revalidateAfterMs: 600_000,
     onUpstreamPush: 'always',
+    onUpstreamDelete: 'keep',
   }
 }

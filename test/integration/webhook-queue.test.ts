@@ -28,6 +28,7 @@ const project: Project = {
   referrers: true,
   revalidateAfterMs: 600_000,
   onUpstreamPush: 'always',
+  onUpstreamDelete: 'keep',
 }
 
 const sources = new Map<string, SourceConfig>([

@@ -33,6 +33,7 @@ const project: Project = {
   referrers: true,
   revalidateAfterMs: 600_000,
   onUpstreamPush: 'always',
+  onUpstreamDelete: 'keep',
 }
 
 const edge: SourceConfig = {

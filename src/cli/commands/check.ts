@@ -1,7 +1,6 @@
 import { Command } from 'commander'
 import type { Config } from '../../config/config.ts'
 import { loadConfig } from '../../config/load-config.ts'
-import { notYetActedOn } from '../../config/not-yet.ts'
 import type { Cli } from '../cli.ts'
 import { CommandError } from '../command-error.ts'
 import { globalOptions } from '../global-options.ts'
@@ -43,19 +42,17 @@ function summaryOf(config: Config) {
     upstreams: config.upstreams.size,
     projects: config.projects.length,
     sources: config.sources.size,
-    warnings: notYetActedOn(config),
   }
 }
 
-function writeSummary({ stdout, stderr }: Streams, config: Config): void {
-  const { file, upstreams, projects, sources, warnings } = summaryOf(config)
+function writeSummary({ stdout }: Streams, config: Config): void {
+  const { file, upstreams, projects, sources } = summaryOf(config)
   const counts = [
     counted(upstreams, 'upstream'),
     counted(projects, 'project'),
     counted(sources, 'source'),
   ]
   writeLine(stdout, `${file} is valid: ${counts.join(', ')}`)
-  for (const warning of warnings) writeLine(stderr, `warning: ${warning}`)
 }
 
 function counted(count: number, noun: string): string {

@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ConfigError } from '../../../src/config/config-error.ts'
 import { loadConfig } from '../../../src/config/load-config.ts'
-import { notYetActedOn } from '../../../src/config/not-yet.ts'
 import { tempFolder, type TempFolder } from '../../support/temp-folder.ts'
 import { yamlWith } from './parsed-yaml.ts'
 
@@ -90,7 +89,6 @@ describe('the example', () => {
 
     expect(config.upstreams.get('hq')?.password).toBe('an example')
     expect(config.sources.get('edge-nginx')?.secrets).toHaveLength(2)
-    expect(notYetActedOn(config)).toEqual([])
   })
 
   it('loads with everything in it that is commented out', async () => {

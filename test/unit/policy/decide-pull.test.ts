@@ -24,6 +24,7 @@ const team: Project = {
   referrers: true,
   revalidateAfterMs: 600_000,
   onUpstreamPush: 'refresh',
+  onUpstreamDelete: 'keep',
 }
 
 describe('a pull of a tag that is here', () => {

@@ -229,6 +229,30 @@ describe('other events', () => {
   })
 })
 
+describe('an upstream delete', () => {
+  const deletes = { onUpstreamDelete: 'delete' } as const
+  const event = { ...push(), action: 'delete' as const }
+
+  it('becomes a request to remove the tag, where the project says so', () => {
+    expect(requestOf(decide(event, HQ, [project(deletes)]))).toMatchObject({
+      ...{ trigger: 'delete', repository: 'team/app', reference: '1.0', onlyIfPresent: true },
+    })
+  })
+
+  it('by digest may be that of a blob, and removes nothing', () => {
+    const byDigest = { ...push({ tag: undefined }), digest: DIGEST, action: 'delete' as const }
+
+    expect(decide(byDigest, HQ, [project(deletes)])).toEqual({
+      kind: 'ignore',
+      reason: 'nothing-named',
+    })
+  })
+
+  it('of the local registry removes nothing and fetches nothing back', () => {
+    expect(decide(event, LOCAL, [project(deletes)])).toEqual({ kind: 'ignore', reason: 'delete' })
+  })
+})
+
 describe('decideManual', () => {
   const image = {
     repository: 'team/app' as Repository,
@@ -326,6 +350,7 @@ function project(changes: Partial<Project> = {}): Project {
     referrers: true,
     revalidateAfterMs: 600_000,
     onUpstreamPush: 'refresh',
+    onUpstreamDelete: 'keep',
     ...changes,
   }
 }
