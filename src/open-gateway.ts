@@ -9,7 +9,7 @@ import type { ReplicationQueues } from './queue/queues.ts'
 import { OnTheWay } from './queue/on-the-way.ts'
 import { RedisTagNames } from './queue/redis-tag-names.ts'
 import type { TagChecks } from './queue/tag-checks.ts'
-import { waitForJob } from './queue/wait-for-job.ts'
+import { isEnded, waitForJob, waitsForRetry } from './queue/wait-for-job.ts'
 import type { SpoolFollower } from './spool/follow-spool.ts'
 import type { Reporter } from './telemetry/report.ts'
 
@@ -66,7 +66,12 @@ export function openGateway(parts: GatewayParts) {
       return job
     },
     async landed(jobId, signal) {
-      const ended = await waitForJob(queues, jobId, { signal, everyMs: LOOK_FOR_END_EVERY_MS })
+      const ended = await waitForJob(queues, jobId, {
+        signal,
+        everyMs: LOOK_FOR_END_EVERY_MS,
+        // Upstream is down, or says no: the client's own retry comes when the job's may have helped.
+        isEnough: (record) => isEnded(record) || waitsForRetry(record),
+      })
       const kind = ended?.outcome?.kind
       return kind === 'copied' || kind === 'up-to-date'
     },

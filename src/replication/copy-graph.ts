@@ -23,6 +23,8 @@ export interface GraphCopy extends Omit<BlobCopy, 'signal'> {
   readonly platforms: WantedPlatforms
   /** What refers to it comes along. */
   readonly referrers: boolean
+  /** Asked when everything else is there: whether the root is still to be put under its reference. */
+  readonly isStillWanted?: () => Promise<boolean>
   readonly signal: AbortSignal
   readonly log: (line: string) => void
 }
@@ -102,8 +104,7 @@ class GraphWalk {
       ...manifest.blobs.map((blob) => this.#once(blob, () => this.#copyBlob(blob))),
       ...this.#children(wanted, depth),
     ])
-    // Whoever sees the tag and checks its signature must find that.
-    if (depth === 0) await this.#referrers?.settled()
+    if (depth === 0 && !(await this.#rootIsWanted())) return
     try {
       await this.#copy.target.putManifest(reference, manifest, this.#signal)
       this.#choice.taken(manifest, leftOut)
@@ -114,6 +115,12 @@ class GraphWalk {
       await this.#copy.target.putManifest(reference, manifest, this.#signal)
     }
     this.#copy.tally.manifest()
+  }
+
+  async #rootIsWanted(): Promise<boolean> {
+    // Whoever sees the tag and checks its signature must find that.
+    await this.#referrers?.settled()
+    return (await this.#copy.isStillWanted?.()) ?? true
   }
 
   #children(children: readonly Descriptor[], depth: number): readonly Promise<void>[] {

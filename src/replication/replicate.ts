@@ -1,5 +1,6 @@
 import type { Digest } from '../oci/digest.ts'
 import type { Manifest } from '../oci/manifest.ts'
+import { isTag } from '../oci/reference.ts'
 import { parseReferrerTag } from '../oci/referrer-tag.ts'
 import type { BlobFlights } from './blob-flights.ts'
 import type { BlobLedger } from './blob-ledger.ts'
@@ -107,7 +108,8 @@ async function copyFrom(
   const { platforms, reference, referrers } = request
   const missing = whyNoPlatform(manifest, platforms)
   if (missing !== undefined) return { kind: 'refused', reason: missing }
-  const copy = graphCopy(from)
+  const race = new PushRace(from)
+  const copy = { ...graphCopy(from), isStillWanted: () => race.isOpen() }
   const { tally } = copy
   const list = referrers ? parseReferrerTag(reference) : undefined
   if (list?.kind === 'fallback' && local !== undefined) {
@@ -116,6 +118,7 @@ async function copyFrom(
   } else {
     await copyGraph(copy, manifest, reference)
   }
+  if (race.lostTo !== undefined) return { kind: 'up-to-date', digest: race.lostTo }
   return {
     kind: 'copied',
     upstream: source.registry,
@@ -125,6 +128,24 @@ async function copyFrom(
     bytes: tally.fetchedBytes,
     ...tally.platforms,
     ...tally.referrers,
+  }
+}
+
+/** A miss is over when somebody has pushed the tag meanwhile: theirs stays. */
+class PushRace {
+  readonly #from: From
+  lostTo: Digest | undefined
+
+  constructor(from: From) {
+    this.#from = from
+  }
+
+  async isOpen(): Promise<boolean> {
+    const { request, replication } = this.#from
+    if (request.trigger !== 'miss' || !isTag(request.reference)) return true
+    const now = await replication.target.headManifest(request.reference, replication.signal)
+    this.lostTo = now?.digest
+    return now === undefined
   }
 }
 

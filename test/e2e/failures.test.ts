@@ -114,6 +114,21 @@ describe('when something is wrong', () => {
     expect(await here.serve.stop(20_000)).toMatchObject({ code: 0 })
   })
 
+  it('does not hold a client for an upstream that is down', async () => {
+    const here = await start({
+      jobs: 'jobs: { attempts: 3, backoff: 10m, maxBackoff: 10m }',
+      project: '    onMiss: hold\n    holdFor: 10m',
+    })
+    await here.upstream.stop()
+    const url = `http://${here.gateway}/v2/team/app/manifests/1.0`
+
+    expect((await fetch(url)).status).toBe(404)
+    // So is the one who comes while the job waits for its next try.
+    expect((await fetch(url)).status).toBe(404)
+    expect(await here.jobs()).toMatchObject([{ state: 'delayed', attemptsMade: 1 }])
+    await here.upstream.start()
+  })
+
   it('stops in order right after Redis went away, and when it is back', async () => {
     const here = await start({ workers: 2 })
     const [first, second] = here.workers

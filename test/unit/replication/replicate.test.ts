@@ -103,6 +103,21 @@ describe('replicate', () => {
     expect(world.upstream.asked).toEqual([])
   })
 
+  it('leaves a tag to whoever pushed it while the miss was being filled', async () => {
+    const world = upstreamAndLocal()
+    world.upstream.addImage('1.0', 'theirs')
+    world.upstream.beforeBlob = () => {
+      world.local.addImage('1.0', 'pushed meanwhile')
+      return Promise.resolve()
+    }
+
+    const outcome = await run(world)
+
+    const mine = world.local.addImage(undefined, 'pushed meanwhile')
+    expect(outcome).toEqual({ kind: 'up-to-date', digest: mine.digest })
+    expect(world.local.tags.get('1.0')).toBe(mine.digest)
+  })
+
   it('spends one HEAD on a tag that has not moved', async () => {
     const world = upstreamAndLocal()
     world.upstream.addImage('1.0', 'layer')
