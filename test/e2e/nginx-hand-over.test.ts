@@ -1,0 +1,78 @@
+import { readFile } from 'node:fs/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { freePort } from '../support/free-port.ts'
+import { buildImage } from '../support/image.ts'
+import { startNginx, type TestNginx } from '../support/nginx.ts'
+import { pushImage } from '../support/push-image.ts'
+import { inspectRaw, skopeo } from '../support/skopeo.ts'
+import { digestAt, type Site, startSite } from './site.ts'
+
+const ANY_INDEX = { accept: 'application/vnd.oci.image.index.v1+json' }
+
+/** The example of the repository, with this site's addresses. */
+async function handOver(site: Site, port: number): Promise<string> {
+  const example = await readFile('deploy/nginx/hand-over-miss.conf', 'utf8')
+  return example
+    .replace('127.0.0.1:5000', site.local.host)
+    .replace('127.0.0.1:8080', site.gateway)
+    .replace('listen 80;', `listen 127.0.0.1:${port};`)
+}
+
+describe('nginx that hands misses to the gateway', () => {
+  let site: Site
+  let nginx: TestNginx
+  const answerOf = async (url: string) => {
+    const response = await fetch(url, { headers: ANY_INDEX })
+    return { status: response.status, body: await response.text() }
+  }
+
+  beforeAll(async () => {
+    site = await startSite()
+    const port = await freePort()
+    const text = await handOver(site, port)
+    nginx = await startNginx(() => text, port)
+  }, 60_000)
+
+  afterAll(async () => {
+    await nginx[Symbol.asyncDispose]()
+    await site[Symbol.asyncDispose]()
+  })
+
+  it('makes the first pull work, byte for byte', async () => {
+    const image = await site.publish('team/hello:1.0', { layers: 3 })
+
+    const pulled = await skopeo([
+      ...['copy', '--all', '--preserve-digests', '--src-tls-verify=false'],
+      ...[`docker://${nginx.host}/team/hello:1.0`, `dir:${image.folder}/pulled`],
+    ])
+
+    expect(pulled).toMatchObject({ code: 0 })
+    expect((await inspectRaw(`${nginx.host}/team/hello:1.0`)).bytes).toEqual(image.top.bytes)
+  })
+
+  it("gives the registry's own 404 for what upstream does not have", async () => {
+    const path = '/v2/team/nothing/manifests/1.0'
+
+    expect(await answerOf(`${nginx.url}${path}`)).toEqual(
+      await answerOf(`${site.local.url}${path}`),
+    )
+  })
+
+  it('asks pullsync nothing about hits and pushes', async () => {
+    await using image = await buildImage()
+    await pushImage(image, `${nginx.host}/team/pushed:1.0`)
+    await site.serve.stop()
+
+    expect((await inspectRaw(`${nginx.host}/team/pushed:1.0`)).bytes).toEqual(image.top.bytes)
+    expect(await digestAt(site.local, 'team/pushed:1.0')).toBe(image.top.digest)
+  })
+
+  it("answers with the registry's own 404 while pullsync is away", async () => {
+    const path = '/v2/team/absent/manifests/1.0'
+
+    expect(await answerOf(`${nginx.url}${path}`)).toEqual(
+      await answerOf(`${site.local.url}${path}`),
+    )
+    expect((await answerOf(`${nginx.url}${path}`)).status).toBe(404)
+  })
+})
