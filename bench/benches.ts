@@ -10,6 +10,7 @@ import { benchKill } from './kill.ts'
 import { benchMemory } from './memory.ts'
 import type { Scale } from './scale.ts'
 import { benchStart } from './start.ts'
+import { benchWebhook } from './webhook.ts'
 
 /** One table of docs/performance.md. */
 export interface Bench {
@@ -34,6 +35,7 @@ export const BENCHES: readonly Bench[] = [
   { name: 'gateway-far', title: 'First pull, upstream 50 ms away', measure: benchColdPullFarAway },
   { name: 'gateway-warm', title: 'Pull of what is here', measure: benchWarmPull },
   { name: 'gateway-herd', title: 'Many clients at once', measure: benchHerd },
+  { name: 'webhook', title: 'Events', measure: benchWebhook },
   { name: 'start', title: 'From a miss to its job', measure: benchStart },
 ]
 

@@ -21,6 +21,8 @@ export interface Scale {
   /** Clients that pull at the same moment. */
   readonly herd: number
   readonly herdLayerBytes: number
+  /** To the webhook, of each kind. */
+  readonly deliveries: number
 }
 
 /** What the budgets speak of. */
@@ -41,6 +43,7 @@ export const FULL: Scale = {
   pulledLayerBytes: 64 * MIB,
   herd: 64,
   herdLayerBytes: 32 * MIB,
+  deliveries: 30_000,
 }
 
 /** Enough to see that everything runs. */
@@ -58,6 +61,7 @@ export const SMALL: Scale = {
   pulledLayerBytes: MIB,
   herd: 4,
   herdLayerBytes: MIB,
+  deliveries: 100,
 }
 
 /** The same with every repetition counted as many times; 0 leaves it as it is. */

@@ -44,6 +44,14 @@ describe('the benchmarks', () => {
     expect(rows.at(-1)).toContain('| 1.00× |')
   })
 
+  it('deliver events, and find a job for each that is to have one', async () => {
+    const ran = await run(process.execPath, [BENCH, '--small', 'webhook'], { within: 60_000 })
+
+    expect(ran.stderr.toString('utf8')).toBe('')
+    const jobs = rowsOf(ran.stdout.toString('utf8')).map((row) => row.split('|').at(-2)?.trim())
+    expect(jobs).toEqual(['0', '1', '100'])
+  }, 90_000)
+
   it('count no command that failed', async () => {
     await expect(
       measuredCommand(process.execPath, ['-e', 'console.error("no such image"); process.exit(1)']),

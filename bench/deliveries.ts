@@ -1,0 +1,55 @@
+import { Agent, request } from 'node:http'
+
+export interface Deliveries {
+  readonly url: string
+  readonly secret: string
+  readonly count: number
+  /** Senders at once, each of which waits for its answer. */
+  readonly senders: number
+  /** The body of one. */
+  readonly body: (index: number) => string
+}
+
+export interface Delivered {
+  readonly perSecond: number
+  readonly answeredMs: readonly number[]
+}
+
+/** Posts them all. Throws when one is answered with anything but 202. */
+export async function deliver(deliveries: Deliveries): Promise<Delivered> {
+  const { count, senders, body } = deliveries
+  const agent = new Agent({ keepAlive: true, maxSockets: senders })
+  const answeredMs: number[] = []
+  let next = 0
+  const send = async () => {
+    while (next < count) answeredMs.push(await post(agent, deliveries, body(next++)))
+  }
+  const startedAt = performance.now()
+  try {
+    await Promise.all(Array.from({ length: senders }, send))
+  } finally {
+    agent.destroy()
+  }
+  return { perSecond: (count / (performance.now() - startedAt)) * 1_000, answeredMs }
+}
+
+function post(agent: Agent, { url, secret }: Deliveries, body: string): Promise<number> {
+  const headers = {
+    authorization: `Bearer ${secret}`,
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+  }
+  const startedAt = performance.now()
+  return new Promise((resolve, reject) => {
+    const posting = request(url, { method: 'POST', agent, headers }, (response) => {
+      response.resume()
+      response.once('error', reject)
+      response.once('end', () => {
+        if (response.statusCode === 202) resolve(performance.now() - startedAt)
+        else reject(new Error(`the webhook answered ${response.statusCode ?? 'nothing'}`))
+      })
+    })
+    posting.once('error', reject)
+    posting.end(body)
+  })
+}
