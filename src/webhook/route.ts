@@ -63,7 +63,7 @@ async function answerDelivery(
   deps: RouteDeps,
 ): Promise<void> {
   const startedAt = performance.now()
-  const requestId = saneId(request.headersDistinct['x-request-id']?.[0]) ?? randomUUID()
+  const requestId = saneId(request.get('x-request-id')) ?? randomUUID()
   response.setHeader('X-Request-Id', requestId)
   const config = deps.config()
   const { source: id, secret: pathSecret } = request.params
@@ -132,10 +132,13 @@ function accountAt(registry: string, { local, upstreams }: WebhookConfig): strin
   return registry === 'local' ? local.username : upstreams.get(registry)?.username
 }
 
-function firstHeaders(request: Request): Delivery['headers'] {
-  return Object.fromEntries(
-    Object.entries(request.headersDistinct).map(([name, values]) => [name, values?.[0]]),
-  )
+// Not `headersDistinct`: that takes an array for each header, at thousands of deliveries a second.
+function firstHeaders({ rawHeaders }: Request): Delivery['headers'] {
+  const headers: Record<string, string> = Object.create(null) as Record<string, string>
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    headers[rawHeaders[at]?.toLowerCase() ?? ''] ??= rawHeaders[at + 1] ?? ''
+  }
+  return headers
 }
 
 function send(response: Response, { status, body, headers = {} }: Reply): void {
