@@ -6,13 +6,19 @@ import type { Outcome } from '../replication/outcome.ts'
 import type { Progress } from '../replication/progress.ts'
 import { ReplicationError } from '../replication/errors.ts'
 import type { ReplicationRequest } from '../replication/request.ts'
+import { BackgroundGate } from './background-gate.ts'
 import { rememberEnding } from './endings.ts'
+import { priorityOfNext } from './head-of-queue.ts'
 import { recordFailure, recordSuccess } from './health.ts'
 import { parsePayload } from './payload.ts'
+import { PRIORITY, URGENT } from './priority.ts'
 import { ProgressRecorder } from './progress-recorder.ts'
 import { KEY_PREFIX, type ReplicationJob, type ReplicationQueue } from './queues.ts'
 import { forgetCheck, noteChecked } from './tag-checks.ts'
 import { asJobError, delayBeforeRetry, dispositionOf, retryAfterOf } from './retry.ts'
+
+// For misses, and what people ask for by hand.
+const PLACES_FOR_URGENT = 8
 
 // A worker that dies holds its jobs until their lock lapses; another sees that at the next check.
 const LOCK_MS = 10_000
@@ -69,7 +75,7 @@ export interface JobWorkerOptions {
   readonly queue: ReplicationQueue
   /** Its commands wait for Redis; shared by the workers of a process. */
   readonly connection: Redis
-  /** Jobs at once in this process. */
+  /** Background jobs at once in this process; somebody who waits finds places beside them. */
   readonly concurrency: number
   readonly jobs: () => JobsConfig
   readonly replicate: Replicate
@@ -81,19 +87,25 @@ export class JobWorker implements AsyncDisposable {
   readonly #options: JobWorkerOptions
   readonly #worker: Worker<unknown, unknown>
   readonly #stop = new AbortController()
+  readonly #gate: BackgroundGate
   readonly #running = new Set<Promise<Outcome>>()
   /** What was said of a failed attempt is what happens: BullMQ asks for the delay a moment later. */
   readonly #delays = new WeakMap<Error, number>()
 
   constructor(options: JobWorkerOptions) {
     this.#options = options
+    this.#gate = new BackgroundGate({
+      limit: options.concurrency,
+      isUrgentWaiting: async () =>
+        ((await priorityOfNext(options.connection, options.queue)) ?? Infinity) <= URGENT,
+    })
     this.#worker = new Worker<unknown, unknown>(
       options.upstream,
       (job, token, signal) => this.#tracked(this.#run(job, token ?? '', signal)),
       {
         connection: options.connection,
         prefix: KEY_PREFIX,
-        concurrency: options.concurrency,
+        concurrency: options.concurrency + PLACES_FOR_URGENT,
         lockDuration: LOCK_MS,
         stalledInterval: STALLED_CHECK_MS,
         maxStalledCount: MAX_STALLS,
@@ -149,22 +161,45 @@ export class JobWorker implements AsyncDisposable {
   }
 
   async #run(job: ReplicationJob, token: string, signal?: AbortSignal): Promise<Outcome> {
+    // BullMQ 6.7 can still take a job while it closes, even the one that was just given back.
+    if (this.#stop.signal.aborted) return await giveBack(job, token)
     const request = parsePayload(job.data)
     if (!request.ok) {
       throw asJobError(new ReplicationError(request.reason, { disposition: 'permanent' }))
     }
+    if (PRIORITY[request.value.trigger] <= URGENT) {
+      return await this.#replicate(job, token, request.value, signal)
+    }
+    if (!(await this.#gate.enter(this.#stopOr(signal)))) return await giveBack(job, token)
+    try {
+      return await this.#replicate(job, token, request.value, signal)
+    } finally {
+      this.#gate.leave()
+    }
+  }
+
+  #stopOr(signal?: AbortSignal): AbortSignal {
+    return AbortSignal.any([this.#stop.signal, ...(signal ? [signal] : [])])
+  }
+
+  async #replicate(
+    job: ReplicationJob,
+    token: string,
+    request: ReplicationRequest,
+    signal?: AbortSignal,
+  ): Promise<Outcome> {
     const { upstream, listener, replicate } = this.#options
     const attempt = job.attemptsMade + 1
-    const facts: JobFacts = { id: job.id ?? '', upstream, request: request.value, attempt }
+    const facts: JobFacts = { id: job.id ?? '', upstream, request, attempt }
     const startedAt = Date.now()
     const recorder = new ProgressRecorder(job)
     listener.started(facts)
     try {
-      const outcome = await replicate(request.value, {
+      const outcome = await replicate(request, {
         id: facts.id,
         attempt,
         queuedAt: job.timestamp,
-        signal: AbortSignal.any([this.#stop.signal, ...(signal ? [signal] : [])]),
+        signal: this.#stopOr(signal),
         progress: (progress) => {
           recorder.record(progress)
         },
@@ -197,9 +232,9 @@ export class JobWorker implements AsyncDisposable {
   }
 
   async #giveBack(job: ReplicationJob, token: string, facts: JobFacts): Promise<never> {
-    await job.moveToWait(token)
-    this.#options.listener.handedBack(facts)
-    throw new WaitingError()
+    return await giveBack(job, token, () => {
+      this.#options.listener.handedBack(facts)
+    })
   }
 
   async #failed(
@@ -230,4 +265,15 @@ export class JobWorker implements AsyncDisposable {
     listener.failed(facts, { ...failure, ...(!last && { retryInMs }) })
     return jobError
   }
+}
+
+/** To the queue, as if it had not been taken: it loses no attempt. */
+async function giveBack(
+  job: ReplicationJob,
+  token: string,
+  done: () => void = () => undefined,
+): Promise<never> {
+  await job.moveToWait(token)
+  done()
+  throw new WaitingError()
 }

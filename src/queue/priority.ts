@@ -1,5 +1,8 @@
 import type { Trigger } from '../replication/request.ts'
 
+/** Somebody waits for what has this priority, or one before it. */
+export const URGENT = 2
+
 /** BullMQ takes the lowest number first. Somebody waits for a miss; nobody waits for a resync. */
 export const PRIORITY: Readonly<Record<Trigger, number>> = {
   miss: 1,

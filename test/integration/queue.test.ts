@@ -131,13 +131,18 @@ describe('the queue', () => {
 
   it('does not hold an ending against a push, a person or a resync', async () => {
     startWorker(() => Promise.resolve(copied))
-    for (const trigger of ['miss', 'push', 'manual', 'resync'] as const) {
+    for (const trigger of ['miss', 'push', 'manual'] as const) {
       const [told] = await queues.enqueue([request({ trigger })])
       expect(told?.duplicate).toBe(false)
       await eventually(async () => (await findJob(queues, told?.jobId ?? ''))?.record.finishedAt)
     }
+    expect(await jobs('completed')).toHaveLength(3)
 
-    expect(await jobs('completed')).toHaveLength(4)
+    // Of the thousands of a walk, those that end well leave no record.
+    const [told] = await queues.enqueue([request({ trigger: 'resync' })])
+    expect(told?.duplicate).toBe(false)
+    await eventually(async () => (await findJob(queues, told?.jobId ?? '')) === undefined)
+    expect(await jobs('completed')).toHaveLength(3)
   })
 
   it('runs once more what a push asked for during an active copy, and a miss not', async () => {

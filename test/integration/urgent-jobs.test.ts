@@ -1,0 +1,111 @@
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import type { JobsConfig } from '../../src/config/config.ts'
+import { openWorkerConnection } from '../../src/queue/connection.ts'
+import { JobWorker } from '../../src/queue/job-worker.ts'
+import { ReplicationQueues } from '../../src/queue/queues.ts'
+import type { Reference, Repository } from '../../src/oci/reference.ts'
+import type { ReplicationRequest, Trigger } from '../../src/replication/request.ts'
+import { eventually } from '../support/eventually.ts'
+import { startRedis, type TestRedis } from '../support/redis.ts'
+
+const KEPT = { ageMs: 60_000, count: 1_000 }
+const JOBS: JobsConfig = {
+  ...{ attempts: 3, backoffMs: 20, maxBackoffMs: 100 },
+  ...{ keepCompleted: KEPT, keepFailed: KEPT },
+}
+const BACKGROUND = 40
+
+let redis: TestRedis
+let queues: ReplicationQueues
+
+beforeEach(async () => {
+  redis = await startRedis()
+  const onError = () => undefined
+  queues = new ReplicationQueues({ url: redis.url, upstreams: ['hq'], jobs: JOBS, onError })
+  await eventually(() => queues.ping().then(() => true))
+})
+
+afterEach(async () => {
+  await queues[Symbol.asyncDispose]()
+  await redis[Symbol.asyncDispose]()
+})
+
+function request(trigger: Trigger, number: number): ReplicationRequest {
+  return {
+    repository: 'team/app' as Repository,
+    upstreamRepository: 'team/app' as Repository,
+    reference: `${trigger}-${number}` as Reference,
+    upstreams: ['hq'],
+    trigger,
+    onlyIfPresent: false,
+    platforms: 'all',
+    referrers: false,
+    eventId: 'event-1',
+  }
+}
+
+function numbered(count: number): readonly number[] {
+  return Array.from({ length: count }, (_, number) => number)
+}
+
+/** Two background jobs at once; each runs until it is let go. */
+function startWorker() {
+  const connection = openWorkerConnection(redis.url, () => undefined)
+  const nothing = () => undefined
+  const running: string[] = []
+  const ended: string[] = []
+  let most = 0
+  let letGo: () => void = nothing
+  const free = new Promise<void>((resolve) => {
+    letGo = resolve
+  })
+  const worker = new JobWorker({
+    upstream: 'hq',
+    queue: queues.of('hq'),
+    connection,
+    concurrency: 2,
+    jobs: () => JOBS,
+    async replicate({ trigger, reference }) {
+      running.push(reference)
+      most = Math.max(most, running.filter((each) => each.startsWith('push')).length)
+      if (trigger === 'push') await free
+      running.splice(running.indexOf(reference), 1)
+      ended.push(reference)
+      return { kind: 'refused', reason: 'nothing to do' }
+    },
+    listener: {
+      ...{ started: nothing, ended: nothing, failed: nothing },
+      ...{ handedBack: nothing, held: nothing, connectionError: nothing },
+    },
+  })
+  return {
+    ended,
+    letGo,
+    most: () => most,
+    running,
+    async [Symbol.asyncDispose]() {
+      letGo()
+      await worker[Symbol.asyncDispose]()
+      connection.disconnect()
+    },
+  }
+}
+
+it('a miss does not wait behind background jobs, however many there are', async () => {
+  await using worker = startWorker()
+  await queues.enqueue(numbered(BACKGROUND).map((number) => request('push', number)))
+  await eventually(
+    async () => worker.running.length === 2 && (await queues.of('hq').getActiveCount()) === 10,
+  )
+
+  await queues.enqueue(numbered(3).map((number) => request('miss', number)))
+  await queues.enqueue([request('manual', 1)])
+
+  await eventually(() => worker.ended.length === 4)
+  expect(worker.ended.toSorted()).toEqual(['manual-1', 'miss-0', 'miss-1', 'miss-2'])
+
+  worker.letGo()
+  await eventually(() => worker.ended.length === BACKGROUND + 4)
+  expect(worker.most()).toBe(2)
+  expect(await queues.of('hq').getFailedCount()).toBe(0)
+})
