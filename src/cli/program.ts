@@ -7,6 +7,7 @@ import { printCommand } from './commands/print.ts'
 import { serveCommand, workerCommand } from './commands/serve.ts'
 import { statusCommand } from './commands/status.ts'
 import { syncCommand } from './commands/sync.ts'
+import { tailLogCommand } from './commands/tail-log.ts'
 import { upCommand } from './commands/up.ts'
 import { EXIT } from '../lifecycle/exit-codes.ts'
 import { addGlobalOptions } from './global-options.ts'
@@ -52,6 +53,7 @@ function buildProgram(cli: Cli, roots: Roots): Command {
     .addCommand(resumeCommand(cli))
     .addCommand(checkCommand(cli))
     .addCommand(printCommand(cli, roots))
+    .addCommand(tailLogCommand(cli))
     .addHelpText('after', EXAMPLES)
   settle(program, cli.streams)
   return program
