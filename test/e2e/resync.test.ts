@@ -25,6 +25,10 @@ async function start(local = {}): Promise<Site> {
   return site
 }
 
+function minute(): number {
+  return Math.floor(Date.now() / 60_000)
+}
+
 function walks({ workers }: Site) {
   return workers.flatMap((worker) =>
     worker.output().flatMap((line) => {
@@ -35,6 +39,7 @@ function walks({ workers }: Site) {
 }
 
 it('the clock brings what moved upstream, for what is here, once over two workers', async () => {
+  const begun = minute()
   const here = await start()
   const old = await here.publish('team/app:1.0')
   await here.publish('team/unwanted:1.0')
@@ -46,13 +51,17 @@ it('the clock brings what moved upstream, for what is here, once over two worker
 
   await arrives(here, 'team/app:1.0', moved, 75_000)
 
-  const [walk, ...more] = await eventually(() => walks(here).length > 0 && walks(here))
-  expect(walk).toMatchObject({ project: 'team', repositories: 1, tags: 1, queued: 1 })
-  expect(more).toEqual([])
+  // The clock may have struck before the image was here, or before it moved: then there were more.
+  const all = await eventually(() => walks(here).some(({ tags }) => tags > 0) && walks(here))
+  const looked = { project: 'team', repositories: 1, tags: 1, queued: 1 }
+  expect(all).toContainEqual(expect.objectContaining(looked))
+  expect(new Set(all.map(({ walkId }) => walkId)).size).toBe(all.length)
+  expect(all.length).toBeLessThanOrEqual(minute() - begun)
   expect(await digestAt(here.local, 'team/unwanted:1.0')).toBeUndefined()
   expect(await digestAt(here.local, 'other/own:1.0')).toBe(own.top.digest)
-  // What moved took one HEAD and the copy.
-  expect(
-    here.upstream.requests({ method: 'HEAD', path: /team\/app\/manifests\/1\.0/ }),
-  ).toHaveLength(1)
+  // Each look takes one HEAD at most, that of what moved, too.
+  const heads = { method: 'HEAD', path: /team\/app\/manifests\/1\.0/ }
+  const looks = all.reduce((sum, { queued }) => sum + queued, 0)
+  const asked = await eventually(() => here.upstream.requests(heads).length)
+  expect(asked).toBeLessThanOrEqual(looks)
 }, 120_000)
