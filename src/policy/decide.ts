@@ -7,10 +7,10 @@ import type {
   PushEvent,
   RegistryEvent,
 } from '../events/registry-event.ts'
-import { type Decision, ignore } from './decision.ts'
+import { type Decision, ignore, type IgnoreReason } from './decision.ts'
 import { localName, projectOfLocal } from './matching.ts'
 import type { Project } from './project.ts'
-import { replicate } from './replicate-decision.ts'
+import { replicate, type Wanted } from './replicate-decision.ts'
 
 /** Where an event comes from, by its source's configuration and never by its own word. */
 export interface Origin {
@@ -108,22 +108,11 @@ function decideUpstreamPush(
   upstream: string,
   projects: readonly Project[],
 ): Decision {
-  const local = localName(event.repository, upstream, projects)
-  if (local === undefined) return ignore('unknown-project')
-  const { project, repository } = local
-  if (!project.autoSync) return ignore('auto-sync-off')
-  if (project.onUpstreamPush === 'ignore') return ignore('upstream-push-ignored')
-  // The children of an index are pushed by digest, one by one, before the index that is tagged.
-  if (event.tag === undefined) return ignore('nothing-named')
-  if (repository === undefined) return ignore('name-too-long')
-  return replicate(project, {
-    eventId: event.id,
-    repository,
-    reference: event.tag,
-    trigger: 'push',
+  return decideUpstream({ event, upstream, trigger: 'push' }, projects, (project) => ({
+    ...(project.onUpstreamPush === 'ignore' && { ignored: 'upstream-push-ignored' }),
     onlyIfPresent: project.onUpstreamPush === 'refresh',
     ...(event.digest !== undefined && { announcedDigest: event.digest }),
-  })
+  }))
 }
 
 /** By tag alone: distribution tells of a blob's deletion as of a manifest's, by digest. */
@@ -132,15 +121,44 @@ function decideUpstreamDelete(
   upstream: string,
   projects: readonly Project[],
 ): Decision {
+  return decideUpstream({ event, upstream, trigger: 'delete' }, projects, (project) => ({
+    ...(project.onUpstreamDelete === 'keep' && { ignored: 'delete' }),
+    onlyIfPresent: true,
+  }))
+}
+
+interface UpstreamNews {
+  readonly event: PushEvent | DeleteEvent
+  readonly upstream: string
+  readonly trigger: 'push' | 'delete'
+}
+
+/** What a project makes of what its upstream tells. */
+interface Wish extends Pick<Wanted, 'onlyIfPresent' | 'announcedDigest'> {
+  readonly ignored?: IgnoreReason
+}
+
+function decideUpstream(
+  { event, upstream, trigger }: UpstreamNews,
+  projects: readonly Project[],
+  wishOf: (project: Project) => Wish,
+): Decision {
   const local = localName(event.repository, upstream, projects)
   if (local === undefined) return ignore('unknown-project')
   const { project, repository } = local
   if (!project.autoSync) return ignore('auto-sync-off')
-  if (project.onUpstreamDelete === 'keep') return ignore('delete')
+  const { ignored, ...wish } = wishOf(project)
+  if (ignored !== undefined) return ignore(ignored)
+  // The children of an index are pushed by digest, one by one, before the index that is tagged.
   if (event.tag === undefined) return ignore('nothing-named')
   if (repository === undefined) return ignore('name-too-long')
-  const wanted = { eventId: event.id, repository, reference: event.tag, trigger: 'delete' } as const
-  return replicate(project, { ...wanted, onlyIfPresent: true })
+  return replicate(project, {
+    eventId: event.id,
+    repository,
+    reference: event.tag,
+    trigger,
+    ...wish,
+  })
 }
 
 /**

@@ -24,7 +24,13 @@ export async function listRepositories(
 ): Promise<AsyncIterable<readonly Repository[]> | undefined> {
   const { identity, links } = session
   const operation = catalogOperation(identity)
-  const asking = { operation, url: links.catalog(PAGE), scopes: ['registry:catalog:*'] }
+  const asking = {
+    operation,
+    url: links.catalog(PAGE),
+    scopes: ['registry:catalog:*'],
+    // Whoever may not list repositories is told so in many ways.
+    none: [401, 403, 404, 405],
+  }
   const first = await readPage(session, asking, signal)
   if (first === undefined) return undefined
   return pagesFrom(session, { ...asking, first, parse: parseRepositories }, signal)
@@ -37,7 +43,7 @@ export async function* listTags(
 ): AsyncIterable<readonly Tag[]> {
   const { links, repository, readScopes: scopes } = session
   const operation = operationOf(session, 'manifest', `list the tags of ${repository} in`)
-  const asking = { operation, url: links.tags(repository, PAGE), scopes }
+  const asking = { operation, url: links.tags(repository, PAGE), scopes, none: [404] }
   const first = await readPage(session, asking, signal)
   if (first === undefined) return
   yield* pagesFrom(session, { ...asking, first, parse: parseTags }, signal)
@@ -51,6 +57,8 @@ interface Asking {
   readonly operation: Operation
   readonly url: URL
   readonly scopes: readonly string[]
+  /** Which answers say that there is no such list. */
+  readonly none: readonly number[]
 }
 
 interface Page {
@@ -77,10 +85,10 @@ async function* pagesFrom<Name>(
   }
 }
 
-/** Undefined when there is no such list, or not for this account. */
+/** Undefined when there is no such list. */
 async function readPage(
   session: RegistrySession,
-  { operation, url, scopes }: Asking,
+  { operation, url, scopes, none }: Asking,
   signal: AbortSignal,
 ): Promise<Page | undefined> {
   const response = await session.send({
@@ -88,7 +96,7 @@ async function readPage(
     method: 'GET',
     url,
     scopes,
-    expect: [200, 401, 403, 404, 405],
+    expect: [200, ...none],
     repeatable: idempotent,
     signal,
   })

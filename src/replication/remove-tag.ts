@@ -47,9 +47,13 @@ async function whoNeeds(
   { target, signal }: Omit<Removal, 'source'>,
 ): Promise<string | undefined> {
   let read = 0
+  let complete = false
   for await (const page of target.tags(signal)) {
     for (const tag of page) {
-      if (tag === gone) continue
+      if (tag === gone) {
+        complete = true
+        continue
+      }
       if (++read > MAX_TAGS) {
         return `the local registry deletes by digest only, and there are too many tags to see whether one needs it; delete the tag by hand`
       }
@@ -58,7 +62,10 @@ async function whoNeeds(
       }
     }
   }
-  return undefined
+  // A list without the tag that is there is not one to delete by.
+  return complete
+    ? undefined
+    : 'the local registry deletes by digest only, and does not list its tags; delete the tag by hand'
 }
 
 async function isNeededBy(

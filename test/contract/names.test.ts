@@ -80,6 +80,17 @@ describe('the names that a registry has', () => {
     expect(await client.repositories(SIGNAL)).toBeUndefined()
   })
 
+  it.each([401, 403, 405])(
+    'of a repository are not none where its tags answer %i',
+    async (status) => {
+      registry.script({ path: TAGS }, ({ response }) => {
+        refuse(response, status, 'DENIED')
+      })
+
+      await expect(tags()).rejects.toThrow(/list the tags of team\/app/)
+    },
+  )
+
   it('are none in a repository whose tags are all gone', async () => {
     registry.script({ path: TAGS }, (turn) => {
       answer(turn, { name: 'team/app', tags: null })
