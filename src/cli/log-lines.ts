@@ -62,6 +62,7 @@ async function* linesUntilRotated(
   const buffer = Buffer.alloc(MAX_LINE_BYTES)
   let at = begin
   let rest = ''
+  let rotated = false
   while (!signal.aborted) {
     const { bytesRead } = await handle.read(buffer, 0, buffer.length, at)
     if (bytesRead > 0) {
@@ -71,9 +72,10 @@ async function* linesUntilRotated(
       for (const line of lines) yield Buffer.from(line, 'latin1').toString('utf8')
       continue
     }
-    // All of it is read, so nothing is lost when another file goes by this name now.
+    // Whoever writes goes on with this file until the new one is there, and a moment longer.
+    if (rotated) return
     const now = await stat(file).catch(() => undefined)
-    if (now?.ino !== ino || now.size < at) return
+    rotated = now !== undefined && (now.ino !== ino || now.size < at)
     await pause(signal)
   }
 }

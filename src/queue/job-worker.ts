@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { WaitingError, Worker } from 'bullmq'
+import { Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { JobsConfig } from '../config/config.ts'
 import type { Outcome } from '../replication/outcome.ts'
@@ -9,6 +9,7 @@ import type { ReplicationRequest } from '../replication/request.ts'
 import { BackgroundGate } from './background-gate.ts'
 import { rememberEnding } from './endings.ts'
 import { priorityOfNext } from './head-of-queue.ts'
+import { giveBack } from './give-back.ts'
 import { recordFailure, recordSuccess } from './health.ts'
 import { parsePayload } from './payload.ts'
 import { PRIORITY, URGENT } from './priority.ts'
@@ -265,15 +266,4 @@ export class JobWorker implements AsyncDisposable {
     listener.failed(facts, { ...failure, ...(!last && { retryInMs }) })
     return jobError
   }
-}
-
-/** To the queue, as if it had not been taken: it loses no attempt. */
-async function giveBack(
-  job: ReplicationJob,
-  token: string,
-  done: () => void = () => undefined,
-): Promise<never> {
-  await job.moveToWait(token)
-  done()
-  throw new WaitingError()
 }

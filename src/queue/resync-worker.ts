@@ -1,6 +1,7 @@
 import { Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
+import { giveBack } from './give-back.ts'
 import { KEY_PREFIX } from './queues.ts'
 import { RESYNC_QUEUE } from './resync-schedule.ts'
 
@@ -26,9 +27,15 @@ export class ResyncWorker implements AsyncDisposable {
   constructor({ connection, walk, onError }: ResyncWorkerOptions) {
     this.#worker = new Worker<unknown, unknown>(
       RESYNC_QUEUE,
-      async (job) => {
+      async (job, token = '') => {
+        const { signal } = this.#stop
         const { project } = payload.parse(job.data)
-        await walk(project, job.id ?? '', this.#stop.signal)
+        try {
+          await walk(project, job.id ?? '', signal)
+        } catch (error) {
+          if (this.#stop.signal.aborted) return await giveBack(job, token)
+          throw error
+        }
       },
       {
         connection,
@@ -42,7 +49,7 @@ export class ResyncWorker implements AsyncDisposable {
     this.#worker.on('error', onError)
   }
 
-  /** A walk that runs is broken off: what it has queued stays queued, the rest is for the next one. */
+  /** A walk that runs is broken off: what it has queued stays queued, another worker begins it anew. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error('the worker is stopping'))
     await this.#worker.close()

@@ -1,10 +1,12 @@
+import { once } from 'node:events'
 import { Queue } from 'bullmq'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { ProjectConfig } from '../../src/config/config.ts'
 import type { Reference, Repository } from '../../src/oci/reference.ts'
-import { openProducerConnection } from '../../src/queue/connection.ts'
+import { openProducerConnection, openWorkerConnection } from '../../src/queue/connection.ts'
 import { knownRepositories } from '../../src/queue/known-repositories.ts'
 import { RESYNC_QUEUE, ResyncSchedule } from '../../src/queue/resync-schedule.ts'
+import { ResyncWorker, type ResyncWorkerOptions } from '../../src/queue/resync-worker.ts'
 import { noteChecked } from '../../src/queue/tag-checks.ts'
 import { eventually } from '../support/eventually.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
@@ -84,6 +86,42 @@ it('is made again in a Redis that was away, and has forgotten', async () => {
   await redis.start()
 
   await becomes(['team 0 3 * * *'])
+})
+
+it('is kept when a worker stops in the middle of a walk: another makes it', async () => {
+  schedule('0 3 * * *')
+  await becomes(['team 0 3 * * *'])
+  const queue = new Queue(RESYNC_QUEUE, { connection: connect(), prefix: 'pullsync' })
+  opened.push({ [Symbol.asyncDispose]: () => queue.close() })
+  await queue.add('resync', { project: 'team' })
+  const walks: string[] = []
+  const startWorker = (walk: ResyncWorkerOptions['walk']) => {
+    const connection = openWorkerConnection(redis.url, () => undefined)
+    const worker = new ResyncWorker({ connection, walk, onError: () => undefined })
+    opened.push({
+      async [Symbol.asyncDispose]() {
+        await worker[Symbol.asyncDispose]()
+        connection.disconnect()
+      },
+    })
+    return worker
+  }
+  const first = startWorker(async (project, _walkId, signal) => {
+    walks.push(`begun ${project}`)
+    await once(signal, 'abort')
+    signal.throwIfAborted()
+  })
+  await eventually(() => walks.length === 1)
+
+  await first[Symbol.asyncDispose]()
+  startWorker((project) => {
+    walks.push(`made ${project}`)
+    return Promise.resolve()
+  })
+
+  await eventually(() => walks.length === 2)
+  expect(walks).toEqual(['begun team', 'made team'])
+  expect(await queue.getFailedCount()).toBe(0)
 })
 
 it('walks by what was looked up, where the registry lists nothing', async () => {

@@ -30,8 +30,9 @@ export function tailLogCommand(cli: Cli): Command {
     .addHelpText('after', EXAMPLES)
     .action(async (file: string | undefined, options: TailLogOptions, command: Command) => {
       await runUntilStopped(async ({ signal }) => {
-        const lines = await linesFrom(file, options, signal)
+        requireOne(file, options)
         await withQueues(cli, command, async (surroundings) => {
+          const lines = await linesFrom(file, options, signal)
           const { logger, reporter } = openTelemetry(cli.env)
           logger.log('info', 'following a log', { log: nameOf(file, options) })
           await takeLines(lines, { ...surroundings, reporter, signal })
@@ -50,14 +51,16 @@ Examples:
   $ journalctl -fu registry -o cat | pullsync tail-log -
   $ pullsync tail-log --syslog 127.0.0.1:5514`
 
+function requireOne(file: string | undefined, { syslog }: TailLogOptions): void {
+  if ((file === undefined) !== (syslog === undefined)) return
+  throw usageError('name a log file, - for standard input, or --syslog HOST:PORT; one of them')
+}
+
 async function linesFrom(
   file: string | undefined,
   { syslog }: TailLogOptions,
   signal: AbortSignal,
 ): Promise<AsyncIterable<string>> {
-  if ((file === undefined) === (syslog === undefined)) {
-    throw usageError('name a log file, - for standard input, or --syslog HOST:PORT; one of them')
-  }
   if (syslog !== undefined) return await linesOfSyslog(syslog, signal)
   return file === '-' ? linesOfInput(process.stdin, signal) : await linesOfFile(file ?? '', signal)
 }
