@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Brings whatever the demo and the tests need: npm packages, a few servers, and the build.
+# Brings whatever the demo and the tests need: npm packages, a few servers, and the build. With
+# `--clients` also what images are pulled and run with, on Debian: Docker Engine, containerd, podman.
 # Says one line for each thing it does, nothing when all is there, and may be run at any time.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # Debian keeps nginx where an ordinary user's PATH does not look.
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
-readonly PACKAGES=(redis-server docker-registry skopeo nginx openssl)
+PACKAGES=(redis-server docker-registry skopeo nginx openssl)
+readonly CLIENT_PACKAGES=(docker.io containerd runc podman busybox-static)
 readonly LOG="$(mktemp "${TMPDIR:-/tmp}/pullsync-set-up-XXXXXX")"
 readonly POLICY=/usr/sbin/policy-rc.d
 sudo=()
@@ -14,6 +16,12 @@ wrote_policy=no
 
 main() {
   trap clean_up EXIT
+  case "${1:-}" in
+    '') ;;
+    --clients) PACKAGES+=("${CLIENT_PACKAGES[@]}") ;;
+    *) fail "knows no $1; --clients brings container clients, too" ;;
+  esac
+  readonly PACKAGES
   check_node
   install_servers
   install_npm_packages
@@ -74,10 +82,18 @@ install_servers() {
 missing_packages() {
   local package
   for package in "${PACKAGES[@]}"; do
-    if command -v "$package" >/dev/null; then continue; fi
+    if command -v "$(program_of "$package")" >/dev/null; then continue; fi
     if [ "$package" = docker-registry ] && command -v registry >/dev/null; then continue; fi
     printf '%s\n' "$package"
   done
+}
+
+program_of() {
+  case "$1" in
+    docker.io) echo dockerd ;;
+    busybox-static) echo busybox ;;
+    *) echo "$1" ;;
+  esac
 }
 
 become_root() {
@@ -101,7 +117,10 @@ install_with_apt() {
     fail "apt-get could not install $*"
   if [ -d /run/systemd/system ]; then
     # Nor at the next boot: only the programs are wanted.
-    "${sudo[@]}" systemctl disable --quiet "$@" 2>/dev/null || true
+    local package
+    for package in "$@"; do
+      "${sudo[@]}" systemctl disable --quiet "${package%.io}" 2>/dev/null || true
+    done
   fi
 }
 
@@ -161,4 +180,4 @@ build() {
   mv "$stamp.next" "$stamp"
 }
 
-main
+main "$@"

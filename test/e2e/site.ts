@@ -22,6 +22,8 @@ export interface SiteOptions {
   readonly jobs?: string
   /** Lines of the project's part, indented by four. */
   readonly project?: string
+  /** Lines of the local registry's part, indented by two. */
+  readonly localConfig?: string
 }
 
 /** An edge site: a local registry, an upstream, Redis, `pullsync serve` and workers, all real. */
@@ -137,13 +139,16 @@ function configuration(
     throughLine = false,
     jobs = 'jobs: { attempts: 3, backoff: 100ms }',
     project = '',
+    localConfig = '',
   }: SiteOptions,
 ): string {
   return `
 redis: { url: ${redis.url} }
 listen: 127.0.0.1:${listen}
 admin: { listen: 127.0.0.1:${admin} }
-local: { url: ${local.url} }
+local:
+  url: ${local.url}
+${localConfig}
 upstreams:
   hq:
     url: ${throughLine ? line.url : upstream.url}

@@ -6,6 +6,7 @@ import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { constants, createGzip } from 'node:zlib'
 import { type Digest, finishDigest } from '../../src/oci/digest.ts'
+import { run } from './run.ts'
 
 export interface Layer {
   readonly digest: Digest
@@ -20,12 +21,24 @@ const TAR_BLOCK_BYTES = 512
 
 /** Writes a gzipped tar with one file of seeded noise into the layout; memory does not grow with its size. */
 export async function writeLayer(folder: string, seed: string, bytes: number): Promise<Layer> {
+  return await gzipLayer(folder, Readable.from(tarOf(seed, bytes)))
+}
+
+/** Writes a gzipped tar of all that is in a folder, owned by root, into the layout. */
+export async function packLayer(folder: string, packed: string): Promise<Layer> {
+  const root = ['--owner=0', '--group=0', '--numeric-owner', '--sort=name', '--mtime=@0']
+  const { code, stdout, stderr } = await run('tar', ['-C', packed, ...root, '-cf', '-', '.'])
+  if (code !== 0) throw new Error(`tar of ${packed} failed: ${stderr.toString('utf8')}`)
+  return await gzipLayer(folder, Readable.from([stdout]))
+}
+
+async function gzipLayer(folder: string, unpacked: Readable): Promise<Layer> {
   const blobs = join(folder, 'blobs', 'sha256')
   const unfinished = join(blobs, `unfinished-${randomUUID()}`)
   const tar = counter()
   const gzip = counter()
   await pipeline(
-    Readable.from(tarOf(seed, bytes)),
+    unpacked,
     tar.stream,
     // Noise does not compress; storing it keeps gigabytes of it cheap.
     createGzip({ level: constants.Z_NO_COMPRESSION }),

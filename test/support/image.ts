@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Digest, digestOf } from '../../src/oci/digest.ts'
 import { DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
-import { type Layer, writeLayer } from './image-layer.ts'
+import { type Layer, packLayer, writeLayer } from './image-layer.ts'
 import { tempFolder } from './temp-folder.ts'
 
 export interface ImageOptions {
@@ -19,6 +19,8 @@ export interface ImageOptions {
   readonly seed?: string
   /** Layers below the own ones that all images with this seed have in common. */
   readonly base?: { readonly seed: string; readonly layers: number }
+  /** Each folder's content is one more layer below the own ones, of all platforms. */
+  readonly folders?: readonly string[]
   /** Media types; `oci` unless told. skopeo cannot push `docker` ones from a layout, `pushOverHttp` can. */
   readonly format?: 'oci' | 'docker'
 }
@@ -99,8 +101,13 @@ function wantedPlatforms(options: ImageOptions): readonly string[] {
 }
 
 async function writeBase(folder: string, options: ImageOptions): Promise<readonly Layer[]> {
-  if (options.base === undefined) return []
-  return await writeLayers(folder, `base ${options.base.seed}`, options.base.layers, options)
+  const { base, folders = [] } = options
+  const layers =
+    base === undefined
+      ? []
+      : [...(await writeLayers(folder, `base ${base.seed}`, base.layers, options))]
+  for (const packed of folders) layers.push(await packLayer(folder, packed))
+  return layers
 }
 
 async function writeLayers(
