@@ -15,7 +15,7 @@ import { registryCommand } from './registry-command.ts'
 import { PROBE_HEADER, type RegistryOptions, registryConfig } from './registry-config.ts'
 import { tempFolder } from './temp-folder.ts'
 
-/** A real CNCF distribution registry on a free port of 127.0.0.1, with a folder of its own. */
+/** A real CNCF distribution registry on a free port, with a folder of its own. */
 export interface TestRegistry extends AsyncDisposable {
   /** Without a slash at the end. */
   readonly url: string
@@ -65,7 +65,8 @@ async function startAt(
     await registryConfig(options, { folder: folder.path, storageFolder, port, probe }),
   )
   const log: AccessLogLine[] = []
-  const url = `${options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`
+  const host = `${options.address ?? '127.0.0.1'}:${port}`
+  const url = `${options.tls === undefined ? 'http' : 'https'}://${host}`
   let child: Child | undefined
   async function start(): Promise<void> {
     child = await startChild({
@@ -81,7 +82,7 @@ async function startAt(
   await start()
   return {
     url,
-    host: `127.0.0.1:${port}`,
+    host,
     port,
     storageFolder,
     accessLog: () => log,

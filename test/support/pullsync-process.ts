@@ -17,6 +17,8 @@ export interface PullsyncOptions {
   /** … and a line like this was printed. */
   readonly readyLine?: RegExp
   readonly env?: Readonly<Record<string, string>>
+  /** What it is started through, such as `['ip', 'netns', 'exec', 'edge']`. */
+  readonly through?: readonly string[]
   /** Milliseconds until it is ready; 20,000 unless told. */
   readonly within?: number
 }
@@ -53,9 +55,11 @@ export async function startPullsync(options: PullsyncOptions): Promise<PullsyncP
   let child: Child | undefined
   try {
     if (typeof config === 'string') await writeFile(configFile, config)
+    const own = [process.execPath, pullsyncScript(), ...options.args, '--config', configFile]
+    const [command = process.execPath, ...args] = [...(options.through ?? []), ...own]
     child = await startChild({
-      command: process.execPath,
-      args: [pullsyncScript(), ...options.args, '--config', configFile],
+      command,
+      args,
       cwd: folder.path,
       // `up` has a Redis to end.
       lastSignal: 'SIGTERM',

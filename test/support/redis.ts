@@ -6,6 +6,8 @@ export interface RedisOptions {
   /** True unless told: without it a restart forgets everything. */
   readonly appendOnly?: boolean
   readonly port?: number
+  /** 127.0.0.1 unless told. */
+  readonly address?: string
 }
 
 /** A real Redis on a free port of 127.0.0.1, with a folder of its own. */
@@ -25,7 +27,7 @@ export interface TestRedis extends AsyncDisposable {
 export async function startRedis(options: RedisOptions = {}): Promise<TestRedis> {
   const folder = await tempFolder('redis')
   try {
-    return await startAt(folder, options.port ?? (await freePort()), options.appendOnly ?? true)
+    return await startAt(folder, options.port ?? (await freePort()), options)
   } catch (error) {
     await folder[Symbol.asyncDispose]()
     // Somebody else took the port in the meantime.
@@ -38,15 +40,18 @@ export async function startRedis(options: RedisOptions = {}): Promise<TestRedis>
 async function startAt(
   folder: AsyncDisposable & { readonly path: string },
   port: number,
-  appendOnly: boolean,
+  { appendOnly = true, address = '127.0.0.1' }: RedisOptions,
 ): Promise<TestRedis> {
   let child: Child | undefined
   async function start(): Promise<void> {
-    child = await startRedisServer(folder.path, port, appendOnly)
+    child = await startRedisServer([
+      ...['--port', String(port), '--bind', address, '--protected-mode', 'no'],
+      ...['--dir', folder.path, '--appendonly', appendOnly ? 'yes' : 'no'],
+    ])
   }
   await start()
   return {
-    url: `redis://127.0.0.1:${port}`,
+    url: `redis://${address}:${port}`,
     port,
     start,
     stop: async () => {
@@ -65,21 +70,16 @@ async function startAt(
   }
 }
 
-async function startRedisServer(folder: string, port: number, appendOnly: boolean): Promise<Child> {
-  const child = await startChild({
-    command: 'redis-server',
-    args: [
-      ...['--port', String(port), '--bind', '127.0.0.1', '--dir', folder],
-      ...['--appendonly', appendOnly ? 'yes' : 'no', '--save', '', '--daemonize', 'no'],
-    ],
-  })
+async function startRedisServer(settings: readonly string[]): Promise<Child> {
+  const args = [...settings, '--save', '', '--daemonize', 'no']
+  const child = await startChild({ command: 'redis-server', args })
   try {
     await child.waitForOutput(/ready to accept connections/i)
     return child
   } catch (cause) {
     await child.kill9()
     throw new Error(
-      `redis-server did not start on port ${port}; its last lines:\n${lastLines(child.lines())}`,
+      `redis-server ${args.join(' ')} did not start; its last lines:\n${lastLines(child.lines())}`,
       { cause },
     )
   }

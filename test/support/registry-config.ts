@@ -6,6 +6,8 @@ export type KnownPassword = 'correct-horse' | 'battery-staple'
 
 export interface RegistryOptions {
   readonly port?: number
+  /** 127.0.0.1 unless told. */
+  readonly address?: string
   /** Kept when the registry is disposed of; unless given, a new folder that is removed. */
   readonly storageFolder?: string
   /** True unless told. */
@@ -77,7 +79,7 @@ export async function registryConfig(
       ...(options.readOnly === true && { maintenance: { readonly: { enabled: true } } }),
     },
     http: {
-      addr: `127.0.0.1:${place.port}`,
+      addr: `${options.address ?? '127.0.0.1'}:${place.port}`,
       headers: { [PROBE_HEADER]: [place.probe] },
       ...tlsConfig(options),
     },
