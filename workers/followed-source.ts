@@ -1,9 +1,8 @@
-import { type Readable, Transform } from 'node:stream'
 import type { Manifest } from '../src/oci/manifest.ts'
 import type { Reference, Repository } from '../src/oci/reference.ts'
 import type { OnTheWay } from '../src/queue/on-the-way.ts'
 import type { ContentSource } from '../src/replication/ports.ts'
-import type { SpooledBlob } from '../src/spool/spooled-blob.ts'
+import { byWayOf } from '../src/spool/by-way-of.ts'
 import type { WorkerSpool } from './worker-spool.ts'
 
 /** Where what comes from upstream is shown to the clients that wait for it. */
@@ -17,8 +16,8 @@ export interface Audience {
 }
 
 /**
- * The same source, overheard: manifests are published as soon as they are here, blobs are spooled
- * while they come. The copy waits for the disk, never for a client.
+ * The same source, overheard: manifests are published as soon as they are here, and blobs are fetched
+ * into the spool, where both the copy and the clients read them. Nobody waits for anybody but upstream.
  */
 export function followedSource(source: ContentSource, audience: Audience): ContentSource {
   return {
@@ -30,11 +29,12 @@ export function followedSource(source: ContentSource, audience: Audience): Conte
       if (manifest !== undefined) await publish(audience, reference, manifest)
       return manifest
     },
-    async getBlob(descriptor, signal, offset = 0) {
+    async getBlob(descriptor, signal, how = {}) {
+      const { offset = 0 } = how
       const spooled = await audience.spool?.add(descriptor, offset)
       try {
-        const body = await source.getBlob(descriptor, signal, offset)
-        return spooled === undefined ? body : overheard(body, spooled)
+        const body = await source.getBlob(descriptor, signal, how)
+        return spooled === undefined ? body : byWayOf(spooled, body, descriptor.size - offset)
       } catch (error) {
         await spooled?.end(false)
         throw error
@@ -49,30 +49,4 @@ async function publish(
   manifest: Manifest,
 ): Promise<void> {
   for (const key of await onTheWay.publish(repository, reference, manifest)) keys.add(key)
-}
-
-function overheard(body: Readable, spooled: SpooledBlob): Readable {
-  const passing = new Transform({
-    transform(piece: Buffer, _encoding, done) {
-      const pass = () => {
-        done(null, piece)
-      }
-      const full = spooled.append(piece)
-      if (full === undefined) pass()
-      else void full.then(pass)
-    },
-    flush(done) {
-      void spooled.end(true).then(() => {
-        done()
-      })
-    },
-    destroy(error, done) {
-      body.destroy()
-      void spooled.end(false).then(() => {
-        done(error)
-      })
-    },
-  })
-  body.once('error', (error) => passing.destroy(error))
-  return body.pipe(passing)
 }

@@ -6,6 +6,7 @@ import type { Reference, Repository, Tag } from '../oci/reference.ts'
 import type { Referrer } from '../oci/referrer-list.ts'
 import type {
   ContentSource,
+  HowToFetch,
   ContentTarget,
   ManifestHead,
   RemovalTarget,
@@ -58,8 +59,13 @@ export class RegistryRepository implements ContentSource, ContentTarget, Removal
     return hasReferrersApi(this.#session, subject, signal)
   }
 
-  getBlob(descriptor: Descriptor, signal: AbortSignal, offset = 0): Promise<Readable> {
-    return getBlob(this.#session, descriptor, signal, offset)
+  async getBlob(
+    descriptor: Descriptor,
+    signal: AbortSignal,
+    { offset, meter }: HowToFetch = {},
+  ): Promise<Readable> {
+    const body = await getBlob(this.#session, descriptor, signal, offset)
+    return meter === undefined ? body : meter(body)
   }
 
   hasBlob(digest: Digest, signal: AbortSignal): Promise<boolean> {

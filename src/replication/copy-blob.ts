@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Descriptor, isLeftElsewhere } from '../oci/descriptor.ts'
 import type { Repository } from '../oci/reference.ts'
@@ -118,13 +119,15 @@ async function fetchBlob(copy: BlobCopy, blob: Descriptor): Promise<void> {
   const { source, target, slots, tally, ledger, signal } = copy
   let bytes = 0
   const open = async (offset: number) => {
-    const body = await source.getBlob(blob, signal, offset)
+    const meter = (body: Readable) =>
+      meteredBody(body, slots.pace, (count) => {
+        bytes += count
+        tally.fetched(count)
+      })
+    const body = await source.getBlob(blob, signal, { offset, meter })
     bytes += offset
     tally.kept(offset)
-    return meteredBody(body, slots.pace, (count) => {
-      bytes += count
-      tally.fetched(count)
-    })
+    return body
   }
   try {
     if (blob.size >= CHUNKED_FROM) {

@@ -24,11 +24,15 @@ export interface ContentSource {
   getManifest(reference: Reference, signal: AbortSignal): Promise<Manifest | undefined>
   /** What refers to the manifest; empty where nothing does, also when it is not there. */
   listReferrers(subject: Digest, signal: AbortSignal): Promise<readonly Referrer[]>
-  /**
-   * The blob's bytes from `offset` on, 0 unless told; not yet verified. The caller destroys the
-   * stream when it stops early.
-   */
-  getBlob(descriptor: Descriptor, signal: AbortSignal, offset?: number): Promise<Readable>
+  /** The blob's bytes, not yet verified. The caller destroys the stream when it stops early. */
+  getBlob(descriptor: Descriptor, signal: AbortSignal, how?: HowToFetch): Promise<Readable>
+}
+
+export interface HowToFetch {
+  /** Where to begin, in bytes; 0 unless told. */
+  readonly offset?: number
+  /** What the bytes go through as they come from the upstream, before whatever keeps them for later. */
+  readonly meter?: (body: Readable) => Readable
 }
 
 /** Where an upload in chunks has got to; whoever has this can continue it. */

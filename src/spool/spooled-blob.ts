@@ -3,9 +3,11 @@ import { Readable } from 'node:stream'
 
 /** More than that waiting for the disk holds the copy up: memory must not grow with a slow disk. */
 const MAX_UNWRITTEN_BYTES = 4 * 1024 * 1024
+/** The latest bytes stay in memory: who reads as fast as they come needs no disk. */
+const KEPT_BYTES = 2 * 1024 * 1024
 const READ_BYTES = 256 * 1024
 
-type State = 'arriving' | 'complete' | 'broken'
+type State = 'arriving' | 'complete' | 'broken' | 'disk-refused'
 
 /**
  * A blob on its way: written to a file as it arrives, and read from there by any number of
@@ -17,11 +19,13 @@ export class SpooledBlob {
   readonly #path: string
   readonly #file: FileHandle
   #written = 0
+  /** From `#keptFrom` to `#received`, never without what is not written yet. */
+  readonly #kept: Buffer[] = []
+  #keptFrom = 0
+  #received = 0
   #state: State = 'arriving'
   #readers = 0
   #removed = false
-  #waiting: Buffer[] = []
-  #waitingBytes = 0
   #writing: Promise<void> | undefined
   #news: (() => void)[] = []
 
@@ -35,26 +39,33 @@ export class SpooledBlob {
     return new SpooledBlob(path, await open(path, 'wx+', 0o600), from)
   }
 
-  /** Bytes on disk. */
+  /** Bytes that have come. */
   get bytes(): number {
-    return this.#written
+    return this.#received
   }
 
   get arriving(): boolean {
     return this.#state === 'arriving'
   }
 
+  /** All of it, and it is on disk. */
+  get arrived(): boolean {
+    return this.#state === 'complete'
+  }
+
   get followed(): boolean {
     return this.#readers > 0
   }
 
-  /** Takes the next bytes; what it returns, if anything, is to be awaited before the next ones. */
-  append(bytes: Buffer): Promise<void> | undefined {
-    if (this.#state !== 'arriving') return undefined
-    this.#waiting.push(bytes)
-    this.#waitingBytes += bytes.length
-    this.#writing ??= this.#writeWaiting()
-    return this.#waitingBytes > MAX_UNWRITTEN_BYTES ? this.#writing : undefined
+  /** Takes the next bytes, once there is memory for them; false when it takes no more. */
+  async append(bytes: Buffer): Promise<boolean> {
+    while (this.arriving && this.#unwritten > MAX_UNWRITTEN_BYTES) await this.#writing
+    if (this.#state !== 'arriving') return false
+    this.#kept.push(bytes)
+    this.#received += bytes.length
+    this.#writing ??= this.#write()
+    this.#tell()
+    return true
   }
 
   /** Nothing more comes. Followers read to the end when all of it came, else they are cut there. */
@@ -62,13 +73,29 @@ export class SpooledBlob {
     await this.#writing
     if (this.#state !== 'arriving') return
     this.#state = complete ? 'complete' : 'broken'
+    this.#forget()
     this.#tell()
   }
 
   /** The blob's bytes from `offset` on; undefined when it begins after that. Cut when it breaks. */
   read(offset: number): Readable | undefined {
     if (offset < this.from || this.#removed) return undefined
-    return Readable.from(this.#follow(offset - this.from), { objectMode: false })
+    return Readable.from(this.follow(offset), { objectMode: false })
+  }
+
+  /** As `read`, of bytes that are not before the first one. */
+  async *follow(offset: number): AsyncGenerator<Buffer> {
+    this.#readers += 1
+    try {
+      for (let at = offset - this.from; await this.#hasAfter(at);) {
+        const piece = await this.#readAt(at)
+        at += piece.length
+        yield piece
+      }
+    } finally {
+      this.#readers -= 1
+      if (this.#removed && this.#readers === 0) await this.#file.close()
+    }
   }
 
   /** Its place on disk is given back once the last follower has gone. */
@@ -80,54 +107,59 @@ export class SpooledBlob {
     if (this.#readers === 0) await this.#file.close()
   }
 
-  async *#follow(start: number): AsyncGenerator<Buffer> {
-    this.#readers += 1
-    try {
-      for (let at = start; await this.#hasAfter(at);) {
-        const piece = await this.#readAt(at)
-        at += piece.length
-        yield piece
-      }
-    } finally {
-      this.#readers -= 1
-      if (this.#removed && this.#readers === 0) await this.#file.close()
-    }
-  }
-
   /** Resolves when there is more to read, or with false when that was all. Throws when it was not. */
   async #hasAfter(at: number): Promise<boolean> {
-    while (at >= this.#written && this.#state === 'arriving') {
+    while (at >= this.#received && this.#state === 'arriving') {
       await new Promise<void>((resolve) => this.#news.push(resolve))
     }
-    if (at < this.#written) return true
-    if (this.#state === 'broken') throw new Error('the blob stopped coming')
-    return false
+    if (at < this.#received) return true
+    if (this.#state === 'complete') return false
+    throw new Error('the blob stopped coming')
   }
 
   async #readAt(at: number): Promise<Buffer> {
+    if (at >= this.#keptFrom) return this.#keptAt(at)[0] ?? Buffer.alloc(0)
     const length = Math.min(READ_BYTES, this.#written - at)
     const { bytesRead, buffer } = await this.#file.read(Buffer.allocUnsafe(length), 0, length, at)
     return buffer.subarray(0, bytesRead)
   }
 
-  async #writeWaiting(): Promise<void> {
+  /** What is in memory from there on. */
+  #keptAt(at: number): Buffer[] {
+    let from = this.#keptFrom
+    const first = this.#kept.findIndex(({ length }) => (from += length) > at)
+    const [piece, ...rest] = first < 0 ? [] : this.#kept.slice(first)
+    return piece === undefined ? [] : [piece.subarray(piece.length - (from - at)), ...rest]
+  }
+
+  get #unwritten(): number {
+    return this.#received - this.#written
+  }
+
+  async #write(): Promise<void> {
     try {
-      while (this.#waiting.length > 0) {
-        const pieces = this.#waiting
-        this.#waiting = []
-        const { bytesWritten } = await this.#file.writev(pieces, this.#written)
+      while (this.#unwritten > 0) {
+        // A part only, when the disk is nearly full; then the next one fails.
+        const { bytesWritten } = await this.#file.writev(this.#keptAt(this.#written), this.#written)
         this.#written += bytesWritten
-        this.#waitingBytes -= bytesWritten
-        this.#tell()
+        this.#forget()
       }
     } catch {
       // The disk is full or gone. The copy goes on; followers get the rest from the registry.
-      this.#state = 'broken'
-      this.#waiting = []
-      this.#waitingBytes = 0
+      this.#state = 'disk-refused'
       this.#tell()
     } finally {
       this.#writing = undefined
+    }
+  }
+
+  #forget(): void {
+    const kept = this.#state === 'arriving' ? KEPT_BYTES : 0
+    const until = Math.min(this.#written, this.#received - kept)
+    for (let [first] = this.#kept; first !== undefined; [first] = this.#kept) {
+      if (this.#keptFrom + first.length > until) return
+      this.#kept.shift()
+      this.#keptFrom += first.length
     }
   }
 

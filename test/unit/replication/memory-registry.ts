@@ -12,7 +12,12 @@ import {
 } from '../../../src/oci/referrer-list.ts'
 import { referrerTag } from '../../../src/oci/referrer-tag.ts'
 import { ReplicationError } from '../../../src/replication/errors.ts'
-import type { ContentSource, ContentTarget, ManifestHead } from '../../../src/replication/ports.ts'
+import type {
+  ContentSource,
+  ContentTarget,
+  HowToFetch,
+  ManifestHead,
+} from '../../../src/replication/ports.ts'
 
 /** One repository in memory that notes what it was asked, in order. */
 export class MemoryRegistry implements ContentSource, ContentTarget {
@@ -58,13 +63,17 @@ export class MemoryRegistry implements ContentSource, ContentTarget {
     return Promise.resolve(this.referrersApi)
   }
 
-  async getBlob({ digest }: Descriptor, signal: AbortSignal): Promise<Readable> {
+  async getBlob(
+    { digest }: Descriptor,
+    signal: AbortSignal,
+    { meter = (body) => body }: HowToFetch = {},
+  ): Promise<Readable> {
     this.asked.push(`GET blob ${digest}`)
     await this.beforeBlob(digest)
     signal.throwIfAborted()
     const bytes = this.blobs.get(digest)
     if (bytes === undefined) throw new Error(`no blob ${digest}`)
-    return Readable.from([bytes])
+    return meter(Readable.from([bytes]))
   }
 
   hasBlob(digest: Digest): Promise<boolean> {

@@ -1,0 +1,143 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { PassThrough, Readable } from 'node:stream'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { byWayOf } from '../../../src/spool/by-way-of.ts'
+import { SpooledBlob } from '../../../src/spool/spooled-blob.ts'
+import { eventually } from '../../support/eventually.ts'
+import { run } from '../../support/run.ts'
+import { type TempFolder, tempFolder } from '../../support/temp-folder.ts'
+
+const MIB = 1024 * 1024
+
+describe('a body by way of the spool', () => {
+  let folder: TempFolder
+  const blobs: SpooledBlob[] = []
+
+  beforeAll(async () => {
+    folder = await tempFolder('spool')
+  })
+
+  afterAll(async () => {
+    for (const blob of blobs) await blob.remove()
+    await folder[Symbol.asyncDispose]()
+  })
+
+  async function newBlob(from = 0, where = folder.path): Promise<SpooledBlob> {
+    const blob = await SpooledBlob.create(join(where, `blob-${blobs.length}`), from)
+    blobs.push(blob)
+    return blob
+  }
+
+  it('is all there, and so it is for a follower', async () => {
+    const bytes = randomBytes(3 * MIB)
+    const spooled = await newBlob()
+
+    const passed = byWayOf(spooled, Readable.from(inPieces(bytes)), bytes.length)
+
+    const follower = spooled.read(0)
+    expect((await bytesOf(passed)).equals(bytes)).toBe(true)
+    expect(follower && (await bytesOf(follower)).equals(bytes)).toBe(true)
+  })
+
+  it('is fetched to its end although nobody reads it', async () => {
+    const bytes = randomBytes(20 * MIB)
+    const spooled = await newBlob()
+
+    const passed = byWayOf(spooled, Readable.from(inPieces(bytes)), bytes.length)
+    passed.read(0)
+    await eventually(() => !spooled.arriving, { describe: 'the blob to be on disk' })
+
+    expect(spooled.bytes).toBe(bytes.length)
+    passed.destroy()
+  })
+
+  it('begins where the blob is continued', async () => {
+    const bytes = randomBytes(MIB)
+    const spooled = await newBlob(500)
+
+    const passed = byWayOf(spooled, Readable.from(inPieces(bytes)), bytes.length)
+
+    expect((await bytesOf(passed)).equals(bytes)).toBe(true)
+    expect(spooled.read(499)).toBeUndefined()
+    const later = spooled.read(500 + 1_000)
+    expect(later && (await bytesOf(later)).equals(bytes.subarray(1_000))).toBe(true)
+  })
+
+  it('fails as it does', async () => {
+    const spooled = await newBlob()
+    const failure = new Error('upstream hung up')
+    const body = new PassThrough()
+    body.write(randomBytes(1_000))
+
+    const passed = byWayOf(spooled, body, 2_000)
+    passed.read(0)
+    await eventually(() => spooled.bytes === 1_000, { describe: 'the beginning to be here' })
+    body.destroy(failure)
+
+    await expect(bytesOf(passed)).rejects.toBe(failure)
+    expect(spooled.arriving).toBe(false)
+  })
+
+  it('is not fetched for ever when it does not end', async () => {
+    const spooled = await newBlob()
+    const body = Readable.from(endless())
+
+    const passed = byWayOf(spooled, body, MIB)
+
+    const bytes = await bytesOf(passed)
+    expect(bytes.length).toBeGreaterThan(MIB)
+    expect(bytes.length).toBeLessThan(2 * MIB)
+    await eventually(() => body.destroyed, { describe: 'the body to be given up' })
+  })
+
+  it('is given up with who reads it, also while nothing comes', async () => {
+    const spooled = await newBlob()
+    const body = new PassThrough()
+    const passed = byWayOf(spooled, body, MIB)
+    passed.resume()
+
+    passed.destroy()
+
+    await eventually(() => body.destroyed && !spooled.arriving, {
+      describe: 'body and spool to end',
+    })
+  })
+
+  it('does without a disk that is full', async (context) => {
+    const small = join(folder.path, 'small')
+    await mkdir(small)
+    const mounted = await run('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', small])
+    if (mounted.code !== 0) context.skip('this user must not mount')
+    try {
+      const bytes = randomBytes(9 * MIB + 5)
+      const spooled = await newBlob(0, small)
+
+      const passed = byWayOf(spooled, Readable.from(inPieces(bytes)), bytes.length)
+
+      expect((await bytesOf(passed)).equals(bytes)).toBe(true)
+      expect(spooled.arrived).toBe(false)
+      const follower = spooled.read(0)
+      await expect(follower && bytesOf(follower)).rejects.toThrow('stopped coming')
+      await spooled.remove()
+    } finally {
+      await run('umount', [small])
+    }
+  })
+})
+
+function* inPieces(bytes: Buffer): Generator<Buffer> {
+  const size = 64 * 1024
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
+}
+
+function* endless(): Generator<Buffer> {
+  for (;;) yield Buffer.alloc(64 * 1024)
+}
+
+async function bytesOf(stream: Readable): Promise<Buffer> {
+  const pieces: Buffer[] = []
+  for await (const piece of stream as AsyncIterable<Buffer>) pieces.push(piece)
+  return Buffer.concat(pieces)
+}
