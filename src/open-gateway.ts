@@ -1,10 +1,12 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from './config/config.ts'
 import type { LiveConfig } from './config/live-config.ts'
 import { gateway } from './gateway/gateway.ts'
 import { LocalRegistry } from './gateway/local-registry.ts'
-import { UpstreamLook } from './gateway/upstream-look.ts'
+import { type LookLimits, UpstreamLook } from './gateway/upstream-look.ts'
 import { isTag } from './oci/reference.ts'
 import type { OpenRegistries } from './open-registries.ts'
+import type { MissLimits } from './queue/miss-limits.ts'
 import type { ReplicationQueues } from './queue/queues.ts'
 import { OnTheWay } from './queue/on-the-way.ts'
 import { RedisTagNames } from './queue/redis-tag-names.ts'
@@ -36,6 +38,7 @@ export function openGateway(parts: GatewayParts) {
   const look = new UpstreamLook({
     source: (upstream, { upstreamRepository }) =>
       registries.has(upstream) ? registries.of(upstream).repository(upstreamRepository) : undefined,
+    limits: lookLimits(queues.limits, onError),
     onError: (upstream, error) => {
       reporter.lookFailed({ upstream, error })
     },
@@ -60,11 +63,8 @@ export function openGateway(parts: GatewayParts) {
           : { ...request, reference: tag, announcedDigest: reference }
       },
     },
-    async enqueue(request) {
-      const [job] = await queues.enqueue([request])
-      if (job === undefined) throw new Error('the queue gave no answer')
-      return job
-    },
+    enqueue: async (request) => only(await queues.enqueue([request])),
+    offer: async (request) => only(await queues.offer([request])),
     async landed(jobId, signal) {
       const ended = await waitForJob(queues, jobId, {
         signal,
@@ -77,6 +77,37 @@ export function openGateway(parts: GatewayParts) {
     },
     report: reporter,
   })
+}
+
+function only<T>([answer]: readonly T[]): T {
+  if (answer === undefined) throw new Error('the queue gave no answer')
+  return answer
+}
+
+// A HEAD needs Redis for nothing else that could not be left out: it waits no longer for it.
+const LIMITS_WITHIN_MS = 250
+
+/** What Redis does not say, or not soon, holds nobody back. */
+function lookLimits(limits: MissLimits, onError: (error: Error) => void): LookLimits {
+  const failed = (error: unknown): undefined => {
+    onError(error instanceof Error ? error : new Error(String(error)))
+  }
+  return {
+    async check(request) {
+      const enough = new AbortController()
+      const tooLate = delay(LIMITS_WITHIN_MS, undefined, { signal: enough.signal })
+      const asked = limits.check([request]).then(([reason]) => reason, failed)
+      try {
+        return await Promise.race([asked, tooLate])
+      } finally {
+        enough.abort()
+        tooLate.catch(() => undefined)
+      }
+    },
+    take(request) {
+      limits.take(request).catch(failed)
+    },
+  }
 }
 
 function missesConfig({ projects, upstreams, local }: Config) {

@@ -48,15 +48,15 @@ export async function serve(options: RootOptions): Promise<void> {
     reporter.redisFailed({ reason: error.message })
   }
   const url = redisUrlOf(options, config)
-  const queues = stack.use(
-    new ReplicationQueues({ url, upstreams: config.upstreams.keys(), jobs: config.jobs, onError }),
-  )
+  const { jobs, misses } = config
+  const upstreams = config.upstreams.keys()
+  const queues = stack.use(new ReplicationQueues({ url, upstreams, jobs, misses, onError }))
   const schedule = stack.use(new ResyncSchedule(queues.redis, config.projects, onError))
   const registries = stack.use(new OpenRegistries(config))
   const local = stack.use(new LiveLocalRegistry(live))
   const follower = stack.use(new SpoolFollower())
   live.onChange(({ config: changed }) => {
-    queues.configure(changed.upstreams.keys(), changed.jobs)
+    queues.configure(changed.upstreams.keys(), changed)
     registries.configure(changed)
     schedule.configure(changed.projects)
   })

@@ -68,6 +68,7 @@ export class UpstreamWorkers implements AsyncDisposable {
       // Jobs mostly wait for slots and for each other's blobs; what is limited is transfers.
       concurrency: Math.max(8, concurrency * 2),
       jobs: () => this.#config.jobs,
+      misses: () => this.#config.misses,
       replicate,
       listener,
     })

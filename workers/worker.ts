@@ -38,9 +38,9 @@ export async function runWorker(options: RootOptions): Promise<void> {
   const url = redisUrlOf(options, config)
   const listener = reportingListener(reporter)
   const onError = listener.connectionError
-  const queues = stack.use(
-    new ReplicationQueues({ url, upstreams: config.upstreams.keys(), jobs: config.jobs, onError }),
-  )
+  const { jobs, misses } = config
+  const upstreams = config.upstreams.keys()
+  const queues = stack.use(new ReplicationQueues({ url, upstreams, jobs, misses, onError }))
   const connection = openWorkerConnection(url, onError)
   stack.defer(() => {
     connection.disconnect()
@@ -71,7 +71,7 @@ export async function runWorker(options: RootOptions): Promise<void> {
   stack.use(new ResyncWorker({ connection, walk: resync.walk, onError }))
   const workers = new UpstreamWorkers(config, { queues, connection, presence, replicate, listener })
   live.onChange(({ config: changed }) => {
-    queues.configure(changed.upstreams.keys(), changed.jobs)
+    queues.configure(changed.upstreams.keys(), changed)
     registries.configure(changed)
     void workers.configure(changed)
     schedule.startWaiting()

@@ -17,6 +17,7 @@ export async function openQueues(config: Config, dataDir: string): Promise<Repli
     url,
     upstreams: config.upstreams.keys(),
     jobs: config.jobs,
+    misses: config.misses,
     // Whoever waits for an answer gets the error; nobody else is there to tell.
     onError: () => undefined,
   })

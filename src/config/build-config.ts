@@ -30,7 +30,7 @@ export function buildConfig(
   const pathOf = (name: string) => resolve(place.folder, name)
   const textOf = fileText(files, pathOf)
   const named: NamedFiles = { textOf, pathOf }
-  const { local, upstreams, projects, sources, jobs } = parsedFile
+  const { local, upstreams, projects, sources, jobs, misses } = parsedFile
   return {
     file: place.file,
     keysInFile: place.keysInFile,
@@ -52,6 +52,7 @@ export function buildConfig(
       keepCompleted: { ageMs: jobs.keepCompleted.age, count: jobs.keepCompleted.count },
       keepFailed: { ageMs: jobs.keepFailed.age, count: jobs.keepFailed.count },
     },
+    misses,
   }
 }
 

@@ -16,6 +16,7 @@ export interface Config {
   readonly projects: readonly ProjectConfig[]
   readonly sources: ReadonlyMap<string, SourceConfig>
   readonly jobs: JobsConfig
+  readonly misses: MissLimitsConfig
 }
 
 export interface Address {
@@ -109,4 +110,17 @@ export interface JobsConfig {
 export interface KeepConfig {
   readonly ageMs: number
   readonly count: number
+}
+
+/** How many misses may turn out to be of what upstream does not have, before more are held back. */
+export interface MissLimitsConfig {
+  readonly perSource: BucketConfig
+  readonly perRepository: BucketConfig
+}
+
+export interface BucketConfig {
+  /** Tokens of a full bucket. */
+  readonly burst: number
+  /** Tokens that come back. */
+  readonly perSecond: number
 }

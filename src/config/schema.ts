@@ -91,6 +91,11 @@ const jobs = section({
   keepFailed: kept({ age: 7 * DAY, count: 5_000 }),
 })
 
+const misses = section({
+  perSource: bucket({ burst: 600, perSecond: 10 }),
+  perRepository: bucket({ burst: 60, perSecond: 1 }),
+})
+
 /** The file's shape: keys, types and defaults. What depends on two keys is in `rules.ts`. */
 export const configSchema = section({
   redis: redis.optional(),
@@ -101,6 +106,7 @@ export const configSchema = section({
   projects: someOf(project),
   sources: z.record(z.string(), source).default({}),
   jobs: jobs.prefault({}),
+  misses: misses.prefault({}),
 })
 
 /** The file after the schema: values in our own types, secrets not yet read. */
@@ -121,6 +127,13 @@ function kept(defaults: { readonly age: number; readonly count: number }) {
   return section({
     age: duration({ min: SECOND, max: 3_650 * DAY }).default(defaults.age),
     count: whole({ min: 0, max: 1_000_000 }).default(defaults.count),
+  }).prefault({})
+}
+
+function bucket(defaults: { readonly burst: number; readonly perSecond: number }) {
+  return section({
+    burst: whole({ min: 1, max: 1_000_000 }).default(defaults.burst),
+    perSecond: whole({ min: 1, max: 1_000 }).default(defaults.perSecond),
   }).prefault({})
 }
 

@@ -4,12 +4,15 @@ import { isTag } from '../oci/reference.ts'
 import { decide } from '../policy/decide.ts'
 import { projectOfLocal } from '../policy/matching.ts'
 import type { Manifest } from '../oci/manifest.ts'
-import type { Enqueued } from '../queue/enqueued.ts'
+import { isLimited, type Limited, type Offered } from '../queue/enqueued.ts'
 import type { ManifestHead } from '../replication/ports.ts'
 import type { ReplicationRequest } from '../replication/request.ts'
 import type { GatewayReporter } from '../telemetry/report-gateway.ts'
 import type { OnTheWayView } from './on-the-way-view.ts'
 import { upstreamsOfHost, type UpstreamUrls } from './upstream-of-host.ts'
+
+/** As the source of misses that clients of the gateway make. */
+export const GATEWAY_SOURCE = 'gateway'
 
 /** A client's GET or HEAD of a manifest that the local registry does not have. */
 export interface Miss {
@@ -29,20 +32,20 @@ export interface MissesConfig {
 export interface MissesDeps {
   /** Asked anew for every miss, so that a reload takes effect at once. */
   readonly config: () => MissesConfig
-  readonly enqueue: (request: ReplicationRequest) => Promise<Enqueued>
+  readonly offer: (request: ReplicationRequest) => Promise<Offered>
   /** Whether the local registry has what the job was for, once the job has ended. */
   readonly landed: (jobId: string, signal: AbortSignal) => Promise<boolean>
   /** What the first upstream that has it says of the manifest, without copying anything. */
-  readonly look: (
-    request: ReplicationRequest,
-    signal: AbortSignal,
-  ) => Promise<ManifestHead | undefined>
+  readonly look: (request: ReplicationRequest, signal: AbortSignal) => Promise<Looked>
   /** What is being copied right now. */
   readonly onTheWay: OnTheWayView
   /** Under which tag clients were told of a digest a moment ago. */
   readonly names: TagNames
   readonly report: GatewayReporter
 }
+
+/** Undefined: no upstream has it, or says so now. */
+export type Looked = ManifestHead | Limited | undefined
 
 /** Remembers for some minutes, over all processes. Never rejects. */
 export interface TagNames {
@@ -64,6 +67,8 @@ export type MissAnswer =
 
 const MISSING: MissAnswer = { kind: 'missing' }
 
+type Answered = MissAnswer | { readonly kind: 'limited'; readonly limited: Limited['limited'] }
+
 /** Finds an answer to a miss within the project's bounds. Rejects only when `signal` is aborted. */
 export async function answerMiss(
   miss: Miss,
@@ -74,6 +79,10 @@ export async function answerMiss(
   const wanted = wantedBy(miss, deps)
   if (wanted === undefined) return MISSING
   const answer = await answerWanted(miss, wanted, deps, signal)
+  if (answer.kind === 'limited') {
+    deps.report.missIgnored(miss.event, answer.limited)
+    return MISSING
+  }
   deps.report.missAnswered(miss.event, {
     mode: wanted.project.onMiss,
     answer: answer.kind,
@@ -87,14 +96,17 @@ async function answerWanted(
   { request, project }: Wanted,
   deps: MissesDeps,
   signal: AbortSignal,
-): Promise<MissAnswer> {
+): Promise<Answered> {
   if (project.onMiss !== 'async' && miss.method === 'HEAD') {
     return await lookUpstream(request, deps, signal)
   }
   const followed = project.onMiss === 'stream'
   const named = isTag(request.reference) ? request : await deps.names.byTag(request)
-  const jobId = await enqueued(followed ? { ...named, followed } : named, deps)
-  if (jobId === undefined || project.onMiss === 'async') return MISSING
+  const offered = await offer(followed ? { ...named, followed } : named, deps)
+  if (offered === undefined) return MISSING
+  if (isLimited(offered)) return { kind: 'limited', ...offered }
+  if (project.onMiss === 'async') return MISSING
+  const { jobId } = offered
   return await within(project.holdForMs, signal, (until) =>
     followed ? firstOf(jobId, request, deps, until) : held(jobId, deps, until),
   )
@@ -107,7 +119,8 @@ interface Wanted {
 
 function wantedBy({ event, host }: Miss, { config, report }: MissesDeps): Wanted | undefined {
   const { projects, upstreams, account } = config()
-  const decision = decide(event, { registry: 'local', account }, projects)
+  const origin = { registry: 'local', account, source: GATEWAY_SOURCE }
+  const decision = decide(event, origin, projects)
   if (decision.kind === 'ignore') {
     report.missIgnored(event, decision.reason)
     return undefined
@@ -128,21 +141,20 @@ async function lookUpstream(
   request: ReplicationRequest,
   deps: MissesDeps,
   signal: AbortSignal,
-): Promise<MissAnswer> {
-  const head = await deps.look(request, signal)
-  if (head === undefined) return MISSING
-  await deps.names.remember(request, head)
-  return { kind: 'upstream', head }
+): Promise<Answered> {
+  const looked = await deps.look(request, signal)
+  if (looked === undefined) return MISSING
+  if (isLimited(looked)) return { kind: 'limited', ...looked }
+  await deps.names.remember(request, looked)
+  return { kind: 'upstream', head: looked }
 }
 
-async function enqueued(
-  request: ReplicationRequest,
-  { enqueue, report }: MissesDeps,
-): Promise<string | undefined> {
+async function offer(request: ReplicationRequest, deps: MissesDeps): Promise<Offered | undefined> {
+  const { report } = deps
   try {
-    const job = await enqueue(request)
-    report.jobEnqueued(request, job)
-    return job.jobId
+    const offered = await deps.offer(request)
+    if (!isLimited(offered)) report.jobEnqueued(request, offered)
+    return offered
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     report.queueUnavailable({ requests: 1, reason })

@@ -1,22 +1,31 @@
-import type { ContentSource, ManifestHead } from '../replication/ports.ts'
+import type { LimitReason } from '../queue/miss-limits.ts'
+import type { ContentSource } from '../replication/ports.ts'
 import type { ReplicationRequest } from '../replication/request.ts'
+import type { Looked } from './misses.ts'
 
 export interface LookOptions {
   /** The repository of an upstream; undefined when the configuration has no such upstream. */
   readonly source: (upstream: string, request: ReplicationRequest) => ContentSource | undefined
+  readonly limits: LookLimits
   readonly onError: (upstream: string, error: unknown) => void
 }
 
-type Head = ManifestHead | undefined
+/** Against those who ask for what upstream does not have. Neither rejects. */
+export interface LookLimits {
+  /** Why upstream is not to be asked now. */
+  check(request: ReplicationRequest): Promise<LimitReason | undefined>
+  /** No upstream has it. */
+  take(request: ReplicationRequest): void
+}
 
 interface Seen {
-  readonly head: Promise<Head>
+  readonly head: Promise<Looked>
   until: number
 }
 
 // A client that waits for a HEAD waits for nothing more: it was to learn whether there is anything.
 const WITHIN_MS = 5_000
-const REMEMBERED_MS = { found: 2_000, missing: 30_000, failed: 5_000 }
+const REMEMBERED_MS = { found: 2_000, missing: 30_000, failed: 5_000, limited: 0 }
 const MAX_REMEMBERED = 10_000
 
 /**
@@ -31,7 +40,7 @@ export class UpstreamLook {
     this.#options = options
   }
 
-  async head(request: ReplicationRequest): Promise<Head> {
+  async head(request: ReplicationRequest): Promise<Looked> {
     const { upstreams, upstreamRepository, reference } = request
     const key = `${upstreams.join()} ${upstreamRepository} ${reference}`
     const known = this.#seen.get(key)
@@ -46,7 +55,13 @@ export class UpstreamLook {
     return await seen.head
   }
 
-  async #ask(request: ReplicationRequest, keepFor: (ms: number) => void): Promise<Head> {
+  async #ask(request: ReplicationRequest, keepFor: (ms: number) => void): Promise<Looked> {
+    const { limits } = this.#options
+    const limited = await limits.check(request)
+    if (limited !== undefined) {
+      keepFor(REMEMBERED_MS.limited)
+      return { limited }
+    }
     const signal = AbortSignal.timeout(WITHIN_MS)
     for (const upstream of request.upstreams) {
       try {
@@ -61,6 +76,7 @@ export class UpstreamLook {
         return undefined
       }
     }
+    limits.take(request)
     keepFor(REMEMBERED_MS.missing)
     return undefined
   }

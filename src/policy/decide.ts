@@ -18,6 +18,8 @@ export interface Origin {
   readonly registry: string
   /** The account that pullsync itself uses there; what it does is no news. */
   readonly account?: string | undefined
+  /** Who is told of it: a source's id, or what stands for one. */
+  readonly source?: string
 }
 
 /** How pullsync's own requests name themselves to registries: `pullsync/<version>`. */
@@ -33,7 +35,7 @@ export function decide(
   switch (event.action) {
     case 'miss':
       // Only the local registry's misses mean anything, whichever registry the source is said to be of.
-      return decideMiss(event, projects)
+      return decideMiss(event, origin, projects)
     case 'push':
       return origin.registry === 'local'
         ? ignore('local-push')
@@ -72,7 +74,7 @@ export function decideResync(
   return replicate(project, { ...wanted, onlyIfPresent: true })
 }
 
-function decideMiss(event: MissEvent, projects: readonly Project[]): Decision {
+function decideMiss(event: MissEvent, { source }: Origin, projects: readonly Project[]): Decision {
   const project = projectOfLocal(event.repository, projects)
   if (project === undefined) return ignore('unknown-project')
   if (!project.autoSync) return ignore('auto-sync-off')
@@ -83,6 +85,7 @@ function decideMiss(event: MissEvent, projects: readonly Project[]): Decision {
     reference,
     trigger: 'miss',
     onlyIfPresent: false,
+    ...(source !== undefined && { source }),
   })
 }
 

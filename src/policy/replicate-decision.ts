@@ -14,6 +14,7 @@ export interface Wanted {
   readonly trigger: Trigger
   readonly onlyIfPresent: boolean
   readonly announcedDigest?: Digest
+  readonly source?: string
 }
 
 /** The request for it, unless the project's filters keep it out. */

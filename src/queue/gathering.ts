@@ -1,15 +1,20 @@
 import type { ReplicationRequest } from '../replication/request.ts'
-import type { Enqueued } from './enqueued.ts'
+import { isLimited, type Offered } from './enqueued.ts'
 import { deduplicationId } from './payload.ts'
 
 /** As much as Redis adds in some ten milliseconds: other commands must not wait longer. */
 const MAX_BATCH = 200
 
-type Add = (requests: readonly ReplicationRequest[]) => Promise<readonly Enqueued[]>
+type Add<Result> = (requests: readonly ReplicationRequest[]) => Promise<readonly Result[]>
 
-interface Waiting {
+type AddTo<Result> = (
+  upstream: string,
+  requests: readonly ReplicationRequest[],
+) => Promise<readonly Result[]>
+
+interface Waiting<Result> {
   readonly request: ReplicationRequest
-  readonly resolve: (enqueued: Enqueued) => void
+  readonly resolve: (result: Result) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -17,16 +22,16 @@ interface Waiting {
  * Hands requests to Redis in batches: what arrives while a batch is on its way goes with the next
  * one. A herd that misses one image costs one command, and many deliveries share a round trip.
  */
-export class Gathering {
-  readonly #add: Add
-  #waiting: Waiting[] = []
+export class Gathering<Result extends Offered> {
+  readonly #add: Add<Result>
+  #waiting: Waiting<Result>[] = []
   #sending = false
 
-  constructor(add: Add) {
+  constructor(add: Add<Result>) {
     this.#add = add
   }
 
-  async add(request: ReplicationRequest): Promise<Enqueued> {
+  async add(request: ReplicationRequest): Promise<Result> {
     return await new Promise((resolve, reject) => {
       this.#waiting.push({ request, resolve, reject })
       if (!this.#sending) void this.#sendAll()
@@ -47,35 +52,62 @@ export class Gathering {
     this.#sending = false
   }
 
-  async #send(batch: readonly Waiting[]): Promise<void> {
+  async #send(batch: readonly Waiting<Result>[]): Promise<void> {
     const groups = grouped(batch)
     const added = await this.#add(groups.map(([first]) => first.request))
     groups.forEach((group, position) => {
       const result = added[position]
       if (result === undefined) return
       group.forEach(({ resolve }, i) => {
-        resolve(i === 0 ? result : { ...result, duplicate: true })
+        resolve(i === 0 || isLimited(result) ? result : { ...result, duplicate: true })
       })
     })
   }
 }
 
-type Group = [first: Waiting, ...same: Waiting[]]
+/** A `Gathering` for each upstream, the first of those that a request names. */
+export class Gatherings<Result extends Offered> {
+  readonly #add: AddTo<Result>
+  readonly #perUpstream = new Map<string, Gathering<Result>>()
 
-/** Misses of one image are one request; anything else may carry news of its own. */
-function grouped(batch: readonly Waiting[]): readonly Group[] {
-  const misses = new Map<string, Group>()
-  const groups: Group[] = []
+  constructor(add: AddTo<Result>) {
+    this.#add = add
+  }
+
+  async add(request: ReplicationRequest): Promise<Result> {
+    return await this.#of(request.upstreams[0]).add(request)
+  }
+
+  #of(upstream: string): Gathering<Result> {
+    const known = this.#perUpstream.get(upstream)
+    if (known !== undefined) return known
+    const gathering = new Gathering<Result>((requests) => this.#add(upstream, requests))
+    this.#perUpstream.set(upstream, gathering)
+    return gathering
+  }
+}
+
+type Group<Result> = [first: Waiting<Result>, ...same: Waiting<Result>[]]
+
+/** Misses of one image that one source tells of are one request; anything else may carry news of its own. */
+function grouped<Result>(batch: readonly Waiting<Result>[]): readonly Group<Result>[] {
+  const misses = new Map<string, Group<Result>>()
+  const groups: Group<Result>[] = []
   for (const waiting of batch) {
-    const id = waiting.request.trigger === 'miss' ? deduplicationId(waiting.request) : undefined
+    const id = missId(waiting.request)
     const same = id === undefined ? undefined : misses.get(id)
     if (same !== undefined) {
       same.push(waiting)
       continue
     }
-    const group: Group = [waiting]
+    const group: Group<Result> = [waiting]
     groups.push(group)
     if (id !== undefined) misses.set(id, group)
   }
   return groups
+}
+
+function missId(request: ReplicationRequest): string | undefined {
+  const { trigger, source = '' } = request
+  return trigger === 'miss' ? `${source} ${deduplicationId(request)}` : undefined
 }

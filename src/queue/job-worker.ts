@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
-import type { JobsConfig } from '../config/config.ts'
+import type { JobsConfig, MissLimitsConfig } from '../config/config.ts'
 import type { Outcome } from '../replication/outcome.ts'
 import type { Progress } from '../replication/progress.ts'
 import { ReplicationError } from '../replication/errors.ts'
@@ -11,6 +11,7 @@ import { rememberEnding } from './endings.ts'
 import { priorityOfNext } from './head-of-queue.ts'
 import { giveBack } from './give-back.ts'
 import { recordFailure, recordSuccess } from './health.ts'
+import { MissLimits } from './miss-limits.ts'
 import { parsePayload } from './payload.ts'
 import { PRIORITY, URGENT } from './priority.ts'
 import { ProgressRecorder } from './progress-recorder.ts'
@@ -79,6 +80,7 @@ export interface JobWorkerOptions {
   /** Background jobs at once in this process; somebody who waits finds places beside them. */
   readonly concurrency: number
   readonly jobs: () => JobsConfig
+  readonly misses: () => MissLimitsConfig
   readonly replicate: Replicate
   readonly listener: JobListener
 }
@@ -89,12 +91,14 @@ export class JobWorker implements AsyncDisposable {
   readonly #worker: Worker<unknown, unknown>
   readonly #stop = new AbortController()
   readonly #gate: BackgroundGate
+  readonly #limits: MissLimits
   readonly #running = new Set<Promise<Outcome>>()
   /** What was said of a failed attempt is what happens: BullMQ asks for the delay a moment later. */
   readonly #delays = new WeakMap<Error, number>()
 
   constructor(options: JobWorkerOptions) {
     this.#options = options
+    this.#limits = new MissLimits(options.connection, options.misses)
     this.#gate = new BackgroundGate({
       limit: options.concurrency,
       isUrgentWaiting: async () =>
@@ -226,6 +230,7 @@ export class JobWorker implements AsyncDisposable {
   ): Promise<void> {
     const { connection, queue } = this.#options
     await rememberEnding(connection, queue, job, outcome.kind)
+    if (outcome.kind === 'not-found') await this.#limits.take(request)
     // Refused: mostly before upstream was asked.
     if (outcome.kind === 'refused') return
     await noteChecked(connection, request)

@@ -36,6 +36,7 @@ const payload = z.object({
   platforms: z.union([z.literal('all'), z.array(z.string())]),
   referrers: z.boolean(),
   followed: z.boolean().optional(),
+  source: z.string().optional(),
   eventId: z.string(),
 })
 
@@ -45,11 +46,12 @@ export function parsePayload(data: unknown): Parsed<ReplicationRequest> {
   if (!result.success) {
     return unparsable(`the job's payload is not a request: ${z.prettifyError(result.error)}`)
   }
-  const { announcedDigest, followed, ...rest } = result.data
+  const { announcedDigest, followed, source, ...rest } = result.data
   return parsed({
     ...rest,
     ...(announcedDigest && { announcedDigest }),
     ...(followed !== undefined && { followed }),
+    ...(source !== undefined && { source }),
   })
 }
 

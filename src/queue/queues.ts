@@ -1,13 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { type Job, Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
-import type { JobsConfig } from '../config/config.ts'
+import type { Config } from '../config/config.ts'
 import type { ReplicationRequest } from '../replication/request.ts'
 import { type ConnectionErrorListener, openProducerConnection, whenReady } from './connection.ts'
-import type { Enqueued } from './enqueued.ts'
+import { deduplicationKey } from './endings.ts'
+import type { Enqueued, Offered } from './enqueued.ts'
 import { QueueUnavailableError } from './errors.ts'
-import { Gathering } from './gathering.ts'
+import { Gatherings } from './gathering.ts'
 import { makeWay } from './make-way.ts'
+import { MissLimits } from './miss-limits.ts'
 import { deduplicationId } from './payload.ts'
 import { PRIORITY } from './priority.ts'
 
@@ -17,31 +19,38 @@ export const KEY_PREFIX = 'pullsync'
 export type ReplicationJob = Job<unknown, unknown>
 export type ReplicationQueue = Queue<unknown, unknown>
 
-export interface QueuesOptions {
+/** What of the configuration the queues obey. */
+export type QueuesConfig = Pick<Config, 'jobs' | 'misses'>
+
+export interface QueuesOptions extends QueuesConfig {
   readonly url: string
   readonly upstreams: Iterable<string>
-  readonly jobs: JobsConfig
   readonly onError: ConnectionErrorListener
 }
 
 /** The queues, one per upstream, as those who ask for work and look at it see them. */
 export class ReplicationQueues implements AsyncDisposable {
   readonly redis: Redis
+  readonly limits: MissLimits
   readonly #queues = new Map<string, ReplicationQueue>()
-  readonly #gatherings = new Map<string, Gathering>()
+  readonly #all = new Gatherings<Enqueued>((upstream, requests) => this.#add(upstream, requests))
+  readonly #misses = new Gatherings<Offered>((upstream, requests) =>
+    this.#addUnlessLimited(upstream, requests),
+  )
   readonly #onError: ConnectionErrorListener
-  #jobs: JobsConfig
+  #config: QueuesConfig
 
-  constructor({ url, upstreams, jobs, onError }: QueuesOptions) {
+  constructor({ url, upstreams, onError, ...config }: QueuesOptions) {
     this.redis = openProducerConnection(url, onError)
+    this.limits = new MissLimits(this.redis, () => this.#config.misses)
     this.#onError = onError
-    this.#jobs = jobs
-    this.configure(upstreams, jobs)
+    this.#config = config
+    this.configure(upstreams, config)
   }
 
   /** Opens queues of upstreams that are new in the configuration; those that left keep their jobs. */
-  configure(upstreams: Iterable<string>, jobs: JobsConfig): void {
-    this.#jobs = jobs
+  configure(upstreams: Iterable<string>, config: QueuesConfig): void {
+    this.#config = config
     for (const upstream of upstreams) {
       if (!this.#queues.has(upstream)) this.#queues.set(upstream, this.#open(upstream))
     }
@@ -66,13 +75,20 @@ export class ReplicationQueues implements AsyncDisposable {
    * @throws QueueUnavailableError when it does not within about two seconds
    */
   async enqueue(requests: readonly ReplicationRequest[]): Promise<readonly Enqueued[]> {
-    try {
-      return await Promise.all(
-        requests.map((request) => this.#gatheringOf(request.upstreams[0]).add(request)),
-      )
-    } catch (error) {
-      throw new QueueUnavailableError('queueing the work', error)
-    }
+    return await queueing(requests.map((request) => this.#all.add(request)))
+  }
+
+  /**
+   * The same for what events ask for: misses are held back while their source or their repository
+   * only asks for what upstream does not have. All else goes without asking.
+   * @throws QueueUnavailableError as `enqueue`
+   */
+  async offer(requests: readonly ReplicationRequest[]): Promise<readonly Offered[]> {
+    return await queueing(
+      requests.map((request) =>
+        request.trigger === 'miss' ? this.#misses.add(request) : this.#all.add(request),
+      ),
+    )
   }
 
   /** @throws QueueUnavailableError when Redis does not answer within about two seconds */
@@ -90,12 +106,19 @@ export class ReplicationQueues implements AsyncDisposable {
     this.redis.disconnect()
   }
 
-  #gatheringOf(upstream: string): Gathering {
-    const known = this.#gatherings.get(upstream)
-    if (known !== undefined) return known
-    const gathering = new Gathering((requests) => this.#add(upstream, requests))
-    this.#gatherings.set(upstream, gathering)
-    return gathering
+  async #addUnlessLimited(
+    upstream: string,
+    requests: readonly ReplicationRequest[],
+  ): Promise<readonly Offered[]> {
+    const queue = await this.#usable(upstream)
+    const reasons = await this.limits.check(requests, (request) =>
+      deduplicationKey(queue, deduplicationId(request)),
+    )
+    const passed = requests.filter((_, i) => reasons[i] === undefined)
+    const added = (passed.length === 0 ? [] : await this.#add(upstream, passed)).values()
+    return reasons.flatMap((limited): Offered | [] =>
+      limited === undefined ? (added.next().value ?? []) : { limited },
+    )
   }
 
   async #add(
@@ -125,7 +148,7 @@ export class ReplicationQueues implements AsyncDisposable {
   }
 
   #jobOf(upstream: string, request: ReplicationRequest) {
-    const { attempts, keepCompleted, keepFailed } = this.#jobs
+    const { attempts, keepCompleted, keepFailed } = this.#config.jobs
     return {
       name: request.trigger,
       data: request,
@@ -157,5 +180,13 @@ export class ReplicationQueues implements AsyncDisposable {
     })
     queue.on('error', this.#onError)
     return queue
+  }
+}
+
+async function queueing<T>(added: readonly Promise<T>[]): Promise<readonly T[]> {
+  try {
+    return await Promise.all(added)
+  } catch (error) {
+    throw new QueueUnavailableError('queueing the work', error)
   }
 }

@@ -28,6 +28,8 @@ export interface ReplicationRequest {
   readonly referrers: boolean
   /** Clients wait for it and are given its parts while they come. */
   readonly followed?: boolean
+  /** Who told of the miss, as events are counted: a source's id, `gateway`, or `log`. */
+  readonly source?: string
   /** Follows the event or command through job, worker and logs. */
   readonly eventId: string
 }

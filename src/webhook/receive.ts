@@ -6,8 +6,9 @@ import type { RegistryEvent } from '../events/registry-event.ts'
 import { decide } from '../policy/decide.ts'
 import type { Decision } from '../policy/decision.ts'
 import type { Project } from '../policy/project.ts'
-import type { Enqueued } from '../queue/enqueued.ts'
+import { isLimited, type Offered } from '../queue/enqueued.ts'
 import { QueueUnavailableError } from '../queue/errors.ts'
+import type { LimitReason } from '../queue/miss-limits.ts'
 import type { ReplicationRequest } from '../replication/request.ts'
 import type { Said, WebhookReporter } from '../telemetry/report-webhook.ts'
 import type { Enqueuer } from './enqueuer.ts'
@@ -112,7 +113,7 @@ function wantedBy({ events, dropped }: ParsedDelivery, context: Context): Wanted
 function replicationFor(event: RegistryEvent, context: Context): Replicate | undefined {
   const { said, source, deps } = context
   deps.report.eventReceived(said, event)
-  const origin = { registry: source.registry, account: deps.account }
+  const origin = { registry: source.registry, account: deps.account, source: source.id }
   const decision = decide(event, origin, deps.projects)
   if (decision.kind === 'replicate') return decision
   const { id: eventId, repository } = event
@@ -124,10 +125,9 @@ async function enqueueAll({ replications, ignored }: Wanted, context: Context): 
   const { deps } = context
   try {
     const requests = await dueOf(replications, context)
-    const jobs = requests.length === 0 ? [] : await enqueueDue(requests, deps)
-    const accepted = jobs.filter(({ duplicate }) => !duplicate).length
+    const offered = requests.length === 0 ? [] : await offerDue(requests, context)
     const fresh = replications.length - requests.length
-    return counted({ accepted, ignored: ignored + fresh, duplicates: jobs.length - accepted })
+    return { status: 202, body: counts(offered, ignored + fresh) }
   } catch (error) {
     if (!(error instanceof QueueUnavailableError)) throw error
     deps.report.queueUnavailable({ requests: replications.length, reason: error.message })
@@ -153,17 +153,23 @@ async function dueOf(
   return due.filter((request) => request !== undefined)
 }
 
-async function enqueueDue(
+async function offerDue(
   requests: readonly ReplicationRequest[],
-  { enqueuer, checks, report }: ReceiveDeps,
-): Promise<readonly Enqueued[]> {
+  { said, deps: { enqueuer, checks, report } }: Context,
+): Promise<readonly Offered[]> {
   try {
-    const jobs = await enqueuer.enqueue(requests)
-    jobs.forEach((job, index) => {
+    const offered = await enqueuer.offer(requests)
+    offered.forEach((each, index) => {
       const request = requests[index]
-      if (request !== undefined) report.jobEnqueued(request, job)
+      if (request === undefined) return
+      if (!isLimited(each)) {
+        report.jobEnqueued(request, each)
+        return
+      }
+      const { eventId, repository } = request
+      report.eventIgnored(said, { reason: each.limited, eventId, repository })
     })
-    return jobs
+    return offered
   } catch (error) {
     const looks = requests.filter(({ trigger }) => trigger === 'revalidate')
     await Promise.all(looks.map((request) => checks.forget(request)))
@@ -171,6 +177,18 @@ async function enqueueDue(
   }
 }
 
-function counted(body: Counts): Reply {
-  return { status: 202, body }
+function counts(offered: readonly Offered[], ignored: number): Counts {
+  const jobs = offered.flatMap((each) => (isLimited(each) ? [] : [each]))
+  const accepted = jobs.filter(({ duplicate }) => !duplicate).length
+  const limited: Partial<Record<LimitReason, number>> = {}
+  for (const each of offered) {
+    if (isLimited(each)) limited[each.limited] = (limited[each.limited] ?? 0) + 1
+  }
+  const held = offered.length - jobs.length
+  return {
+    accepted,
+    ignored: ignored + held,
+    duplicates: jobs.length - accepted,
+    ...(held > 0 && { limited }),
+  }
 }

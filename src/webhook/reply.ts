@@ -1,3 +1,5 @@
+import type { LimitReason } from '../queue/miss-limits.ts'
+
 /** What a sender is answered; the body is sent as JSON. */
 export interface Reply {
   readonly status: number
@@ -12,6 +14,8 @@ export interface Counts {
   readonly accepted: number
   readonly ignored: number
   readonly duplicates: number
+  /** Which of the ignored are misses that were held back as noise; absent when none was. */
+  readonly limited?: Readonly<Partial<Record<LimitReason, number>>>
 }
 
 /** Taken all the same, because the sender would repeat a refused delivery for ever. */

@@ -11,6 +11,7 @@ import { ReplicationQueues } from '../../src/queue/queues.ts'
 import { waitUntilReady } from '../../src/queue/ready.ts'
 import { ReplicationError } from '../../src/replication/errors.ts'
 import type { Outcome } from '../../src/replication/outcome.ts'
+import { MISS_LIMITS } from '../support/miss-limits.ts'
 import { startRegistry } from '../support/docker-registry.ts'
 import { eventually } from '../support/eventually.ts'
 import { freePort } from '../support/free-port.ts'
@@ -57,6 +58,7 @@ describe('the command line', () => {
       url: redis.url,
       upstreams: ['hq', 'lab'],
       jobs: JOBS,
+      misses: MISS_LIMITS,
       onError: () => undefined,
     })
     await waitUntilReady(queues.redis, AbortSignal.timeout(5_000))
@@ -142,6 +144,7 @@ projects:
       connection,
       concurrency: 8,
       jobs: () => JOBS,
+      misses: () => MISS_LIMITS,
       replicate,
       listener: {
         started: nothing,

@@ -7,6 +7,7 @@ import { parseImageName } from '../../src/oci/reference.ts'
 import { findJob } from '../../src/queue/job-records.ts'
 import { ReplicationQueues } from '../../src/queue/queues.ts'
 import { waitUntilReady } from '../../src/queue/ready.ts'
+import { MISS_LIMITS } from '../support/miss-limits.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 
 const JOBS: JobsConfig = {
@@ -29,6 +30,7 @@ describe('the dashboard', () => {
       url: redis.url,
       upstreams: ['hq'],
       jobs: JOBS,
+      misses: MISS_LIMITS,
       onError: () => undefined,
     })
     await waitUntilReady(queues.redis, AbortSignal.timeout(5_000))
@@ -115,7 +117,7 @@ describe('the dashboard', () => {
   it('shows the queue of an upstream that a reload adds', async () => {
     expect((await shown()).map(({ name }) => name)).toEqual(['hq'])
 
-    queues.configure(['hq', 'lab'], JOBS)
+    queues.configure(['hq', 'lab'], { jobs: JOBS, misses: MISS_LIMITS })
 
     expect((await shown()).map(({ name }) => name)).toEqual(['hq', 'lab'])
   })

@@ -188,6 +188,7 @@ async function startFront(
         forget: () => Promise.resolve(),
       },
       enqueue: () => Promise.reject(new Error('nothing is queued here')),
+      offer: () => Promise.reject(new Error('nothing is queued here')),
       landed: () => Promise.resolve(false),
       onTheWay: {
         part: () => Promise.resolve(undefined),

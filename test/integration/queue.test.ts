@@ -12,6 +12,7 @@ import type { Reference, Repository } from '../../src/oci/reference.ts'
 import { ReplicationError } from '../../src/replication/errors.ts'
 import type { Outcome } from '../../src/replication/outcome.ts'
 import type { ReplicationRequest } from '../../src/replication/request.ts'
+import { MISS_LIMITS } from '../support/miss-limits.ts'
 import { eventually } from '../support/eventually.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 
@@ -58,6 +59,7 @@ describe('the queue', () => {
       url: redis.url,
       upstreams: ['hq', 'lab'],
       jobs: JOBS,
+      misses: MISS_LIMITS,
       onError: () => undefined,
     })
     await eventually(() => queues.ping().then(() => true))
@@ -78,6 +80,7 @@ describe('the queue', () => {
       connection,
       concurrency: 4,
       jobs: () => JOBS,
+      misses: () => MISS_LIMITS,
       replicate,
       listener: {
         started: nothing,
@@ -215,6 +218,7 @@ describe('the queue', () => {
       connection,
       concurrency: 1,
       jobs: () => JOBS,
+      misses: () => MISS_LIMITS,
       replicate: ({ trigger }) => {
         order.push(trigger)
         return Promise.resolve(copied)

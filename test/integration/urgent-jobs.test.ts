@@ -5,6 +5,7 @@ import { JobWorker } from '../../src/queue/job-worker.ts'
 import { ReplicationQueues } from '../../src/queue/queues.ts'
 import type { Reference, Repository } from '../../src/oci/reference.ts'
 import type { ReplicationRequest, Trigger } from '../../src/replication/request.ts'
+import { MISS_LIMITS } from '../support/miss-limits.ts'
 import { eventually } from '../support/eventually.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 
@@ -21,7 +22,13 @@ let queues: ReplicationQueues
 beforeEach(async () => {
   redis = await startRedis()
   const onError = () => undefined
-  queues = new ReplicationQueues({ url: redis.url, upstreams: ['hq'], jobs: JOBS, onError })
+  queues = new ReplicationQueues({
+    url: redis.url,
+    upstreams: ['hq'],
+    jobs: JOBS,
+    misses: MISS_LIMITS,
+    onError,
+  })
   await eventually(() => queues.ping().then(() => true))
 })
 
@@ -65,6 +72,7 @@ function startWorker() {
     connection,
     concurrency: 2,
     jobs: () => JOBS,
+    misses: () => MISS_LIMITS,
     async replicate({ trigger, reference }) {
       running.push(reference)
       most = Math.max(most, running.filter((each) => each.startsWith('push')).length)

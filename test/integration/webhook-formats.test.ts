@@ -14,6 +14,7 @@ import { createReporter } from '../../src/telemetry/report.ts'
 import { webhookRoutes } from '../../src/webhook/route.ts'
 import { deliveryOf, readFixture } from '../fixtures/read-fixtures.ts'
 import { PROOFS, proven } from '../fixtures/senders.ts'
+import { MISS_LIMITS } from '../support/miss-limits.ts'
 import { eventually } from '../support/eventually.ts'
 import { type KeyService, startKeyService } from '../support/key-service.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
@@ -78,6 +79,7 @@ describe('the events of every format, through the webhook into the queue', () =>
         keepCompleted: { ageMs: 60_000, count: 100 },
         keepFailed: { ageMs: 60_000, count: 100 },
       },
+      misses: MISS_LIMITS,
       onError: () => undefined,
     })
     await queues.ping()
@@ -114,9 +116,12 @@ describe('the events of every format, through the webhook into the queue', () =>
     tests += 1
     upstream = `up-${tests}`
     queues.configure([upstream], {
-      ...{ attempts: 3, backoffMs: 20, maxBackoffMs: 100 },
-      keepCompleted: { ageMs: 60_000, count: 100 },
-      keepFailed: { ageMs: 60_000, count: 100 },
+      jobs: {
+        ...{ attempts: 3, backoffMs: 20, maxBackoffMs: 100 },
+        keepCompleted: { ageMs: 60_000, count: 100 },
+        keepFailed: { ageMs: 60_000, count: 100 },
+      },
+      misses: MISS_LIMITS,
     })
   })
 

@@ -32,7 +32,7 @@ describe('hostile senders at the public listener', () => {
     })
     const logger = createLogger({ level: 'error', pretty: false, stream })
     const report = createReporter(logger, createMetrics())
-    const enqueuer = { enqueue: () => Promise.reject(new Error('nothing is to be queued')) }
+    const enqueuer = { offer: () => Promise.reject(new Error('nothing is to be queued')) }
     const sources = new Map(NAMES.map((format) => [format, sourceOf(format)]))
     const config = () => ({ sources, projects: [], local: {}, upstreams: new Map() })
     const app = createApp()

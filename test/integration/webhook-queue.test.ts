@@ -3,13 +3,15 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SourceConfig } from '../../src/config/config.ts'
 import { createApp } from '../../src/http/app.ts'
 import { type HttpServer, startHttpServer } from '../../src/http/server.ts'
+import type { Repository } from '../../src/oci/reference.ts'
 import type { Project } from '../../src/policy/project.ts'
 import { ReplicationQueues } from '../../src/queue/queues.ts'
 import { TagChecks } from '../../src/queue/tag-checks.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
-import { createMetrics } from '../../src/telemetry/metrics.ts'
+import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts'
 import { createReporter } from '../../src/telemetry/report.ts'
 import { webhookRoutes } from '../../src/webhook/route.ts'
+import { MISS_LIMITS } from '../support/miss-limits.ts'
 import { startRegistry } from '../support/docker-registry.ts'
 import { eventually } from '../support/eventually.ts'
 import { buildImage } from '../support/image.ts'
@@ -40,6 +42,7 @@ describe('the webhook with a real queue', () => {
   let redis: TestRedis
   let queues: ReplicationQueues
   let server: HttpServer
+  let metrics: Metrics
 
   beforeEach(async () => {
     redis = await startRedis()
@@ -51,11 +54,13 @@ describe('the webhook with a real queue', () => {
         keepCompleted: { ageMs: 60_000, count: 100 },
         keepFailed: { ageMs: 60_000, count: 100 },
       },
+      misses: MISS_LIMITS,
       onError: () => undefined,
     })
     await queues.ping()
     const logger = createLogger({ level: 'error', pretty: false, stream: nowhere() })
-    const report = createReporter(logger, createMetrics())
+    metrics = createMetrics()
+    const report = createReporter(logger, metrics)
     const config = () => ({ sources, projects: [project], local: {}, upstreams: new Map() })
     const app = createApp()
     app.use(
@@ -89,6 +94,29 @@ describe('the webhook with a real queue', () => {
     const { body } = await post('hq-push', { events: [event, event] })
 
     expect(body).toEqual({ accepted: 1, ignored: 0, duplicates: 1 })
+  })
+
+  it('says how many misses it holds back, and for which reason', async () => {
+    for (let taken = 0; taken < MISS_LIMITS.perRepository.burst; taken += 1) {
+      await queues.limits.take({
+        ...{ repository: 'team/app' as Repository, upstreams: ['hq'] },
+        ...{ trigger: 'miss', source: 'edge' },
+      })
+    }
+
+    expect(await miss('absent')).toEqual({
+      status: 202,
+      body: { accepted: 0, ignored: 1, duplicates: 0, limited: { 'repository-limited': 1 } },
+    })
+    expect(await post('edge', { repository: 'team/other', reference: '1.0' })).toMatchObject({
+      body: { accepted: 1, ignored: 0 },
+    })
+    expect(await metrics.render()).toContain(
+      'pullsync_events_ignored_total{source="edge",reason="repository-limited"} 1',
+    )
+    expect((await jobs()).map(({ data }) => data)).toMatchObject([
+      { repository: 'team/other', source: 'edge' },
+    ])
   })
 
   it('answers 503 within what a sender waits while Redis hangs, and queues nothing', async () => {

@@ -462,7 +462,7 @@ class MemoryQueue implements Enqueuer {
     }
   }
 
-  async enqueue(requests: readonly ReplicationRequest[]): Promise<readonly Enqueued[]> {
+  async offer(requests: readonly ReplicationRequest[]): Promise<readonly Enqueued[]> {
     this.asked += 1
     await this.#stored
     if (this.broken !== undefined) throw this.broken

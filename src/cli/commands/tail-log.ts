@@ -5,6 +5,7 @@ import type { Address } from '../../config/config.ts'
 import { missInLogLine } from '../../events/log-line.ts'
 import type { MissEvent } from '../../events/registry-event.ts'
 import { decide } from '../../policy/decide.ts'
+import { isLimited, type Offered } from '../../queue/enqueued.ts'
 import { QueueUnavailableError } from '../../queue/errors.ts'
 import type { ReplicationRequest } from '../../replication/request.ts'
 import { openTelemetry } from '../../telemetry/telemetry.ts'
@@ -79,7 +80,7 @@ async function takeLines(lines: AsyncIterable<string>, surroundings: Surrounding
   for await (const line of lines) {
     const event = missInLogLine(line, randomUUID())
     const request = event && requestFor(event, surroundings)
-    if (request !== undefined) await enqueue(request, surroundings)
+    if (request !== undefined) await offer(request, surroundings)
   }
 }
 
@@ -90,7 +91,7 @@ function requestFor(
   const { id: eventId, repository } = event
   const said = { source: SOURCE, requestId: eventId }
   reporter.eventReceived(said, event)
-  const origin = { registry: 'local', account: config.local.username }
+  const origin = { registry: 'local', account: config.local.username, source: SOURCE }
   const decision = decide(event, origin, config.projects)
   if (decision.kind === 'replicate') return decision.request
   reporter.eventIgnored(said, { reason: decision.reason, eventId, repository })
@@ -98,19 +99,29 @@ function requestFor(
 }
 
 /** Until Redis takes it: the log waits, and nothing in it is lost. */
-async function enqueue(
+async function offer(
   request: ReplicationRequest,
   { queues, reporter, signal }: Surroundings,
 ): Promise<void> {
   while (!signal.aborted) {
     try {
-      const [job] = await queues.enqueue([request])
-      if (job !== undefined) reporter.jobEnqueued(request, job)
+      const [offered] = await queues.offer([request])
+      if (offered !== undefined) reportOffered(offered, request, reporter)
       return
     } catch (error) {
       if (!(error instanceof QueueUnavailableError)) throw error
       reporter.queueUnavailable({ requests: 1, reason: error.message })
       await delay(TRY_AGAIN_MS, undefined, { signal }).catch(() => undefined)
     }
+  }
+}
+
+function reportOffered(offered: Offered, request: ReplicationRequest, reporter: Reporter): void {
+  const { eventId, repository } = request
+  if (isLimited(offered)) {
+    const said = { source: SOURCE, requestId: eventId }
+    reporter.eventIgnored(said, { reason: offered.limited, eventId, repository })
+  } else {
+    reporter.jobEnqueued(request, offered)
   }
 }

@@ -21,6 +21,10 @@ describe('a correct configuration', () => {
         keepCompleted: { ageMs: 86_400_000, count: 1_000 },
         keepFailed: { ageMs: 604_800_000, count: 5_000 },
       },
+      misses: {
+        perSource: { burst: 600, perSecond: 10 },
+        perRepository: { burst: 60, perSecond: 1 },
+      },
     })
     expect(config.redis).toBeUndefined()
     expect(config.upstreams.get('hq')).toEqual({
@@ -56,7 +60,8 @@ describe('a correct configuration', () => {
         projects: `projects:
   - { name: '*', upstream: [hq, dr], autoSync: false, platforms: [linux/amd64, linux/arm/v7], holdFor: 500ms }
   - { name: base, upstream: dr, upstreamProject: images, resync: '0 3 * * *', onMiss: hold }`,
-        more: `jobs: { attempts: 3, keepFailed: { age: 1h } }`,
+        more: `jobs: { attempts: 3, keepFailed: { age: 1h } }
+misses: { perSource: { burst: 5000 }, perRepository: { burst: 20, perSecond: 2 } }`,
       }),
     )
 
@@ -80,6 +85,10 @@ describe('a correct configuration', () => {
     expect(config.jobs).toMatchObject({
       attempts: 3,
       keepFailed: { ageMs: 3_600_000, count: 5_000 },
+    })
+    expect(config.misses).toEqual({
+      perSource: { burst: 5_000, perSecond: 10 },
+      perRepository: { burst: 20, perSecond: 2 },
     })
   })
 
@@ -260,7 +269,7 @@ const MISTAKES: readonly (readonly [string, Parameters<typeof yamlWith>[0], stri
   [
     'an unknown key',
     { more: 'gateway: true' },
-    '15:1  gateway: unknown key; known here: redis, listen, admin, local, upstreams, projects, sources, jobs',
+    '15:1  gateway: unknown key; known here: redis, listen, admin, local, upstreams, projects, sources, jobs, misses',
   ],
   [
     'a number that is none',
@@ -271,6 +280,11 @@ const MISTAKES: readonly (readonly [string, Parameters<typeof yamlWith>[0], stri
     'a number out of range',
     { more: 'jobs: {attempts: 0}' },
     '15:8  jobs.attempts: expected a whole number from 1 to 50, got 0',
+  ],
+  [
+    'a bucket that would never let anything through',
+    { more: 'misses: {perRepository: {burst: 0}}' },
+    '15:26  misses.perRepository.burst: expected a whole number from 1 to 1000000, got 0',
   ],
   [
     'a number for a text',

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { UpstreamLook } from '../../../src/gateway/upstream-look.ts'
+import { type LookLimits, UpstreamLook } from '../../../src/gateway/upstream-look.ts'
 import { digestOf } from '../../../src/oci/digest.ts'
 import { OCI_INDEX } from '../../../src/oci/media-types.ts'
 import type { Repository, Tag } from '../../../src/oci/reference.ts'
+import type { LimitReason } from '../../../src/queue/miss-limits.ts'
 import type { ContentSource, ManifestHead } from '../../../src/replication/ports.ts'
 import type { ReplicationRequest } from '../../../src/replication/request.ts'
 
@@ -17,6 +18,11 @@ const REQUEST: ReplicationRequest = {
   platforms: 'all',
   referrers: true,
   eventId: 'e1',
+}
+
+const UNLIMITED: LookLimits = {
+  check: () => Promise.resolve(undefined),
+  take: () => undefined,
 }
 
 /** An upstream that only answers HEAD. */
@@ -35,7 +41,11 @@ function upstream(head: () => Promise<ManifestHead | undefined>) {
 describe('UpstreamLook', () => {
   it('asks once for all who ask meanwhile and shortly after', async () => {
     const { source, asked } = upstream(() => Promise.resolve(HEAD))
-    const look = new UpstreamLook({ source: () => source, onError: () => undefined })
+    const look = new UpstreamLook({
+      source: () => source,
+      limits: UNLIMITED,
+      onError: () => undefined,
+    })
 
     const heads = await Promise.all([look.head(REQUEST), look.head(REQUEST)])
 
@@ -50,6 +60,7 @@ describe('UpstreamLook', () => {
     ]
     const look = new UpstreamLook({
       source: (id) => (id === 'first' ? none.source : has.source),
+      limits: UNLIMITED,
       onError: () => undefined,
     })
 
@@ -58,7 +69,11 @@ describe('UpstreamLook', () => {
 
   it('remembers that nobody has it', async () => {
     const { source, asked } = upstream(() => Promise.resolve(undefined))
-    const look = new UpstreamLook({ source: () => source, onError: () => undefined })
+    const look = new UpstreamLook({
+      source: () => source,
+      limits: UNLIMITED,
+      onError: () => undefined,
+    })
 
     expect([await look.head(REQUEST), await look.head(REQUEST)]).toEqual([undefined, undefined])
     expect(asked()).toBe(2)
@@ -70,11 +85,44 @@ describe('UpstreamLook', () => {
     const errors: string[] = []
     const look = new UpstreamLook({
       source: (id) => (id === 'first' ? failing.source : has.source),
+      limits: UNLIMITED,
       onError: (id) => errors.push(id),
     })
 
     expect(await look.head(REQUEST)).toBeUndefined()
     expect(errors).toEqual(['first'])
     expect(has.asked()).toBe(0)
+  })
+
+  it('asks nobody for what is held back as noise, and asks again afterwards', async () => {
+    const { source, asked } = upstream(() => Promise.resolve(HEAD))
+    let limited: LimitReason | undefined = 'repository-limited'
+    const limits = { ...UNLIMITED, check: () => Promise.resolve(limited) }
+    const look = new UpstreamLook({ source: () => source, limits, onError: () => undefined })
+
+    expect(await look.head(REQUEST)).toEqual({ limited: 'repository-limited' })
+    expect(asked()).toBe(0)
+    limited = undefined
+
+    expect(await look.head(REQUEST)).toEqual(HEAD)
+  })
+
+  it('counts as noise what no upstream has, once for all who ask, and nothing else', async () => {
+    const answers = [() => Promise.resolve(undefined), () => Promise.reject(new Error('no'))]
+    const taken: string[] = []
+    const limits = {
+      ...UNLIMITED,
+      take: ({ reference }: ReplicationRequest) => taken.push(reference),
+    }
+    const { source } = upstream(() => answers[0]?.() ?? Promise.resolve(HEAD))
+    const look = new UpstreamLook({ source: () => source, limits, onError: () => undefined })
+
+    await Promise.all([look.head(REQUEST), look.head(REQUEST)])
+    answers.shift()
+    await look.head({ ...REQUEST, reference: 'fails' as Tag })
+    answers.shift()
+    await look.head({ ...REQUEST, reference: 'found' as Tag })
+
+    expect(taken).toEqual(['1.0'])
   })
 })

@@ -35,6 +35,15 @@ describe('a miss', () => {
     })
   })
 
+  it('says who told of it, which other requests need not', () => {
+    const from = { ...LOCAL, source: 'edge' }
+
+    expect(requestOf(decide(miss(), from, [project()])).source).toBe('edge')
+    expect(requestOf(decide(push(), { ...HQ, source: 'edge' }, [project()]))).not.toHaveProperty(
+      'source',
+    )
+  })
+
   it('is asked of all upstreams, in their order', () => {
     const decision = decide(miss(), LOCAL, [project({ upstreams: ['hq', 'lab', 'hub'] })])
 

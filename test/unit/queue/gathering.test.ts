@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Reference, Repository } from '../../../src/oci/reference.ts'
-import type { Enqueued } from '../../../src/queue/enqueued.ts'
+import type { Enqueued, Offered } from '../../../src/queue/enqueued.ts'
 import { Gathering } from '../../../src/queue/gathering.ts'
 import type { ReplicationRequest, Trigger } from '../../../src/replication/request.ts'
 
@@ -58,6 +58,31 @@ describe('Gathering', () => {
 
     expect((await Promise.all(herd)).map(({ duplicate }) => duplicate)).toEqual([false, true, true])
     expect(batches[1]).toEqual(['a'])
+  })
+
+  it('sends a miss once for each source that tells of it: one may be held back', async () => {
+    const sent: (string | undefined)[] = []
+    const gathering = new Gathering<Offered>((requests) => {
+      sent.push(...requests.map(({ source }) => source))
+      return Promise.resolve(
+        requests.map(({ source }) =>
+          source === 'loud' ? { limited: 'source-limited' } : { jobId: 'j', duplicate: false },
+        ),
+      )
+    })
+    const first = gathering.add(request('x'))
+    const herd = ['loud', 'loud', 'edge', 'edge'].map((source) =>
+      gathering.add({ ...request('a'), source }),
+    )
+
+    expect(await Promise.all(herd)).toEqual([
+      { limited: 'source-limited' },
+      { limited: 'source-limited' },
+      { jobId: 'j', duplicate: false },
+      { jobId: 'j', duplicate: true },
+    ])
+    await first
+    expect(sent).toEqual([undefined, 'loud', 'edge'])
   })
 
   it('sends every push: each may announce something else', async () => {

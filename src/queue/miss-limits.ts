@@ -1,0 +1,117 @@
+import type { Redis } from 'ioredis'
+import type { BucketConfig, MissLimitsConfig } from '../config/config.ts'
+import type { ReplicationRequest } from '../replication/request.ts'
+
+/** Whose bucket is empty. Used as a metrics label. */
+export type LimitReason = 'source-limited' | 'repository-limited'
+
+/** Followed by `repository:` or `source:`, and whose bucket it is. */
+export const LIMIT_PREFIX = 'pullsync:limit:'
+
+// A bucket is a key whose time to live is how long it takes to be full again, so a full one is no key
+// at all. One that is empty goes on to lack more, up to twice what it holds: misses that were queued
+// before it was empty would otherwise come on top of the rate. What a repository of an empty bucket
+// still brings does not count against the source: its other repositories are not to pay for that one.
+const TAKE = `
+local function take(key, interval, burst)
+  local lack = math.max(redis.call('PTTL', key), 0)
+  redis.call('SET', key, 1, 'PX', math.min(lack + interval, 2 * burst * interval))
+  return lack > (burst - 1) * interval
+end
+local empty = take(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]))
+if KEYS[2] and not empty then take(KEYS[2], tonumber(ARGV[3]), tonumber(ARGV[4])) end`
+
+const TIMES_TO_LIVE = `
+local times = {}
+for i, key in ipairs(KEYS) do times[i] = redis.call('PTTL', key) end
+return times`
+/** What Redis says of a key that is not there. */
+const NO_KEY = -2
+
+type Miss = Pick<ReplicationRequest, 'repository' | 'upstreams' | 'trigger' | 'source'>
+
+interface Bucket extends BucketConfig {
+  readonly key: string
+  readonly reason: LimitReason
+}
+
+/**
+ * Token buckets against noise, over all processes: one for each source and one for each repository of
+ * an upstream. Only what upstream does not have takes tokens, so misses that bring something are
+ * never held back for being many.
+ */
+export class MissLimits {
+  readonly #redis: Redis
+  readonly #config: () => MissLimitsConfig
+
+  constructor(redis: Redis, config: () => MissLimitsConfig) {
+    this.#redis = redis
+    this.#config = config
+  }
+
+  /**
+   * For each request why it is to be held back, in the same order. Asks Redis once, for misses alone.
+   *
+   * @param answeredBy a key of Redis: while it is there, the request costs upstream nothing
+   */
+  async check<Request extends Miss>(
+    requests: readonly Request[],
+    answeredBy?: (request: Request) => string,
+  ): Promise<readonly (LimitReason | undefined)[]> {
+    const asked = requests.map((request) => ({
+      buckets: this.#bucketsOf(request),
+      answer: answeredBy?.(request) ?? '',
+    }))
+    const keys = new Set(
+      asked.flatMap(({ buckets, answer }) =>
+        buckets.length === 0 ? [] : [...buckets.map(({ key }) => key), answer],
+      ),
+    )
+    const times = await this.#timesToLive([...keys].filter((key) => key !== ''))
+    const timeOf = (key: string) => times.get(key) ?? NO_KEY
+    return asked.map(({ buckets, answer }) =>
+      timeOf(answer) === NO_KEY
+        ? buckets.find((bucket) => isEmpty(bucket, timeOf(bucket.key)))?.reason
+        : undefined,
+    )
+  }
+
+  /** Upstream does not have what was missed. Requests that are no misses take nothing. */
+  async take(request: Miss): Promise<void> {
+    const buckets = this.#bucketsOf(request)
+    if (buckets.length === 0) return
+    const keys = buckets.map(({ key }) => key)
+    const sizes = buckets.flatMap((bucket) => [intervalOf(bucket), bucket.burst])
+    await this.#redis.eval(TAKE, keys.length, ...keys, ...sizes)
+  }
+
+  async #timesToLive(keys: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    if (keys.length === 0) return new Map()
+    const times = (await this.#redis.eval(TIMES_TO_LIVE, keys.length, ...keys)) as number[]
+    return new Map(keys.map((key, i) => [key, times[i] ?? NO_KEY]))
+  }
+
+  /** The repository's first: it tells more. */
+  #bucketsOf({ trigger, upstreams, repository, source }: Miss): readonly Bucket[] {
+    if (trigger !== 'miss') return []
+    const { perRepository, perSource } = this.#config()
+    const ofRepository: Bucket = {
+      ...perRepository,
+      key: `${LIMIT_PREFIX}repository:${upstreams[0]}/${repository}`,
+      reason: 'repository-limited',
+    }
+    if (source === undefined) return [ofRepository]
+    const key = `${LIMIT_PREFIX}source:${source}`
+    return [ofRepository, { ...perSource, key, reason: 'source-limited' }]
+  }
+}
+
+/** Less than one token is left. */
+function isEmpty(bucket: Bucket, lackMs: number): boolean {
+  return lackMs > (bucket.burst - 1) * intervalOf(bucket)
+}
+
+/** Until one token is back. Redis counts whole milliseconds. */
+function intervalOf({ perSecond }: BucketConfig): number {
+  return Math.round(1_000 / perSecond)
+}

@@ -1,0 +1,258 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { MissLimitsConfig } from '../../src/config/config.ts'
+import { digestOf } from '../../src/oci/digest.ts'
+import type { Repository, Tag } from '../../src/oci/reference.ts'
+import { openWorkerConnection } from '../../src/queue/connection.ts'
+import { isLimited } from '../../src/queue/enqueued.ts'
+import { QueueUnavailableError } from '../../src/queue/errors.ts'
+import { JobWorker, type Replicate } from '../../src/queue/job-worker.ts'
+import { LIMIT_PREFIX } from '../../src/queue/miss-limits.ts'
+import { ReplicationQueues } from '../../src/queue/queues.ts'
+import { readCounts } from '../../src/queue/upstream-status.ts'
+import { ReplicationError } from '../../src/replication/errors.ts'
+import type { Outcome } from '../../src/replication/outcome.ts'
+import type { ReplicationRequest } from '../../src/replication/request.ts'
+import { eventually } from '../support/eventually.ts'
+import { startRedis, type TestRedis } from '../support/redis.ts'
+
+const JOBS = {
+  ...{ attempts: 1, backoffMs: 20, maxBackoffMs: 100 },
+  keepCompleted: { ageMs: 60_000, count: 10_000 },
+  keepFailed: { ageMs: 60_000, count: 100 },
+}
+// Slower than the configuration allows, so that none comes back on a machine under load.
+const SLOW = { burst: 4, perSecond: 0.1 }
+const LARGE = { burst: 10_000, perSecond: 1 }
+const DIGEST = digestOf(Buffer.from('x'))
+
+function miss(tag: string, changes: Partial<ReplicationRequest> = {}): ReplicationRequest {
+  return {
+    repository: 'team/app' as Repository,
+    upstreamRepository: 'team/app' as Repository,
+    reference: tag as Tag,
+    upstreams: ['hq'],
+    trigger: 'miss',
+    onlyIfPresent: false,
+    platforms: 'all',
+    referrers: true,
+    source: 'edge',
+    eventId: 'event-1',
+    ...changes,
+  }
+}
+
+/** A tag says how its job ends: `absent-7`, `refused-1`; all others are there. */
+const ending: Replicate = async ({ reference }, { signal }): Promise<Outcome> => {
+  const [kind] = reference.split('-')
+  if (kind === 'absent') return { kind: 'not-found', upstreams: ['hq'] }
+  if (kind === 'refused') return { kind: 'refused', reason: 'no image' }
+  if (kind === 'failing') throw new ReplicationError('it broke', { disposition: 'permanent' })
+  if (kind === 'endless') await delay(600_000, undefined, { signal })
+  return { kind: 'up-to-date', digest: DIGEST }
+}
+
+describe('misses that bring nothing', () => {
+  let redis: TestRedis
+  let queues: ReplicationQueues
+  let stop: (() => Promise<void> | void)[]
+
+  beforeEach(async () => {
+    redis = await startRedis()
+    stop = []
+  })
+
+  afterEach(async () => {
+    for (const each of stop.reverse()) await each()
+    await redis[Symbol.asyncDispose]()
+  })
+
+  async function start(misses: MissLimitsConfig): Promise<void> {
+    queues = await openQueues(misses)
+    const connection = openWorkerConnection(redis.url, () => undefined)
+    stop.push(() => {
+      connection.disconnect()
+    })
+    const nothing = () => undefined
+    for (const upstream of ['hq', 'lab']) {
+      const worker = new JobWorker({
+        ...{ upstream, connection, queue: queues.of(upstream), concurrency: 8 },
+        ...{ jobs: () => JOBS, misses: () => misses, replicate: ending },
+        listener: {
+          ...{ started: nothing, ended: nothing, failed: nothing, handedBack: nothing },
+          ...{ held: nothing, connectionError: nothing },
+        },
+      })
+      stop.push(async () => {
+        worker.handBack()
+        await worker[Symbol.asyncDispose]()
+      })
+    }
+  }
+
+  async function openQueues(misses: MissLimitsConfig): Promise<ReplicationQueues> {
+    const onError = () => undefined
+    const upstreams = ['hq', 'lab']
+    const opened = new ReplicationQueues({ url: redis.url, upstreams, jobs: JOBS, misses, onError })
+    stop.push(() => opened[Symbol.asyncDispose]())
+    await eventually(() => opened.ping().then(() => true))
+    return opened
+  }
+
+  /** What became of it: the reason why it is held back, or that it is not. */
+  async function offered(request: ReplicationRequest, by = queues): Promise<string> {
+    const [answer] = await by.offer([request])
+    if (answer === undefined) throw new Error('no answer')
+    if (isLimited(answer)) return answer.limited
+    return answer.duplicate ? 'duplicate' : 'queued'
+  }
+
+  /** Asks for them one after the other, each once the one before it has ended. */
+  async function ask(requests: readonly ReplicationRequest[]): Promise<readonly string[]> {
+    const answers: string[] = []
+    for (const request of requests) {
+      answers.push(await offered(request))
+      await idle()
+    }
+    return answers
+  }
+
+  async function idle(): Promise<void> {
+    await eventually(async () => {
+      const counts = await Promise.all(queues.all().map(([, queue]) => readCounts(queue)))
+      return counts.every(({ waiting, active }) => waiting + active === 0)
+    })
+  }
+
+  function absent(count: number, changes: Partial<ReplicationRequest> = {}) {
+    return Array.from({ length: count }, (_, i) => miss(`absent-${i}`, changes))
+  }
+
+  async function lacksOf(key: string): Promise<number> {
+    return await queues.redis.pttl(LIMIT_PREFIX + key)
+  }
+
+  it('are held back once their repository has asked for as many as its bucket holds', async () => {
+    await start({ perSource: LARGE, perRepository: SLOW })
+
+    expect(await ask(absent(4))).toEqual(Array.from({ length: 4 }, () => 'queued'))
+
+    expect(await offered(miss('absent-4'))).toBe('repository-limited')
+    expect(await offered(miss('absent-5', { source: 'gateway' }))).toBe('repository-limited')
+    expect(await offered(miss('1.0', { repository: 'team/b' as Repository }))).toBe('queued')
+    expect(await offered(miss('1.0', { upstreams: ['lab'] }))).toBe('queued')
+  })
+
+  it('are held back once their source has, in whatever repositories', async () => {
+    await start({ perSource: SLOW, perRepository: LARGE })
+    const repositories = ['a', 'b', 'c', 'd'].map((name) => `team/${name}` as Repository)
+
+    await ask(repositories.map((repository) => miss('absent', { repository })))
+
+    expect(await offered(miss('1.0'))).toBe('source-limited')
+    expect(await offered(miss('1.0', { source: 'gateway' }))).toBe('queued')
+  })
+
+  it('are known to every process, at once', async () => {
+    const limits = { perSource: LARGE, perRepository: SLOW }
+    await start(limits)
+    await ask(absent(4))
+    const another = await openQueues(limits)
+
+    expect(await offered(miss('absent-9'), another)).toBe('repository-limited')
+  })
+
+  it('are asked for again when tokens are back', async () => {
+    await start({ perSource: LARGE, perRepository: { burst: 2, perSecond: 0.5 } })
+    await ask(absent(2))
+    expect(await offered(miss('absent-8'))).toBe('repository-limited')
+
+    await eventually(async () => (await offered(miss('1.0'))) === 'queued', { within: 4_000 })
+
+    expect(await lacksOf('repository:hq/team/app')).toBeLessThanOrEqual(2_000)
+  })
+
+  it('leave nothing in Redis once the buckets are full again', async () => {
+    await start({ perSource: LARGE, perRepository: { burst: 20, perSecond: 20 } })
+    await ask(absent(3))
+    expect(await lacksOf('repository:hq/team/app')).toBeLessThanOrEqual(150)
+
+    await eventually(async () => (await lacksOf('repository:hq/team/app')) === -2)
+  })
+
+  it('owe a bucket at the most when many were queued before it was empty', async () => {
+    await start({ perSource: LARGE, perRepository: SLOW })
+
+    await queues.offer(absent(100))
+    await idle()
+
+    expect(await lacksOf('repository:hq/team/app')).toBeGreaterThan(70_000)
+    expect(await lacksOf('repository:hq/team/app')).toBeLessThanOrEqual(80_000)
+    // The source does not pay for what one repository brings on top.
+    expect(await lacksOf('source:edge')).toBeLessThanOrEqual(4_000)
+  })
+
+  it('are no reason to hold back an image that is on its way, or has just come', async () => {
+    await start({ perSource: LARGE, perRepository: SLOW })
+    await ask([miss('1.0')])
+    await queues.offer([miss('endless')])
+    for (const request of absent(4)) await queues.limits.take(request)
+
+    expect(await offered(miss('endless'))).toBe('duplicate')
+    expect(await offered(miss('1.0'))).toBe('duplicate')
+    expect(await offered(miss('2.0'))).toBe('repository-limited')
+  })
+
+  it('hold back misses alone', async () => {
+    await start({ perSource: SLOW, perRepository: SLOW })
+    await ask(absent(4))
+
+    const others = ['manual', 'push', 'delete', 'revalidate', 'resync'] as const
+    const answers = others.map((trigger) => offered(miss(`of-${trigger}`, { trigger })))
+
+    expect(await Promise.all(answers)).toEqual(others.map(() => 'queued'))
+    expect(await queues.enqueue([miss('by-hand')])).toMatchObject([{ duplicate: false }])
+  })
+
+  it('are not what others bring, and not what ends in any other way', async () => {
+    await start({ perSource: SLOW, perRepository: SLOW })
+    const others = ['manual', 'push', 'revalidate', 'resync'] as const
+
+    await ask(others.map((trigger) => miss(`absent-${trigger}`, { trigger })))
+    await ask(['failing-1', 'failing-2', 'refused-1', 'refused-2', '1.0'].map((tag) => miss(tag)))
+
+    expect(await queues.redis.keys(`${LIMIT_PREFIX}*`)).toEqual([])
+  })
+
+  it('are not a thousand misses of what upstream has', async () => {
+    await start({ perSource: SLOW, perRepository: SLOW })
+    const wanted = Array.from({ length: 1_000 }, (_, i) => miss(`v${i}`))
+
+    const answers = await Promise.all(wanted.map((request) => offered(request)))
+    await idle()
+
+    expect(answers.filter((answer) => answer !== 'queued')).toEqual([])
+    expect(await queues.redis.keys(`${LIMIT_PREFIX}*`)).toEqual([])
+    expect(await offered(miss('one-more'))).toBe('queued')
+  })
+
+  it('are judged by the limits of this moment', async () => {
+    await start({ perSource: LARGE, perRepository: SLOW })
+    await ask(absent(4))
+    expect(await offered(miss('absent-9'))).toBe('repository-limited')
+
+    queues.configure(['hq', 'lab'], {
+      ...{ jobs: JOBS, misses: { perSource: LARGE, perRepository: LARGE } },
+    })
+
+    expect(await offered(miss('absent-9'))).toBe('queued')
+  })
+
+  it('cost what is no miss nothing, and are not queued while Redis is away', async () => {
+    await start({ perSource: SLOW, perRepository: SLOW })
+    await redis.stop()
+
+    expect(await queues.limits.check([miss('1.0', { trigger: 'push' })])).toEqual([undefined])
+    await expect(queues.offer([miss('1.0')])).rejects.toThrow(QueueUnavailableError)
+  })
+})
