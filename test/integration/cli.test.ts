@@ -123,7 +123,7 @@ projects:
       case 'team/missing':
         return { kind: 'not-found', upstreams: ['hq'] }
       case 'team/slow':
-        progress({ bytes: 2 ** 20, totalBytes: 2 ** 22, blobs: 1, totalBlobs: 3 })
+        progress({ bytes: 2 ** 20, totalBytes: 2 ** 22, blobs: 1, totalBlobs: 3, underWay: [] })
         await new Promise((_, reject) => {
           signal.addEventListener('abort', () => {
             reject(new Error('handed back'))
