@@ -4,16 +4,10 @@ import { waitForJob } from '../queue/wait-for-job.ts'
 import { stopSignal } from '../lifecycle/stop-signal.ts'
 import { CommandError } from './command-error.ts'
 import { formatDuration } from './duration.ts'
-import {
-  columnsOf,
-  isTerminal,
-  type OutputStream,
-  type Streams,
-  writeJson,
-  writeLine,
-} from './io.ts'
+import { type OutputStream, type Streams, writeJson, writeLine } from './io.ts'
+import { jobDisplay, NO_DISPLAY } from './job-display.ts'
 import { jobJson } from './job-json.ts'
-import { outcomeText, standingText } from './job-text.ts'
+import { outcomeText } from './job-text.ts'
 import { outcomeFacts } from './outcome-facts.ts'
 import { plainText } from './plain-text.ts'
 
@@ -35,14 +29,17 @@ export async function followJob(
   using stop = stopSignal()
   const interrupted = stop.signal
   const tooLate = AbortSignal.timeout(timeoutMs)
-  const show = json ? () => undefined : progressWriter(stdout)
+  const display = json ? NO_DISPLAY : jobDisplay(stdout)
   const ended = await waitForJob(queues, id, {
     signal: AbortSignal.any([interrupted, tooLate]),
-    onChange: show,
+    onChange: (record) => {
+      display.show(record)
+    },
   }).catch((cause: unknown) => {
-    if (isTerminal(stdout) && !json) writeLine(stdout)
+    display.left()
     throw new CommandError(endOfWait({ id, cause, timeoutMs, interrupted, tooLate }), { cause })
   })
+  display.ended()
   if (ended === undefined) throw new CommandError(`job ${id} is gone: somebody removed it`)
   if (json) writeJson(stdout, jobJson(ended))
   else writeEnd(stdout, ended)
@@ -65,27 +62,7 @@ function endOfWait({ id, cause, timeoutMs, interrupted, tooLate }: EndOfWait): s
   return `cannot follow the job any more: ${why} Otherwise ${goesOn}`
 }
 
-/** On a terminal one line that changes; elsewhere a line per change of state. */
-function progressWriter(stdout: OutputStream): (record: JobRecord) => void {
-  let last = ''
-  return (record) => {
-    if (record.outcome !== undefined) return
-    const { state, attemptsMade, attempts, failedReason } = record
-    const attempt = attemptsMade > 0 ? `, ${attemptsMade} of ${attempts} attempts failed` : ''
-    if (isTerminal(stdout)) {
-      const line = plainText(`${state}${attempt}: ${standingText(record, Date.now())}`)
-      stdout.write(`\r\u001b[K${line.slice(0, columnsOf(stdout) - 1)}`)
-      return
-    }
-    const line = `${state}${attempt}`
-    const why = state === 'delayed' && failedReason !== undefined ? `: ${failedReason}` : ''
-    if (line !== last && state !== 'failed') writeLine(stdout, plainText(line + why))
-    last = line
-  }
-}
-
 function writeEnd(stdout: OutputStream, { outcome }: JobRecord): void {
-  if (isTerminal(stdout)) stdout.write('\r\u001b[K')
   if (outcome === undefined) return
   writeLine(stdout, plainText(outcomeText(outcome)))
   for (const [name, value] of outcomeFacts(outcome)) writeLine(stdout, `  ${name}: ${value}`)

@@ -2,6 +2,7 @@
 export type OutputStream = NodeJS.WritableStream & {
   readonly isTTY?: boolean | undefined
   readonly columns?: number | undefined
+  readonly rows?: number | undefined
 }
 
 /** Where the command line writes: what was asked for, and what is to be said about it. */
@@ -38,4 +39,11 @@ export function columnsOf(stream: OutputStream): number {
   // Some terminals say 0 when they do not know.
   const { columns = 0 } = stream
   return columns > 0 ? columns : 80
+}
+
+/** Lines that can be seen at once; infinite where nobody looks at lines. */
+export function rowsOf(stream: OutputStream): number {
+  if (!isTerminal(stream)) return Infinity
+  const { rows = 0 } = stream
+  return rows > 0 ? rows : 24
 }

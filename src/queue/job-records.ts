@@ -3,6 +3,7 @@ import type { Progress } from '../replication/progress.ts'
 import type { ReplicationRequest } from '../replication/request.ts'
 import { parsePayload } from './payload.ts'
 import type { ReplicationJob, ReplicationQueue, ReplicationQueues } from './queues.ts'
+import { parseProgress } from './recorded-progress.ts'
 
 export const JOB_STATES = ['failed', 'active', 'waiting', 'delayed', 'completed'] as const
 export type JobState = (typeof JOB_STATES)[number]
@@ -106,6 +107,7 @@ export async function readJobLog({ queue, record }: FoundJob): Promise<readonly 
 
 function jobRecord(upstream: string, job: ReplicationJob, state: JobState): JobRecord {
   const request = parsePayload(job.data)
+  const progress = parseProgress(job.progress)
   return {
     id: job.id ?? '',
     upstream,
@@ -114,7 +116,7 @@ function jobRecord(upstream: string, job: ReplicationJob, state: JobState): JobR
     attempts: job.opts.attempts ?? 1,
     addedAt: job.timestamp,
     ...(request.ok && { request: request.value }),
-    ...(isProgress(job.progress) && { progress: job.progress }),
+    ...(progress && { progress }),
     ...(isOutcome(job.returnvalue) && { outcome: job.returnvalue }),
     ...(job.failedReason && { failedReason: explain(job.failedReason) }),
     ...(job.processedOn !== undefined && { startedAt: job.processedOn }),
@@ -138,8 +140,4 @@ function latest({ finishedAt, startedAt, addedAt }: JobRecord): number {
 
 function isOutcome(value: unknown): value is Outcome {
   return typeof value === 'object' && value !== null && 'kind' in value
-}
-
-function isProgress(value: unknown): value is Progress {
-  return typeof value === 'object' && value !== null && 'totalBytes' in value
 }

@@ -18,7 +18,7 @@ const reference = z.string().transform((text, context) => {
   return z.NEVER
 })
 
-const digest = z.string().transform((text, context) => {
+export const digest = z.string().transform((text, context) => {
   const result = parseDigest(text)
   if (result.ok) return result.value
   context.addIssue(result.reason)

@@ -16,6 +16,9 @@ import { PRIORITY } from './priority.ts'
 /** Every key that pullsync has in Redis begins with this. */
 export const KEY_PREFIX = 'pullsync'
 
+/** BullMQ's own events, for who else wants to listen to a queue. */
+const EVENTS_KEPT = 1_000
+
 export type ReplicationJob = Job<unknown, unknown>
 export type ReplicationQueue = Queue<unknown, unknown>
 
@@ -177,6 +180,8 @@ export class ReplicationQueues implements AsyncDisposable {
     const queue: ReplicationQueue = new Queue(upstream, {
       connection: this.redis,
       prefix: KEY_PREFIX,
+      // Nobody here reads them, and each of those about progress is as large as the progress.
+      streams: { events: { maxLen: EVENTS_KEPT } },
     })
     queue.on('error', this.#onError)
     return queue

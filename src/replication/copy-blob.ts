@@ -116,30 +116,37 @@ async function bringUnlessBegun(
 }
 
 async function fetchBlob(copy: BlobCopy, blob: Descriptor): Promise<void> {
-  const { source, target, slots, tally, ledger, signal } = copy
-  let bytes = 0
+  const { source, target, slots, tally, signal } = copy
+  const arrival = tally.begin(blob)
   const open = async (offset: number) => {
     const meter = (body: Readable) =>
       meteredBody(body, slots.pace, (count) => {
-        bytes += count
-        tally.fetched(count)
+        tally.fetched(arrival, count)
       })
-    const body = await source.getBlob(blob, signal, { offset, meter })
-    bytes += offset
-    tally.kept(offset)
-    return body
+    tally.startsAt(arrival, offset)
+    return await source.getBlob(blob, signal, { offset, meter })
   }
   try {
-    if (blob.size >= CHUNKED_FROM) {
-      const checkpoint = ledger.checkpoint(blob.digest, target.repository)
-      if (await target.putBlobInChunks(blob, open, checkpoint, signal)) return
+    if (!(await putInChunks(copy, blob, open))) {
+      const body = await open(0)
+      await target.putBlob(blob, body, signal).finally(() => body.destroy())
     }
-    const body = await open(0)
-    await target.putBlob(blob, body, signal).finally(() => body.destroy())
   } catch (error) {
-    tally.lost(bytes)
+    tally.lost(arrival)
     throw error
   }
+  tally.arrived(arrival)
+}
+
+/** False where it is to be sent in one request. */
+async function putInChunks(
+  { target, ledger, signal }: BlobCopy,
+  blob: Descriptor,
+  open: (offset: number) => Promise<Readable>,
+): Promise<boolean> {
+  if (blob.size < CHUNKED_FROM) return false
+  const checkpoint = ledger.checkpoint(blob.digest, target.repository)
+  return await target.putBlobInChunks(blob, open, checkpoint, signal)
 }
 
 // Less than that is sent in one request: fetching it again costs less than asking how far it got.

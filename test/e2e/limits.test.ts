@@ -17,10 +17,15 @@ describe('limits', () => {
     const { serve, workers, publish, miss, jobs } = site
     const image = await publish('team/slow:1.0', { index: false, layers: 2, layerBytes: 2_000_000 })
     await miss('team/slow', '1.0')
-    await eventually(async () => {
+    const layers = image.blobs.filter(({ size }) => size > 1_000_000)
+    // Both at once: the config is small, so it is there by then.
+    const { underWay, totalBytes } = await eventually(async () => {
       const [job] = await jobs('--state', 'active')
-      return (job?.progress?.totalBytes ?? 0) > 3_000_000
+      return job?.progress?.underWay.length === 2 && job.progress.blobs === 1 && job.progress
     })
+    expect(totalBytes).toBe(image.bytes)
+    expect(sizesOf(underWay)).toEqual(sizesOf(layers))
+    for (const { bytes, size } of underWay) expect(bytes).toBeLessThan(size / 2)
     expect((await serve.run(['check'])).stderr).not.toContain('maxBytesPerSecond')
 
     const config = await readFile(serve.configFile, 'utf8')
@@ -31,3 +36,7 @@ describe('limits', () => {
     await arrives(site, 'team/slow:1.0', image)
   })
 })
+
+function sizesOf(blobs: readonly { readonly digest: string; readonly size: number }[]) {
+  return Object.fromEntries(blobs.map(({ digest, size }) => [digest, size]))
+}

@@ -1,3 +1,4 @@
+import type { Progress } from '../../src/replication/progress.ts'
 import type { RegistryOptions } from '../support/registry-config.ts'
 import { startRegistry, type TestRegistry } from '../support/docker-registry.ts'
 import { eventually } from '../support/eventually.ts'
@@ -61,7 +62,7 @@ export interface JobJson {
   readonly attemptsMade: number
   readonly outcome?: { readonly kind: string; readonly reason?: string }
   readonly failedReason?: string
-  readonly progress?: { readonly bytes: number; readonly totalBytes: number }
+  readonly progress?: Progress
   readonly request: { readonly trigger: string }
 }
 

@@ -12,11 +12,13 @@ import { waitUntilReady } from '../../src/queue/ready.ts'
 import { ReplicationError } from '../../src/replication/errors.ts'
 import type { Outcome } from '../../src/replication/outcome.ts'
 import { MISS_LIMITS } from '../support/miss-limits.ts'
+import type { Progress } from '../../src/replication/progress.ts'
 import { startRegistry } from '../support/docker-registry.ts'
 import { eventually } from '../support/eventually.ts'
 import { freePort } from '../support/free-port.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 import { type CliOptions, type CliResult, runCli } from '../support/run-cli.ts'
+import { Screen } from '../support/screen.ts'
 import { tempFolder, type TempFolder } from '../support/temp-folder.ts'
 
 const JOBS: JobsConfig = {
@@ -36,6 +38,14 @@ const COPIED: Outcome = {
   bytes: 12_897_485,
 }
 
+const UNDER_WAY: Progress = {
+  ...{ bytes: 2 ** 20, totalBytes: 2 ** 22, blobs: 1, totalBlobs: 3 },
+  underWay: [
+    { digest: `sha256:${'1'.repeat(64)}` as Digest, bytes: 2 ** 19, size: 2 ** 20 },
+    { digest: `sha256:${'2'.repeat(64)}` as Digest, bytes: 0, size: 2 ** 21 },
+  ],
+}
+
 const REASON = `push of manifest team/broken:1.0 to the local registry failed: PUT http://127.0.0.1:5000/v2/team/broken/manifests/1.0 was answered 403 DENIED. ${'Check the account. '.repeat(10)}\u001b[31m`
 
 describe('the command line', () => {
@@ -43,6 +53,8 @@ describe('the command line', () => {
   let folder: TempFolder
   let queues: ReplicationQueues
   const opened: AsyncDisposable[] = []
+  /** Lets the job of team/held end. */
+  let release: () => void = () => undefined
 
   beforeAll(async () => {
     folder = await tempFolder('cli')
@@ -125,11 +137,17 @@ projects:
       case 'team/missing':
         return { kind: 'not-found', upstreams: ['hq'] }
       case 'team/slow':
-        progress({ bytes: 2 ** 20, totalBytes: 2 ** 22, blobs: 1, totalBlobs: 3 })
+        progress(UNDER_WAY)
         await new Promise((_, reject) => {
           signal.addEventListener('abort', () => {
             reject(new Error('handed back'))
           })
+        })
+        break
+      case 'team/held':
+        progress(UNDER_WAY)
+        await new Promise<void>((resolve) => {
+          release = resolve
         })
     }
     return COPIED
@@ -333,6 +351,23 @@ projects:
       })
     })
 
+    it('tells scripts which blobs are coming', async () => {
+      const { slow } = await fill()
+
+      expect(await json('jobs', 'show', slow)).toMatchObject({ progress: UNDER_WAY })
+      expect(await json('jobs', 'list', '--state', 'active')).toEqual([
+        expect.objectContaining({ id: slow, progress: UNDER_WAY }),
+      ])
+    })
+
+    it('reads the progress of a version that told of no single blob', async () => {
+      const id = await add('lab/app:2.0', 'lab')
+      const { underWay: _none, ...whole } = UNDER_WAY
+      await (await findJob(queues, id))?.job.updateProgress(whole)
+
+      expect(await json('jobs', 'show', id)).toMatchObject({ progress: { ...whole, underWay: [] } })
+    })
+
     it('fails for a job that there is not', async () => {
       const { code, stdout, stderr } = await cli(['jobs', 'show', 'hq-0'])
 
@@ -496,14 +531,46 @@ projects:
       expect(broken.stderr).toContain('answered 403 DENIED')
     })
 
-    it('shows progress on one line of a terminal', async () => {
+    it('shows on a terminal how the whole is going and each blob that is coming', async () => {
+      startWorker()
+      const screen = new Screen({ columns: 70, rows: 24 })
+      const args = ['sync', 'team/slow:1.0', '--wait', '--timeout', '2s']
+
+      const { code } = await cli(args, { terminal: screen })
+
+      expect(code).toBe(1)
+      expect(screen.lines.slice(1)).toEqual([
+        'active: 25%, 1.0 MiB of 4.0 MiB, 1 of 3 blobs',
+        '  111111111111  [===========>          ]   512.0 KiB of 1.0 MiB   50%',
+        '  222222222222  [>                     ]         0 B of 2.0 MiB    0%',
+      ])
+    })
+
+    it('leaves nothing of it on the terminal once the job has ended', async () => {
+      startWorker()
+      const screen = new Screen({ columns: 100, rows: 24 })
+
+      const syncing = cli(['sync', 'team/held:1.0', '--wait'], { terminal: screen })
+      await eventually(() => screen.lines.some((line) => line.includes('111111111111  [====')))
+      release()
+
+      expect((await syncing).code).toBe(0)
+      expect(screen.lines).toEqual([
+        expect.stringMatching(/^hq-\w+ {2}team\/held:1\.0 queued, from hq$/),
+        'copied 12.3 MiB from hq',
+        `  digest: sha256:${'0'.repeat(64)}`,
+        '  fetched: 12.3 MiB from hq',
+        '  manifests: 3',
+        '  blobs: 4 copied, 1 already here, 2 linked from another repository',
+      ])
+    })
+
+    it('writes a line per state where nobody watches, and no bars', async () => {
       startWorker()
 
-      const { stdout } = await cli(['sync', 'team/slow:1.0', '--wait', '--timeout', '2s'], {
-        columns: 60,
-      })
+      const { stdout } = await cli(['sync', 'team/slow:1.0', '--wait', '--timeout', '1s'])
 
-      expect(stdout).toContain('\r\u001b[Kactive: 25%, 1.0 MiB of 4.0 MiB, 1 of 3 blobs')
+      expect(stdout).toMatch(/^hq-\w+ {2}team\/slow:1\.0 queued, from hq\n(waiting\n)?active\n$/)
     })
 
     it('stops waiting after the time it was given, while the job goes on', async () => {

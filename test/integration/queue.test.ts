@@ -132,6 +132,18 @@ describe('the queue', () => {
     expect(runs).toBe(1)
   })
 
+  it("keeps of BullMQ's events only the last, however much progress is told", async () => {
+    const [told] = await queues.enqueue([request()])
+    const found = await findJob(queues, told?.jobId ?? '')
+
+    for (let batch = 0; batch < 30; batch += 1) {
+      await Promise.all(Array.from({ length: 100 }, async (_, n) => found?.job.updateProgress(n)))
+    }
+
+    // Redis trims whole nodes of a stream, of a hundred events.
+    expect(await queues.redis.xlen('pullsync:hq:events')).toBeLessThanOrEqual(1_100)
+  })
+
   it('does not hold an ending against a push, a person or a resync', async () => {
     startWorker(() => Promise.resolve(copied))
     for (const trigger of ['miss', 'push', 'manual'] as const) {

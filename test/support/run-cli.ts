@@ -3,6 +3,7 @@ import { runProgram } from '../../src/cli/program.ts'
 import type { Roots } from '../../src/cli/roots.ts'
 import { nginxSnippet } from '../../src/webhook/nginx-snippet.ts'
 import { notificationsSnippet } from '../../src/webhook/notifications/notifications.ts'
+import type { Screen } from './screen.ts'
 
 export interface CliResult {
   readonly code: number
@@ -14,17 +15,19 @@ export interface CliOptions {
   readonly env?: NodeJS.ProcessEnv
   /** Standard output is a terminal this wide. */
   readonly columns?: number
+  /** Standard output is this screen, and the result's `stdout` is empty. */
+  readonly terminal?: Screen
 }
 
 /** Runs a command line in this process, with everything but `serve`, `worker` and `up`. */
 export async function runCli(
   args: readonly string[],
-  { env = {}, columns }: CliOptions = {},
+  { env = {}, columns, terminal: screen }: CliOptions = {},
 ): Promise<CliResult> {
   const stdout = new Captured()
   const stderr = new Captured()
   const terminal = columns === undefined ? {} : { isTTY: true, columns }
-  const streams = { stdout: Object.assign(stdout, terminal), stderr }
+  const streams = { stdout: screen ?? Object.assign(stdout, terminal), stderr }
   const code = await runProgram(args, env, streams, ROOTS)
   return { code, stdout: stdout.text, stderr: stderr.text }
 }

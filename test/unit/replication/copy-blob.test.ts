@@ -1,9 +1,13 @@
+import { buffer } from 'node:stream/consumers'
 import { expect, it } from 'vitest'
+import type { Descriptor } from '../../../src/oci/descriptor.ts'
 import type { Digest } from '../../../src/oci/digest.ts'
+import type { Manifest } from '../../../src/oci/manifest.ts'
 import type { Repository } from '../../../src/oci/reference.ts'
 import { BlobFlights } from '../../../src/replication/blob-flights.ts'
 import { type BlobLedger, NO_LEDGER } from '../../../src/replication/blob-ledger.ts'
 import { copyBlob } from '../../../src/replication/copy-blob.ts'
+import type { Progress } from '../../../src/replication/progress.ts'
 import { Tally } from '../../../src/replication/tally.ts'
 import { TransferSchedule } from '../../../src/replication/transfer-schedule.ts'
 import { MemoryRegistry } from './memory-registry.ts'
@@ -20,8 +24,6 @@ it('links a blob that another worker has brought meanwhile without holding a slo
   const image = upstream.addImage('1.0', 'layer')
   elsewhere.addImage('1.0', 'layer')
   local.neighbours.set('team/other', elsewhere)
-  const [layer] = image.blobs.filter(({ mediaType }) => mediaType.includes('octet'))
-  if (layer === undefined) throw new Error('the image has no layer')
   const schedule = new TransferSchedule({ upstream: () => 1, local: () => 1 })
   const slots = schedule.slots('hq', ORDER)
   const asIfLinked = local.mountBlob.bind(local)
@@ -37,12 +39,70 @@ it('links a blob that another worker has brought meanwhile without holding a slo
       ...{ source: upstream, target: local, slots, tally, signal: NEVER },
       ...{ flights: new BlobFlights(), ledger: new LateLedger() },
     },
-    layer,
+    layerOf(image),
   )
 
   expect(tally.blobs).toMatchObject({ mounted: 1, copied: 0 })
   expect(upstream.asked).toEqual([])
 })
+
+it('counts a blob once that the registry would not have in chunks after all', async () => {
+  const { upstream, local, layer } = layerUpstream()
+  local.putBlobInChunks = async (_blob, open) => {
+    await buffer(await open(0))
+    return false
+  }
+  const { tally, progress } = watchedTally()
+
+  // Of a size that is sent in chunks.
+  const size = 64 * 1024 * 1024
+  await copyBlob({ ...around(tally), source: upstream, target: local }, { ...layer, size })
+
+  expect(local.blobs.has(layer.digest)).toBe(true)
+  expect(progress.map(({ bytes }) => bytes)).not.toContain(2 * layer.size)
+  expect(progress.at(-1)).toMatchObject({ bytes: size, totalBytes: size, blobs: 1 })
+})
+
+it('takes the bytes of a blob back whose upload fails', async () => {
+  const { upstream, local, layer } = layerUpstream()
+  local.putBlob = async (_blob, body) => {
+    await buffer(body)
+    throw new Error('the registry went away')
+  }
+  const { tally, progress } = watchedTally()
+
+  const copying = copyBlob({ ...around(tally), source: upstream, target: local }, layer)
+
+  await expect(copying).rejects.toThrow('the registry went away')
+  expect(progress.map(({ bytes }) => bytes)).toContain(layer.size)
+  expect(progress.at(-1)).toMatchObject({ bytes: 0, blobs: 0, underWay: [] })
+})
+
+function layerUpstream() {
+  const upstream = new MemoryRegistry('hq', 'team/app')
+  const layer = layerOf(upstream.addImage('1.0', 'layer'))
+  return { upstream, local: new MemoryRegistry('local', 'team/app'), layer }
+}
+
+function layerOf({ blobs }: Manifest): Descriptor {
+  const layer = blobs.find(({ mediaType }) => mediaType.includes('octet'))
+  if (layer === undefined) throw new Error('the image has no layer')
+  return layer
+}
+
+function watchedTally() {
+  const progress: Progress[] = []
+  const tally = new Tally((now) => {
+    progress.push(now)
+  })
+  return { tally, progress }
+}
+
+function around(tally: Tally) {
+  const schedule = new TransferSchedule({ upstream: () => 1, local: () => 1 })
+  const slots = schedule.slots('hq', ORDER)
+  return { slots, flights: new BlobFlights(), ledger: NO_LEDGER, tally, signal: NEVER }
+}
 
 /** Tells of a holder only from the second time on, as when it landed in between. */
 class LateLedger implements BlobLedger {

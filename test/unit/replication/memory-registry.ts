@@ -86,7 +86,10 @@ export class MemoryRegistry implements ContentSource, ContentTarget {
     this.blobs.set(digest, bytes)
   }
 
-  putBlobInChunks(): Promise<boolean> {
+  putBlobInChunks(
+    _descriptor: Descriptor,
+    _open: (offset: number) => Promise<Readable>,
+  ): Promise<boolean> {
     return Promise.resolve(false)
   }
 
