@@ -1,6 +1,10 @@
 import type { Config, RegistryConfig } from './config/config.ts'
 import { openRegistry, type Registry } from './registry/registry.ts'
+import type { RateLimit } from './registry/rate-limit.ts'
 import { USER_AGENT } from './version.ts'
+
+/** What a registry says of its limit with an answer. Must not throw. */
+export type OnRateLimit = (id: string, told: RateLimit) => void
 
 /** The clients of all registries in the configuration, kept while their part of it stays the same. */
 export class OpenRegistries implements AsyncDisposable {
@@ -10,8 +14,10 @@ export class OpenRegistries implements AsyncDisposable {
   >()
   /** Replaced by a reload; running copies may still use them. */
   readonly #retired: Registry[] = []
+  readonly #onRateLimit: OnRateLimit
 
-  constructor(config: Config) {
+  constructor(config: Config, onRateLimit: OnRateLimit = () => undefined) {
+    this.#onRateLimit = onRateLimit
     this.configure(config)
   }
 
@@ -20,7 +26,12 @@ export class OpenRegistries implements AsyncDisposable {
       const known = this.#open.get(config.id)
       if (known !== undefined && isSame(known.config, config)) continue
       if (known !== undefined) this.#retired.push(known.registry)
-      const registry = openRegistry(config, { userAgent: USER_AGENT })
+      const registry = openRegistry(config, {
+        userAgent: USER_AGENT,
+        onRateLimit: (told) => {
+          this.#onRateLimit(config.id, told)
+        },
+      })
       this.#open.set(config.id, { config, registry })
     }
   }

@@ -1,10 +1,11 @@
 import type { JobFacts, JobListener } from '../src/queue/job-worker.ts'
+import type { AllowanceListener } from '../src/queue/pull-allowance.ts'
 import { dispositionOf } from '../src/queue/retry.ts'
 import type { JobFacts as ReportedJob } from '../src/telemetry/report-jobs.ts'
 import type { Reporter } from '../src/telemetry/report.ts'
 
 /** Every turn in a job's life as log line and metric. */
-export function reportingListener(reporter: Reporter): JobListener {
+export function reportingListener(reporter: Reporter): JobListener & AllowanceListener {
   return {
     started(job) {
       reporter.jobStarted(reported(job), { attempt: job.attempt })
@@ -27,6 +28,9 @@ export function reportingListener(reporter: Reporter): JobListener {
     },
     held(upstream, retryAfterMs) {
       reporter.upstreamHeld({ upstream, retryAfterMs })
+    },
+    pullAllowance(upstream, { limit, remaining }) {
+      reporter.pullAllowance({ upstream, limit, remaining })
     },
     connectionError(error) {
       reporter.redisFailed({ reason: error.message })

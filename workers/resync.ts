@@ -10,8 +10,8 @@ import { readCounts } from '../src/queue/upstream-status.ts'
 import type { ReplicationRequest } from '../src/replication/request.ts'
 import type { Reporter } from '../src/telemetry/report.ts'
 
-/** Waiting jobs of an upstream above which a walk pauses: Redis holds them all. */
-const MAX_WAITING = 1_000
+/** Waiting and put off jobs of an upstream above which a walk pauses: Redis holds them all. */
+const MAX_UNFINISHED = 1_000
 const LOOK_AGAIN_MS = 1_000
 
 export interface ResyncParts {
@@ -82,9 +82,14 @@ export class Resync {
     const { queues } = this.#parts
     const [first] = requests
     if (first === undefined) return
-    while ((await readCounts(queues.of(first.upstreams[0]))).waiting > MAX_WAITING) {
+    while ((await unfinished(queues, first.upstreams[0])) > MAX_UNFINISHED) {
       await delay(LOOK_AGAIN_MS, undefined, { signal })
     }
     await queues.enqueue(requests)
   }
+}
+
+async function unfinished(queues: ReplicationQueues, upstream: string): Promise<number> {
+  const { waiting, delayed } = await readCounts(queues.of(upstream))
+  return waiting + delayed
 }

@@ -7,6 +7,7 @@ import { openConfig } from '../src/open-config.ts'
 import { openWorkerConnection, ownAddress } from '../src/queue/connection.ts'
 import { ResyncWorker } from '../src/queue/resync-worker.ts'
 import { OnTheWay } from '../src/queue/on-the-way.ts'
+import { PullAllowances } from '../src/queue/pull-allowance.ts'
 import { Presence } from '../src/queue/presence.ts'
 import { ReplicationQueues } from '../src/queue/queues.ts'
 import { RedisBlobLedger } from '../src/queue/redis-blob-ledger.ts'
@@ -46,7 +47,8 @@ export async function runWorker(options: RootOptions): Promise<void> {
     connection.disconnect()
   })
   const presence = stack.use(new Presence(connection, workerId(), onError))
-  const registries = stack.use(new OpenRegistries(config))
+  const allowances = stack.use(new PullAllowances(queues.redis, listener))
+  const registries = stack.use(new OpenRegistries(config, allowances.note))
   await presence.join(LOCAL)
   const schedule = transferSchedule(() => live.current(), presence)
   presence.onChange(() => {

@@ -131,6 +131,7 @@ function upstreamConfig(id: string, from: UpstreamSection, named: NamedFiles): U
   return {
     ...registryConfig(id, from, named),
     concurrency: from.concurrency,
+    rateLimitFloor: from.rateLimitFloor,
     ...(maxBytesPerSecond !== undefined && { maxBytesPerSecond }),
   }
 }

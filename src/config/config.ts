@@ -69,6 +69,8 @@ export interface UpstreamConfig extends RegistryConfig {
   /** Transfers at once, over all workers. */
   readonly concurrency: number
   readonly maxBytesPerSecond?: number
+  /** Pulls that are kept for those who wait, where the upstream limits and counts them; 0 keeps none. */
+  readonly rateLimitFloor: number
 }
 
 export interface ProjectConfig extends Project {

@@ -40,6 +40,7 @@ const upstream = section({
   ...registry,
   concurrency: whole({ min: 1, max: 256 }).default(8),
   maxBytesPerSecond: text(parseSize).optional(),
+  rateLimitFloor: whole({ min: 0, max: 1_000_000 }).default(20),
 })
 
 const project = section({

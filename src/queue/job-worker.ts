@@ -9,11 +9,11 @@ import type { ReplicationRequest } from '../replication/request.ts'
 import { BackgroundGate } from './background-gate.ts'
 import { rememberEnding } from './endings.ts'
 import { priorityOfNext } from './head-of-queue.ts'
-import { giveBack } from './give-back.ts'
+import { giveBack, postpone } from './give-back.ts'
 import { recordFailure, recordSuccess } from './health.ts'
 import { MissLimits } from './miss-limits.ts'
 import { parsePayload } from './payload.ts'
-import { PRIORITY, URGENT } from './priority.ts'
+import { LOOKS_FROM, PRIORITY, URGENT } from './priority.ts'
 import { ProgressRecorder } from './progress-recorder.ts'
 import { KEY_PREFIX, type ReplicationJob, type ReplicationQueue } from './queues.ts'
 import { forgetCheck, noteChecked } from './tag-checks.ts'
@@ -81,6 +81,8 @@ export interface JobWorkerOptions {
   readonly concurrency: number
   readonly jobs: () => JobsConfig
   readonly misses: () => MissLimitsConfig
+  /** For how long what only looks upstream has to wait, in milliseconds; 0 when it may run. */
+  readonly backgroundWaitMs: () => Promise<number>
   readonly replicate: Replicate
   readonly listener: JobListener
 }
@@ -175,12 +177,21 @@ export class JobWorker implements AsyncDisposable {
     if (PRIORITY[request.value.trigger] <= URGENT) {
       return await this.#replicate(job, token, request.value, signal)
     }
+    const waitMs = await this.#waitMs(request.value)
+    if (waitMs > 0) {
+      await job.log('the upstream gives few more pulls: put off, so that misses can have them')
+      return await postpone(job, token, waitMs)
+    }
     if (!(await this.#gate.enter(this.#stopOr(signal)))) return await giveBack(job, token)
     try {
       return await this.#replicate(job, token, request.value, signal)
     } finally {
       this.#gate.leave()
     }
+  }
+
+  async #waitMs({ trigger }: ReplicationRequest): Promise<number> {
+    return PRIORITY[trigger] < LOOKS_FROM ? 0 : await this.#options.backgroundWaitMs()
   }
 
   #stopOr(signal?: AbortSignal): AbortSignal {

@@ -2,19 +2,20 @@ import type { Redis } from 'ioredis'
 import type { ReplicationRequest } from '../replication/request.ts'
 import { deduplicationKey } from './endings.ts'
 import { deduplicationId } from './payload.ts'
-import { PRIORITY } from './priority.ts'
+import { LOOKS_FROM, PRIORITY } from './priority.ts'
 import type { ReplicationQueue } from './queues.ts'
 
 // Which known job makes a request a duplicate is BullMQ's to say, by the deduplication key. Here the
 // keys are dropped of those that do not do what is asked for:
 // - one that has ended, unless the request is a miss or a revalidation, which its ending still answers;
 // - one that only refreshes what is held, when the request is to bring what is not;
-// - one that waits further back in the queue than this request may be made to wait.
+// - one that waits further back in the queue than this request may be made to wait;
+// - one that only looks upstream and was put off, when something else is asked for.
 // The job itself stays. When its turn comes it finds its work done, which costs one HEAD.
 const MAKE_WAY = `
-local prefix = ARGV[1]
+local prefix, looksFrom = ARGV[1], tonumber(ARGV[2])
 for i, key in ipairs(KEYS) do
-  local endings, brings, priority = ARGV[i * 3 - 1], ARGV[i * 3], tonumber(ARGV[i * 3 + 1])
+  local endings, brings, priority = ARGV[i * 3], ARGV[i * 3 + 1], tonumber(ARGV[i * 3 + 2])
   local id = redis.call('GET', key)
   if id then
     local drop = endings == 'forget' and redis.call('PTTL', key) > 0
@@ -24,6 +25,10 @@ for i, key in ipairs(KEYS) do
     end
     if not drop and redis.call('ZSCORE', prefix .. 'prioritized', id) then
       drop = tonumber(redis.call('HGET', prefix .. id, 'priority') or 0) > priority
+    end
+    if not drop and redis.call('ZSCORE', prefix .. 'delayed', id) then
+      local held = tonumber(redis.call('HGET', prefix .. id, 'priority') or 0)
+      drop = held >= looksFrom and priority < looksFrom
     end
     if drop then redis.call('DEL', key) end
   end
@@ -41,5 +46,5 @@ export async function makeWay(
     onlyIfPresent ? 'refreshes' : 'brings',
     PRIORITY[trigger],
   ])
-  await redis.eval(MAKE_WAY, keys.length, ...keys, queue.toKey(''), ...wanted)
+  await redis.eval(MAKE_WAY, keys.length, ...keys, queue.toKey(''), LOOKS_FROM, ...wanted)
 }

@@ -1,5 +1,6 @@
 import { readHealth, type UpstreamHealth } from './health.ts'
 import { JOB_STATES, type JobState } from './job-records.ts'
+import { type PullAllowance, readAllowance } from './pull-allowance.ts'
 import { countWorkers } from './presence.ts'
 import type { ReplicationQueue, ReplicationQueues } from './queues.ts'
 
@@ -14,6 +15,8 @@ export interface UpstreamStatus {
   /** Jobs that ended in the last ten full minutes. */
   readonly recent: { readonly completed: number; readonly failed: number }
   readonly health: UpstreamHealth
+  /** Where the upstream counts pulls and has told lately. */
+  readonly allowance?: PullAllowance
 }
 
 export async function readStatus(queues: ReplicationQueues): Promise<readonly UpstreamStatus[]> {
@@ -38,15 +41,17 @@ async function readUpstream(
   upstream: string,
   queue: ReplicationQueue,
 ): Promise<UpstreamStatus> {
-  const [counts, paused, heldForMs, workers, health, completed, failed] = await Promise.all([
-    readCounts(queue),
-    queue.isPaused(),
-    queue.getRateLimitTtl(HELD),
-    countWorkers(queues.redis, upstream),
-    readHealth(queues.redis, upstream),
-    queue.getMetrics('completed', 0, RECENT_MINUTES - 1),
-    queue.getMetrics('failed', 0, RECENT_MINUTES - 1),
-  ])
+  const [counts, paused, heldForMs, workers, health, allowance, completed, failed] =
+    await Promise.all([
+      readCounts(queue),
+      queue.isPaused(),
+      queue.getRateLimitTtl(HELD),
+      countWorkers(queues.redis, upstream),
+      readHealth(queues.redis, upstream),
+      readAllowance(queues.redis, upstream),
+      queue.getMetrics('completed', 0, RECENT_MINUTES - 1),
+      queue.getMetrics('failed', 0, RECENT_MINUTES - 1),
+    ])
   return {
     upstream,
     paused,
@@ -55,6 +60,7 @@ async function readUpstream(
     workers,
     recent: { completed: sum(completed.data), failed: sum(failed.data) },
     health,
+    ...(allowance && { allowance }),
   }
 }
 

@@ -8,11 +8,11 @@ export interface RetryOptions {
   readonly tries: number
   /** Before the second try; four times as long before each further one, with jitter. */
   readonly pauseMs: number
-  /** A Retry-After above this is left to the job. */
+  /** A Retry-After above this is left to the job: then the whole pool obeys, and not this request alone. */
   readonly longestPauseMs: number
 }
 
-export const RETRIES: RetryOptions = { tries: 3, pauseMs: 300, longestPauseMs: 5_000 }
+export const RETRIES: RetryOptions = { tries: 3, pauseMs: 300, longestPauseMs: 2_000 }
 
 /** Which failures another try of the same request may mend without doing anything twice that matters. */
 export type Repeatable = (error: RegistryError) => boolean

@@ -35,6 +35,7 @@ export function createMetrics({
     ...webhookMetrics(registers),
     ...gatewayMetrics(registers),
     ...jobMetrics(registers),
+    ...upstreamMetrics(registers),
     contentType: registry.contentType,
     /** In the Prometheus text format. */
     render: (): Promise<string> => registry.metrics(),
@@ -156,6 +157,17 @@ function jobMetrics(registers: Registry[]) {
       help: 'Duration of jobs that ended as expected, by upstream and outcome',
       labelNames: ['upstream', 'outcome'],
       buckets: JOB_SECONDS,
+      registers,
+    }),
+  }
+}
+
+function upstreamMetrics(registers: Registry[]) {
+  return {
+    pullAllowance: new Gauge({
+      name: 'pullsync_upstream_pulls_remaining',
+      help: 'Pulls that an upstream still gives, as it last told this process',
+      labelNames: ['upstream'],
       registers,
     }),
     held: new Counter({

@@ -31,6 +31,12 @@ export interface JobReporter {
   jobFailed(job: JobFacts, failed: FailedAttempt): void
   /** This process is stopping; another runs the job from where the copy was. */
   jobHandedBack(job: JobFacts): void
+  /** An upstream told how many more pulls it gives; counted, not logged. */
+  pullAllowance(facts: {
+    readonly upstream: string
+    readonly limit: number
+    readonly remaining: number
+  }): void
   /** The upstream asked to be left alone for a while; the whole pool obeys. */
   upstreamHeld(facts: { readonly upstream: string; readonly retryAfterMs: number }): void
 }
@@ -68,6 +74,16 @@ export function reportJobs(report: Report): JobReporter {
     },
     jobHandedBack(job) {
       report({ level: 'info', message: 'job handed back', facts: { ...job }, count: uncounted })
+    },
+    pullAllowance(facts) {
+      report({
+        level: 'debug',
+        message: 'pulls remaining',
+        facts,
+        count: ({ pullAllowance }) => {
+          pullAllowance.set({ upstream: facts.upstream }, facts.remaining)
+        },
+      })
     },
     upstreamHeld(facts) {
       report({

@@ -163,6 +163,7 @@ projects:
       concurrency: 8,
       jobs: () => JOBS,
       misses: () => MISS_LIMITS,
+      backgroundWaitMs: () => Promise.resolve(0),
       replicate,
       listener: {
         started: nothing,

@@ -81,6 +81,7 @@ describe('the queue', () => {
       concurrency: 4,
       jobs: () => JOBS,
       misses: () => MISS_LIMITS,
+      backgroundWaitMs: () => Promise.resolve(0),
       replicate,
       listener: {
         started: nothing,
@@ -231,6 +232,7 @@ describe('the queue', () => {
       concurrency: 1,
       jobs: () => JOBS,
       misses: () => MISS_LIMITS,
+      backgroundWaitMs: () => Promise.resolve(0),
       replicate: ({ trigger }) => {
         order.push(trigger)
         return Promise.resolve(copied)

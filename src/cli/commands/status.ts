@@ -20,22 +20,35 @@ export function statusCommand(cli: Cli): Command {
     })
 }
 
-const HEAD = [
-  ...['UPSTREAM', 'STATE', 'WAITING', 'ACTIVE', 'DELAYED', 'FAILED', 'COMPLETED'],
-  ...['WORKERS', 'LAST 10 MIN', 'LAST SUCCESS', 'LAST FAILURE'],
+const COUNTS = [
+  'UPSTREAM',
+  'STATE',
+  'WAITING',
+  'ACTIVE',
+  'DELAYED',
+  'FAILED',
+  'COMPLETED',
+  'WORKERS',
 ]
+const HISTORY = ['LAST 10 MIN', 'LAST SUCCESS', 'LAST FAILURE']
 
 function writeTable(stdout: OutputStream, all: readonly UpstreamStatus[]): void {
   const now = Date.now()
+  // Most upstreams do not count pulls.
+  const counted = all.some(({ allowance }) => allowance !== undefined)
   const lines = tableLines(
-    HEAD,
-    all.map((status) => rowOf(status, now)),
+    [...COUNTS, ...(counted ? ['PULLS LEFT'] : []), ...HISTORY],
+    all.map((status) => [
+      ...countsOf(status),
+      ...(counted ? [allowanceText(status)] : []),
+      ...historyOf(status, now),
+    ]),
   )
   for (const line of lines) writeLine(stdout, line)
 }
 
-function rowOf(status: UpstreamStatus, now: number): readonly string[] {
-  const { upstream, counts, workers, recent, health } = status
+function countsOf(status: UpstreamStatus): readonly string[] {
+  const { upstream, counts, workers } = status
   return [
     upstream,
     stateText(status),
@@ -45,6 +58,15 @@ function rowOf(status: UpstreamStatus, now: number): readonly string[] {
     `${counts.failed}`,
     `${counts.completed}`,
     `${workers}`,
+  ]
+}
+
+function allowanceText({ allowance }: UpstreamStatus): string {
+  return allowance === undefined ? '' : `${allowance.remaining} of ${allowance.limit}`
+}
+
+function historyOf({ recent, health }: UpstreamStatus, now: number): readonly string[] {
+  return [
     `${recent.completed} done, ${recent.failed} failed`,
     agoText(health.lastSuccessAt, now),
     [agoText(health.lastFailureAt, now), plainText(health.lastFailure ?? '').replaceAll('\n', ' ')]

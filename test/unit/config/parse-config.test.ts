@@ -32,6 +32,7 @@ describe('a correct configuration', () => {
       url: new URL('https://harbor.hq.example'),
       trustedHosts: [],
       concurrency: 8,
+      rateLimitFloor: 20,
     })
     expect(config.projects).toEqual([
       {
@@ -264,7 +265,7 @@ const MISTAKES: readonly (readonly [string, Parameters<typeof yamlWith>[0], stri
   [
     'a misspelt key',
     { upstreams: 'upstreams:\n  hq:\n    url: https://hq.example\n    concurency: 2' },
-    '7:5  upstreams.hq.concurency: unknown key (did you mean concurrency?); known here: url, username, password, passwordFile, dockerConfig, accessTokenFile, auth, caFile, clientCertFile, clientKeyFile, insecure, trustedHosts, concurrency, maxBytesPerSecond',
+    '7:5  upstreams.hq.concurency: unknown key (did you mean concurrency?); known here: url, username, password, passwordFile, dockerConfig, accessTokenFile, auth, caFile, clientCertFile, clientKeyFile, insecure, trustedHosts, concurrency, maxBytesPerSecond, rateLimitFloor',
   ],
   [
     'an unknown key',

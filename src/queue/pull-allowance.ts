@@ -1,0 +1,108 @@
+import type { Redis } from 'ioredis'
+
+/** What an upstream last said of its limit on pulls. */
+export interface PullAllowance {
+  readonly limit: number
+  readonly remaining: number
+  /** Milliseconds since 1970. */
+  readonly toldAt: number
+}
+
+export interface ToldAllowance {
+  readonly limit: number
+  readonly remaining: number
+  readonly windowSeconds?: number
+}
+
+/** Must not throw. */
+export interface AllowanceListener {
+  readonly pullAllowance: (upstream: string, told: ToldAllowance) => void
+  readonly connectionError: (error: Error) => void
+}
+
+/** Manifest requests come by the hundred, and each tells it. */
+const WRITE_EVERY_MS = 1_000
+/** Docker Hub's window, where an upstream does not tell its own: what was told before it is not true any more. */
+const WINDOW_S = 6 * 60 * 60
+
+/** Tells all processes what the upstreams say of their limits; at most once a second each. */
+export class PullAllowances implements Disposable {
+  readonly #redis: Redis
+  readonly #listener: AllowanceListener
+  readonly #latest = new Map<string, ToldAllowance>()
+  readonly #timers = new Map<string, NodeJS.Timeout>()
+
+  constructor(redis: Redis, listener: AllowanceListener) {
+    this.#redis = redis
+    this.#listener = listener
+  }
+
+  readonly note = (upstream: string, told: ToldAllowance): void => {
+    this.#latest.set(upstream, told)
+    this.#listener.pullAllowance(upstream, told)
+    if (this.#timers.has(upstream)) return
+    this.#write(upstream)
+    const timer = setTimeout(() => {
+      this.#timers.delete(upstream)
+      const since = this.#latest.get(upstream)
+      if (since !== undefined) this.note(upstream, since)
+    }, WRITE_EVERY_MS)
+    this.#timers.set(upstream, timer.unref())
+  };
+
+  [Symbol.dispose](): void {
+    for (const timer of this.#timers.values()) clearTimeout(timer)
+  }
+
+  #write(upstream: string): void {
+    const told = this.#latest.get(upstream)
+    if (told === undefined) return
+    this.#latest.delete(upstream)
+    const { limit, remaining, windowSeconds = WINDOW_S } = told
+    const known: PullAllowance = { limit, remaining, toldAt: Date.now() }
+    this.#redis
+      .set(allowanceKey(upstream), JSON.stringify(known), 'EX', Math.max(1, windowSeconds))
+      .catch(this.#listener.connectionError)
+  }
+}
+
+/** Undefined where the upstream never told, or not within its window. */
+export async function readAllowance(
+  redis: Redis,
+  upstream: string,
+): Promise<PullAllowance | undefined> {
+  const stored = await redis.get(allowanceKey(upstream))
+  return stored === null ? undefined : (JSON.parse(stored) as PullAllowance)
+}
+
+export interface FloorOptions {
+  readonly upstream: string
+  /** Pulls that are kept for those who wait; 0 keeps none. */
+  readonly floor: () => number
+  /** How often one job may find out whether there are more again; five minutes unless told. */
+  readonly lookEveryMs?: number
+}
+
+const LOOK_EVERY_MS = 5 * 60_000
+
+/**
+ * How long a job that nobody waits for has to wait, in milliseconds, because the upstream gives few
+ * more pulls. 0 when it may run: one job in `lookEveryMs` may, over all processes, for nobody else
+ * would learn that the window has moved. Never rejects: without Redis nothing runs anyway.
+ */
+export async function backgroundWaitMs(
+  redis: Redis,
+  { upstream, floor, lookEveryMs = LOOK_EVERY_MS }: FloorOptions,
+): Promise<number> {
+  const known = await readAllowance(redis, upstream).catch(() => undefined)
+  if (known === undefined || known.remaining >= floor()) return 0
+  const looks = await redis
+    .set(`pullsync:allowance-look:${upstream}`, '1', 'PX', lookEveryMs, 'NX')
+    .catch(() => 'OK')
+  // Not all of them at the same moment.
+  return looks === 'OK' ? 0 : Math.round(lookEveryMs * (1 + Math.random() / 4))
+}
+
+function allowanceKey(upstream: string): string {
+  return `pullsync:allowance:${upstream}`
+}
