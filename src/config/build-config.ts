@@ -150,6 +150,7 @@ function projectConfig(from: ProjectSection): ProjectConfig {
     referrers: from.referrers,
     onUpstreamPush: from.onUpstreamPush,
     revalidateAfterMs: from.revalidateAfter,
+    onHit: from.onHit,
     onMiss: from.onMiss,
     holdForMs: from.holdFor,
     onUpstreamDelete: from.onUpstreamDelete,

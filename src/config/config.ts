@@ -74,6 +74,7 @@ export interface UpstreamConfig extends RegistryConfig {
 }
 
 export interface ProjectConfig extends Project {
+  readonly onHit: 'serve' | 'check'
   readonly onMiss: 'stream' | 'hold' | 'async'
   readonly holdForMs: number
   /** Cron expression. */

@@ -53,6 +53,7 @@ const project = section({
   platforms: platforms().default('all'),
   referrers: flag().default(true),
   revalidateAfter: duration({ min: 0, max: 365 * DAY }).default(600 * SECOND),
+  onHit: oneOf(['serve', 'check']).default('serve'),
   onMiss: oneOf(['stream', 'hold', 'async']).default('stream'),
   holdFor: duration({ min: 0, max: HOUR }).default(20 * SECOND),
   onUpstreamPush: oneOf(['refresh', 'always', 'ignore']).default('refresh'),

@@ -1,6 +1,6 @@
 import type { ProjectConfig } from '../config/config.ts'
 import type { MissEvent } from '../events/registry-event.ts'
-import { isTag } from '../oci/reference.ts'
+import { isTag, type Reference } from '../oci/reference.ts'
 import { decide } from '../policy/decide.ts'
 import { projectOfLocal } from '../policy/matching.ts'
 import type { Manifest } from '../oci/manifest.ts'
@@ -100,15 +100,37 @@ async function answerWanted(
   if (project.onMiss !== 'async' && miss.method === 'HEAD') {
     return await lookUpstream(request, deps, signal)
   }
-  const followed = project.onMiss === 'stream'
   const named = isTag(request.reference) ? request : await deps.names.byTag(request)
-  const offered = await offer(followed ? { ...named, followed } : named, deps)
+  const shownAs = request.reference
+  return await bring({ request: named, project, shownAs, waits: true }, deps, signal)
+}
+
+export interface Bringing {
+  readonly request: ReplicationRequest
+  readonly project: ProjectConfig
+  /** By what the client is to get the manifest as soon as the worker has it. */
+  readonly shownAs: Reference
+  /** Whether the client waits for it at all. */
+  readonly waits: boolean
+}
+
+/** Makes it a job, and waits for it as the project says. */
+export async function bring(
+  { request, project, shownAs, waits }: Bringing,
+  deps: MissesDeps,
+  signal: AbortSignal,
+): Promise<Answered> {
+  const followed = project.onMiss === 'stream'
+  const { repository } = request
+  const offered = await offer(followed ? { ...request, followed } : request, deps)
   if (offered === undefined) return MISSING
   if (isLimited(offered)) return { kind: 'limited', ...offered }
-  if (project.onMiss === 'async') return MISSING
+  if (project.onMiss === 'async' || !waits) return MISSING
   const { jobId } = offered
   return await within(project.holdForMs, signal, (until) =>
-    followed ? firstOf(jobId, request, deps, until) : held(jobId, deps, until),
+    followed
+      ? firstOf(jobId, { repository, reference: shownAs }, deps, until)
+      : held(jobId, deps, until),
   )
 }
 
@@ -173,7 +195,7 @@ async function held(
 /** The manifest as soon as the worker has it, or the end of the job, whichever comes first. */
 async function firstOf(
   jobId: string,
-  { repository, reference }: ReplicationRequest,
+  { repository, reference }: Pick<ReplicationRequest, 'repository' | 'reference'>,
   deps: MissesDeps,
   signal: AbortSignal,
 ): Promise<MissAnswer> {

@@ -5,6 +5,7 @@ import { MANIFEST_ACCEPT } from '../oci/media-types.ts'
 import { isTag } from '../oci/reference.ts'
 import type { ManifestHead } from '../replication/ports.ts'
 import { withHeader, withoutHeaders } from './forwarded-headers.ts'
+import { newerAnswer } from './check-first.ts'
 import { type HitsDeps, revalidateAfter } from './hits.ts'
 import type { Asked, LocalRegistry } from './local-registry.ts'
 import { answerMiss, type Miss, type MissAnswer, type MissesDeps } from './misses.ts'
@@ -38,14 +39,23 @@ export async function serveManifest(
   const signal = untilClosed(response)
   const answer = await deps.local().ask(asked, signal)
   if (answer.statusCode !== 404) {
-    await relay(answer, response)
-    if (answer.statusCode === 200) noteHit(exchange, path, deps)
+    await serveHit({ exchange, answer, path }, deps, signal)
     return
   }
   const original = await keepAnswer(answer)
   const better =
     (await partOfImage(exchange, path, deps, signal)) ??
     (await betterAnswer(exchange, path, deps, signal))
+  if (!(await sendBetter(exchange, better, deps, signal))) sendAnswer(response, original)
+}
+
+/** False when it is not better than what the registry has answered. */
+async function sendBetter(
+  { response, asked }: ManifestExchange,
+  better: MissAnswer,
+  deps: ManifestDeps,
+  signal: AbortSignal,
+): Promise<boolean> {
   if (better.kind === 'here') {
     await relay(await deps.local().ask(asked, signal), response)
   } else if (better.kind === 'upstream') {
@@ -54,19 +64,42 @@ export async function serveManifest(
     const { manifest } = better
     sendManifest(response, { ...manifest, size: manifest.bytes.length }, manifest.bytes)
   } else {
-    sendAnswer(response, original)
+    return false
   }
+  return true
 }
 
-function noteHit(
-  { request }: ManifestExchange,
-  { repository, reference }: ManifestPath,
+interface Answer {
+  readonly exchange: ManifestExchange
+  readonly answer: IncomingMessage
+  readonly path: ManifestPath
+}
+
+/** What is here; with `onHit: check`, what upstream has instead. */
+async function serveHit(
+  { exchange, answer, path }: Answer,
   deps: ManifestDeps,
-): void {
-  if (isTag(reference)) {
-    const hit = { action: 'pull', ...told(request), repository, tag: reference } as const
-    void revalidateAfter(hit, deps)
+  signal: AbortSignal,
+): Promise<void> {
+  const { request, response, method } = exchange
+  const { repository, reference } = path
+  const hit = isTag(reference)
+    ? ({ action: 'pull', ...told(request), repository, tag: reference } as const)
+    : undefined
+  if (answer.statusCode !== 200 || hit === undefined) {
+    await relay(answer, response)
+    return
   }
+  const digest = answer.headers['docker-content-digest']?.toString()
+  const newer = mayPush(request.headers.authorization, repository)
+    ? undefined
+    : await newerAnswer({ hit, method, digest }, deps, signal)
+  if (newer !== undefined && (await sendBetter(exchange, newer, deps, signal))) {
+    answer.destroy()
+    return
+  }
+  await relay(answer, response)
+  void revalidateAfter(hit, deps)
 }
 
 /** Who asks, and under which id that is followed. */

@@ -41,8 +41,8 @@ export async function makeWay(
   requests: readonly ReplicationRequest[],
 ): Promise<void> {
   const keys = requests.map((request) => deduplicationKey(queue, deduplicationId(request)))
-  const wanted = requests.flatMap(({ trigger, onlyIfPresent }) => [
-    trigger === 'miss' || trigger === 'revalidate' ? 'keep' : 'forget',
+  const wanted = requests.flatMap(({ trigger, onlyIfPresent, replaces }) => [
+    (trigger === 'miss' && replaces === undefined) || trigger === 'revalidate' ? 'keep' : 'forget',
     onlyIfPresent ? 'refreshes' : 'brings',
     PRIORITY[trigger],
   ])

@@ -32,6 +32,7 @@ const payload = z.object({
   upstreams: z.tuple([z.string()], z.string()),
   trigger: z.enum(TRIGGERS),
   announcedDigest: digest.optional(),
+  replaces: digest.optional(),
   onlyIfPresent: z.boolean(),
   platforms: z.union([z.literal('all'), z.array(z.string())]),
   referrers: z.boolean(),
@@ -46,10 +47,11 @@ export function parsePayload(data: unknown): Parsed<ReplicationRequest> {
   if (!result.success) {
     return unparsable(`the job's payload is not a request: ${z.prettifyError(result.error)}`)
   }
-  const { announcedDigest, followed, source, ...rest } = result.data
+  const { announcedDigest, replaces, followed, source, ...rest } = result.data
   return parsed({
     ...rest,
     ...(announcedDigest && { announcedDigest }),
+    ...(replaces && { replaces }),
     ...(followed !== undefined && { followed }),
     ...(source !== undefined && { source }),
   })

@@ -37,13 +37,12 @@ export async function replicate(
   request: ReplicationRequest,
   replication: Replication,
 ): Promise<Outcome> {
-  const { reference, trigger } = request
+  const { reference } = request
   const local = await replication.target.headManifest(reference, replication.signal)
   if (local === undefined && !(await isWanted(request, replication))) {
     return { kind: 'refused', reason: 'not held locally, and only what is held is refreshed' }
   }
-  // The miss is over: somebody brought the image meanwhile. Content under a digest cannot change.
-  if (local !== undefined && (trigger === 'miss' || local.digest === reference)) {
+  if (local !== undefined && isSettled(request, local.digest)) {
     return { kind: 'up-to-date', digest: local.digest }
   }
   try {
@@ -52,6 +51,11 @@ export async function replicate(
     if (!(error instanceof ReplicationError) || error.content !== 'unsupported') throw error
     return { kind: 'refused', reason: error.message }
   }
+}
+
+/** The miss is over: somebody brought the image meanwhile. Content under a digest cannot change. */
+function isSettled({ reference, trigger, replaces }: ReplicationRequest, local: Digest): boolean {
+  return local === reference || (trigger === 'miss' && local !== replaces)
 }
 
 /** Of what is not here: a signature is wanted where what it signs is held. */
@@ -144,6 +148,7 @@ class PushRace {
     const { request, replication } = this.#from
     if (request.trigger !== 'miss' || !isTag(request.reference)) return true
     const now = await replication.target.headManifest(request.reference, replication.signal)
+    if (now?.digest === request.replaces) return true
     this.lostTo = now?.digest
     return now === undefined
   }

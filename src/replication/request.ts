@@ -20,6 +20,8 @@ export interface ReplicationRequest {
   readonly trigger: Trigger
   /** What a push event said the tag now is. The event can be older or newer than the tag itself. */
   readonly announcedDigest?: Digest
+  /** What the tag is here, and is to be replaced; a miss is of a tag that is not here. */
+  readonly replaces?: Digest
   /** Refresh what is held locally, fetch nothing new. */
   readonly onlyIfPresent: boolean
   /** `all`, or the wanted ones of an index, as `os/architecture[/variant]`. */

@@ -1,7 +1,10 @@
+import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Redis } from 'ioredis'
 import { eventually } from '../support/eventually.ts'
-import { inspectRaw } from '../support/skopeo.ts'
+import { buildImage } from '../support/image.ts'
+import { pushOverHttp } from '../support/push-over-http.ts'
+import { inspectRaw, skopeo } from '../support/skopeo.ts'
 import { arrives, digestAt, type Site, startSite } from './site.ts'
 
 const ANY_INDEX = { accept: 'application/vnd.oci.image.index.v1+json' }
@@ -14,9 +17,9 @@ function looks(site: Site, repository: string, tag: string) {
   })
 }
 
-async function pull(host: string, repository: string, tag: string) {
+async function pull(host: string, repository: string, tag: string, method = 'GET') {
   const url = `http://${host}/v2/${repository}/manifests/${tag}`
-  return await fetch(url, { headers: ANY_INDEX })
+  return await fetch(url, { method, headers: ANY_INDEX })
 }
 
 async function atRest(site: Site) {
@@ -125,5 +128,85 @@ describe('a tag that was looked up lately', () => {
     const after = looks(site, 'team/fresh', '1.0').slice(atFirst)
     expect(after.map(({ method }) => method)).toEqual(revalidations.map(() => 'HEAD'))
     expect(await digestAt(site.local, 'team/fresh:1.0')).toBe(image.top.digest)
+  })
+})
+
+describe.each(['stream', 'hold'])('a tag that is checked before it is served, with %s', (mode) => {
+  let site: Site
+
+  beforeAll(async () => {
+    site = await startSite({
+      upstream: { notifications: [] },
+      throughLine: true,
+      project: `    onMiss: ${mode}\n    onHit: check\n    revalidateAfter: 0s`,
+    })
+  }, 60_000)
+
+  afterAll(async () => {
+    await site[Symbol.asyncDispose]()
+  })
+
+  it('is the new one for the first who pulls it after it has moved', async () => {
+    await site.publish('team/moved:1.0')
+    await inspectRaw(`${site.gateway}/team/moved:1.0`)
+    await atRest(site)
+    const after = await site.publish('team/moved:1.0', { layers: 3 })
+
+    const pulled = await skopeo([
+      ...['copy', '--all', '--preserve-digests', '--src-tls-verify=false'],
+      ...[`docker://${site.gateway}/team/moved:1.0`, `dir:${after.folder}/pulled`],
+    ])
+
+    expect(pulled).toMatchObject({ code: 0 })
+    const manifest = await readFile(`${after.folder}/pulled/manifest.json`)
+    expect(manifest).toEqual(after.top.bytes)
+    await arrives(site, 'team/moved:1.0', after)
+  })
+
+  it('is the new one for who asks by HEAD and then by digest', async () => {
+    await site.publish('team/resolved:1.0')
+    await inspectRaw(`${site.gateway}/team/resolved:1.0`)
+    await atRest(site)
+    const after = await site.publish('team/resolved:1.0', { layers: 3 })
+    const url = `http://${site.gateway}/v2/team/resolved/manifests`
+
+    const head = await fetch(`${url}/1.0`, { method: 'HEAD', headers: ANY_INDEX })
+    const digest = head.headers.get('docker-content-digest') ?? ''
+    const got = await fetch(`${url}/${digest}`, { headers: ANY_INDEX })
+
+    expect(digest).toBe(after.top.digest)
+    expect(Buffer.from(await got.arrayBuffer())).toEqual(after.top.bytes)
+    await arrives(site, 'team/resolved:1.0', after)
+  })
+
+  it('is what is here while upstream says nothing', async () => {
+    const image = await site.publish('team/silent:1.0')
+    await inspectRaw(`${site.gateway}/team/silent:1.0`)
+    await atRest(site)
+    await site.publish('team/silent:1.0', { layers: 3 })
+    site.line.hold(0)
+
+    const pulled = await inspectRaw(`${site.gateway}/team/silent:1.0`)
+
+    site.line.release()
+    expect(pulled.bytes).toEqual(image.top.bytes)
+  })
+
+  it('stays what was pushed here while the new one was on its way', async () => {
+    await site.publish('team/raced:1.0')
+    await inspectRaw(`${site.gateway}/team/raced:1.0`)
+    await atRest(site)
+    await site.publish('team/raced:1.0', { layers: 1, layerBytes: 8_000_000 })
+    await using mine = await buildImage()
+    site.line.hold(4_000_000)
+
+    const head = await pull(site.gateway, 'team/raced', '1.0', 'HEAD')
+    expect(head.status).toBe(200)
+    await eventually(() => site.line.held(), { describe: 'the copy to be under way' })
+    await pushOverHttp(mine, { url: site.local.url, repository: 'team/raced', tag: '1.0' })
+    site.line.release()
+
+    await atRest(site)
+    expect(await digestAt(site.local, 'team/raced:1.0')).toBe(mine.top.digest)
   })
 })

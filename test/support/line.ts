@@ -34,11 +34,16 @@ export async function startLine(port: number): Promise<Line> {
     }
     client.pipe(target)
     target.on('data', (bytes: Buffer) => {
+      if (left <= 0) {
+        target.pause()
+        stopped.push(() => {
+          client.write(bytes)
+          target.resume()
+        })
+        return
+      }
       left -= bytes.length
       client.write(bytes)
-      if (left > 0) return
-      target.pause()
-      stopped.push(() => target.resume())
     })
   })
   server.listen(0, '127.0.0.1')

@@ -45,6 +45,7 @@ describe('a correct configuration', () => {
         referrers: true,
         onUpstreamPush: 'refresh',
         revalidateAfterMs: 600_000,
+        onHit: 'serve',
         onMiss: 'stream',
         holdForMs: 20_000,
         onUpstreamDelete: 'keep',
