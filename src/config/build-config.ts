@@ -3,6 +3,7 @@ import type {
   AdminConfig,
   Config,
   CredentialsConfig,
+  LocalConfig,
   ProjectConfig,
   RegistryConfig,
   SourceConfig,
@@ -13,6 +14,7 @@ import { type ReadFiles, secretIn } from './file-references.ts'
 import type {
   ConfigFile,
   ProjectSection,
+  LocalSection,
   RegistrySection,
   SourceSection,
   UpstreamSection,
@@ -37,7 +39,7 @@ export function buildConfig(
     ...(parsedFile.redis && { redis: { url: redisUrl(parsedFile.redis, textOf) } }),
     listen: parsedFile.listen,
     admin: adminConfig(parsedFile.admin, textOf),
-    local: registryConfig('local', local, named),
+    local: localConfig(local, named),
     upstreams: new Map(
       Object.entries(upstreams).map(([id, each]) => [id, upstreamConfig(id, each, named)]),
     ),
@@ -124,6 +126,14 @@ function credentialsConfig(
   if (dockerConfig !== undefined) return { kind: 'docker-config', file: pathOf(dockerConfig) }
   if (accessTokenFile !== undefined) return { kind: 'access-token', file: pathOf(accessTokenFile) }
   return auth === undefined ? undefined : { kind: auth }
+}
+
+function localConfig(from: LocalSection, named: NamedFiles): LocalConfig {
+  const { redirectBlobsTo } = from
+  return {
+    ...registryConfig('local', from, named),
+    ...(redirectBlobsTo !== undefined && { redirectBlobsTo }),
+  }
 }
 
 function upstreamConfig(id: string, from: UpstreamSection, named: NamedFiles): UpstreamConfig {

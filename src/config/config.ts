@@ -11,7 +11,7 @@ export interface Config {
   readonly redis?: { readonly url: string }
   readonly listen: Address
   readonly admin: AdminConfig
-  readonly local: RegistryConfig
+  readonly local: LocalConfig
   readonly upstreams: ReadonlyMap<string, UpstreamConfig>
   readonly projects: readonly ProjectConfig[]
   readonly sources: ReadonlyMap<string, SourceConfig>
@@ -44,6 +44,11 @@ export interface RegistryConfig {
   readonly clientCertificate?: ClientCertificate
   /** Other host names that this registry's token realm, redirects or upload locations may name although they are private addresses. */
   readonly trustedHosts: readonly string[]
+}
+
+export interface LocalConfig extends RegistryConfig {
+  /** Where clients reach it themselves, to fetch blobs from there. */
+  readonly redirectBlobsTo?: URL
 }
 
 /**

@@ -103,7 +103,7 @@ export const configSchema = section({
   redis: redis.optional(),
   listen: text(parseAddress).default({ host: '0.0.0.0', port: 8080 }),
   admin: admin.prefault({}),
-  local: section(registry),
+  local: section({ ...registry, redirectBlobsTo: text(parseRegistryUrl).optional() }),
   upstreams: z.record(z.string(), upstream),
   projects: someOf(project),
   sources: z.record(z.string(), source).default({}),
@@ -113,7 +113,8 @@ export const configSchema = section({
 
 /** The file after the schema: values in our own types, secrets not yet read. */
 export type ConfigFile = z.output<typeof configSchema>
-export type RegistrySection = ConfigFile['local']
+export type LocalSection = ConfigFile['local']
+export type RegistrySection = Omit<LocalSection, 'redirectBlobsTo'>
 export type UpstreamSection = ConfigFile['upstreams'][string]
 export type ProjectSection = ConfigFile['projects'][number]
 export type SourceSection = ConfigFile['sources'][string]

@@ -5,7 +5,7 @@ import {
   request as http,
 } from 'node:http'
 import { Agent as HttpsAgent, request as https } from 'node:https'
-import type { RegistryConfig } from '../config/config.ts'
+import type { LocalConfig } from '../config/config.ts'
 import type { RawHeaders } from './forwarded-headers.ts'
 
 /** What is asked of the local registry, in a client's name. */
@@ -17,7 +17,7 @@ export interface Asked {
 }
 
 /** Where the local registry is and how it is trusted. */
-export type LocalRegistryConfig = Pick<RegistryConfig, 'url' | 'ca'>
+export type LocalRegistryConfig = Pick<LocalConfig, 'url' | 'ca' | 'redirectBlobsTo'>
 
 /** A registry that moves no byte for so long has lost the request. nginx is told the same for registries. */
 const IDLE_MS = 900_000
@@ -38,6 +38,12 @@ export class LocalRegistry implements Disposable {
     }
     const secure = config.url.protocol === 'https:'
     this.#agent = secure ? new HttpsAgent({ ...options, ca: config.ca }) : new HttpAgent(options)
+  }
+
+  /** Where a client finds that path itself; undefined where it is to come through the gateway. */
+  addressFor(path: string): string | undefined {
+    const { redirectBlobsTo } = this.#config
+    return redirectBlobsTo && redirectBlobsTo.href.replace(/\/$/, '') + path
   }
 
   /** Begins a request; its body, if it has one, is for the caller to write and end. */

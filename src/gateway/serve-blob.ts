@@ -41,6 +41,7 @@ export async function serveBlob(
   deps: BlobDeps,
 ): Promise<void> {
   const signal = untilClosed(response)
+  if (await redirected({ request, response, asked }, deps.local(), signal)) return
   const answer = await deps.local().ask(asked, signal)
   const part = lacksIt(answer) ? await deps.onTheWay.part(repository, digest) : undefined
   if (part?.kind !== 'blob') {
@@ -69,6 +70,25 @@ export async function serveBlob(
   await pipeline(Readable.from(resumed(first, bytes), { objectMode: false }), response).catch(
     () => undefined,
   )
+}
+
+/**
+ * Sends the client to the registry for a blob that is there. Not one with credentials: clients keep
+ * these to themselves where a redirect leads to another host.
+ */
+async function redirected(
+  { request, response, asked }: BlobExchange,
+  local: LocalRegistry,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const address = local.addressFor(asked.path)
+  if (address === undefined || request.headers.authorization !== undefined) return false
+  const head = await local.ask({ ...asked, method: 'HEAD' }, signal)
+  head.resume()
+  if (head.statusCode !== 200) return false
+  response.writeHead(307, { Location: address, 'Docker-Distribution-Api-Version': 'registry/2.0' })
+  response.end()
+  return true
 }
 
 /** Whatever keeps a registry from giving a blob that is just coming to it, the worker has its bytes. */
