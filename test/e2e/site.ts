@@ -23,6 +23,8 @@ export interface SiteOptions {
   readonly jobs?: string
   /** Lines of the project's part, indented by four. */
   readonly project?: string
+  /** Added to the workers' environment. */
+  readonly workerEnv?: Readonly<Record<string, string>>
   /** Lines of the local registry's part, indented by two. */
   readonly localConfig?: string
 }
@@ -96,8 +98,11 @@ async function startParts(parts: AsyncDisposableList, options: SiteOptions): Pro
   const serve = await parts.add(
     startPullsync({ args: ['serve'], config, readyUrl: `http://127.0.0.1:${admin}/readyz` }),
   )
+  const environment = options.workerEnv === undefined ? {} : { env: options.workerEnv }
   const startWorker = () =>
-    parts.add(startPullsync({ args: ['worker'], config, readyLine: /process started/ }))
+    parts.add(
+      startPullsync({ args: ['worker'], config, readyLine: /process started/, ...environment }),
+    )
   const workers = await Promise.all(Array.from({ length: options.workers ?? 1 }, startWorker))
   const post = (source: string, body: unknown) => postTo(`${events}/${source}`, body)
   return {

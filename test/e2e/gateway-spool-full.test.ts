@@ -1,0 +1,44 @@
+import { readdir } from 'node:fs/promises'
+import { expect, it } from 'vitest'
+import { digestOf } from '../../src/oci/digest.ts'
+import { run } from '../support/run.ts'
+import { tempFolder } from '../support/temp-folder.ts'
+import { startSite } from './site.ts'
+
+it('a client whose blob finds no room in the spool gets it all the same, once it is here', async (context) => {
+  await using folder = await tempFolder('small-disk')
+  const mounted = await run('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', folder.path])
+  if (mounted.code !== 0) context.skip('this user must not mount')
+  try {
+    await using site = await startSite({
+      workerEnv: { TMPDIR: folder.path },
+      project: '    onMiss: stream',
+    })
+    expect(await readdir(folder.path)).toContainEqual(expect.stringContaining('pullsync-spool-'))
+    const image = await site.publish('team/large:1.0', {
+      index: false,
+      layers: 2,
+      layerBytes: 4_000_000,
+    })
+    const repository = `http://${site.gateway}/v2/team/large`
+
+    const manifest = await fetch(`${repository}/manifests/1.0`, {
+      headers: { accept: image.top.mediaType },
+    })
+    const blobs = await Promise.all(
+      image.blobs.map(async ({ digest }) => {
+        const answer = await fetch(`${repository}/blobs/${digest}`)
+        return digestOf(Buffer.from(await answer.arrayBuffer()))
+      }),
+    )
+
+    expect(manifest.status).toBe(200)
+    expect(blobs).toEqual(image.blobs.map(({ digest }) => digest))
+    for (const { digest } of image.blobs) {
+      const path = new RegExp(`/blobs/${digest}$`)
+      expect(site.upstream.requests({ method: 'GET', path })).toHaveLength(1)
+    }
+  } finally {
+    await run('umount', [folder.path])
+  }
+})
