@@ -3,7 +3,7 @@ import { openRegistry, type Registry } from './registry/registry.ts'
 import type { RateLimit } from './registry/rate-limit.ts'
 import { USER_AGENT } from './version.ts'
 
-/** What a registry says of its limit with an answer. Must not throw. */
+/** What an upstream says of its limit with an answer. Must not throw. */
 export type OnRateLimit = (id: string, told: RateLimit) => void
 
 /** The clients of all registries in the configuration, kept while their part of it stays the same. */
@@ -29,7 +29,7 @@ export class OpenRegistries implements AsyncDisposable {
       const registry = openRegistry(config, {
         userAgent: USER_AGENT,
         onRateLimit: (told) => {
-          this.#onRateLimit(config.id, told)
+          if (config !== local) this.#onRateLimit(config.id, told)
         },
       })
       this.#open.set(config.id, { config, registry })

@@ -5,6 +5,7 @@ import type { OpenRegistries } from '../src/open-registries.ts'
 import { decideResync } from '../src/policy/decide.ts'
 import { projectOfLocal } from '../src/policy/matching.ts'
 import { knownRepositories } from '../src/queue/known-repositories.ts'
+import { readAllowance } from '../src/queue/pull-allowance.ts'
 import type { ReplicationQueues } from '../src/queue/queues.ts'
 import { readCounts } from '../src/queue/upstream-status.ts'
 import type { ReplicationRequest } from '../src/replication/request.ts'
@@ -82,14 +83,17 @@ export class Resync {
     const { queues } = this.#parts
     const [first] = requests
     if (first === undefined) return
-    while ((await unfinished(queues, first.upstreams[0])) > MAX_UNFINISHED) {
+    while ((await this.#unfinished(first.upstreams[0])) > MAX_UNFINISHED) {
       await delay(LOOK_AGAIN_MS, undefined, { signal })
     }
     await queues.enqueue(requests)
   }
-}
-
-async function unfinished(queues: ReplicationQueues, upstream: string): Promise<number> {
-  const { waiting, delayed } = await readCounts(queues.of(upstream))
-  return waiting + delayed
+  /** What is put off because the upstream gives few pulls waits, too; what failed is not the walk's. */
+  async #unfinished(upstream: string): Promise<number> {
+    const { queues, config } = this.#parts
+    const { waiting, delayed } = await readCounts(queues.of(upstream))
+    const known = await readAllowance(queues.redis, upstream)
+    const floor = config().upstreams.get(upstream)?.rateLimitFloor ?? 0
+    return known !== undefined && known.remaining < floor ? waiting + delayed : waiting
+  }
 }

@@ -1,7 +1,7 @@
 import type { Config } from '../src/config/config.ts'
 import { type JobListener, JobWorker, type Replicate } from '../src/queue/job-worker.ts'
 import type { Connection } from '../src/queue/connection.ts'
-import { backgroundWaitMs } from '../src/queue/pull-allowance.ts'
+import { backgroundWait } from '../src/queue/pull-allowance.ts'
 import type { Presence } from '../src/queue/presence.ts'
 import type { ReplicationQueues } from '../src/queue/queues.ts'
 
@@ -70,8 +70,8 @@ export class UpstreamWorkers implements AsyncDisposable {
       concurrency: Math.max(8, concurrency * 2),
       jobs: () => this.#config.jobs,
       misses: () => this.#config.misses,
-      backgroundWaitMs: () =>
-        backgroundWaitMs(queues.redis, {
+      backgroundWait: () =>
+        backgroundWait(queues.redis, {
           upstream,
           floor: () => this.#config.upstreams.get(upstream)?.rateLimitFloor ?? 0,
         }),

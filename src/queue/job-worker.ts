@@ -13,6 +13,7 @@ import { giveBack, postpone } from './give-back.ts'
 import { recordFailure, recordSuccess } from './health.ts'
 import { MissLimits } from './miss-limits.ts'
 import { parsePayload } from './payload.ts'
+import type { BackgroundWait } from './pull-allowance.ts'
 import { LOOKS_FROM, PRIORITY, URGENT } from './priority.ts'
 import { ProgressRecorder } from './progress-recorder.ts'
 import { KEY_PREFIX, type ReplicationJob, type ReplicationQueue } from './queues.ts'
@@ -81,8 +82,8 @@ export interface JobWorkerOptions {
   readonly concurrency: number
   readonly jobs: () => JobsConfig
   readonly misses: () => MissLimitsConfig
-  /** For how long what only looks upstream has to wait, in milliseconds; 0 when it may run. */
-  readonly backgroundWaitMs: () => Promise<number>
+  /** For how long what only looks upstream has to wait; undefined when it may run. */
+  readonly backgroundWait: () => Promise<BackgroundWait | undefined>
   readonly replicate: Replicate
   readonly listener: JobListener
 }
@@ -177,10 +178,9 @@ export class JobWorker implements AsyncDisposable {
     if (PRIORITY[request.value.trigger] <= URGENT) {
       return await this.#replicate(job, token, request.value, signal)
     }
-    const waitMs = await this.#waitMs(request.value)
-    if (waitMs > 0) {
-      await job.log('the upstream gives few more pulls: put off, so that misses can have them')
-      return await postpone(job, token, waitMs)
+    if (PRIORITY[request.value.trigger] >= LOOKS_FROM) {
+      const wait = await this.#options.backgroundWait()
+      if (wait !== undefined) return await postpone(job, token, wait)
     }
     if (!(await this.#gate.enter(this.#stopOr(signal)))) return await giveBack(job, token)
     try {
@@ -188,10 +188,6 @@ export class JobWorker implements AsyncDisposable {
     } finally {
       this.#gate.leave()
     }
-  }
-
-  async #waitMs({ trigger }: ReplicationRequest): Promise<number> {
-    return PRIORITY[trigger] < LOOKS_FROM ? 0 : await this.#options.backgroundWaitMs()
   }
 
   #stopOr(signal?: AbortSignal): AbortSignal {

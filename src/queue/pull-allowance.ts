@@ -4,8 +4,8 @@ import type { Redis } from 'ioredis'
 export interface PullAllowance {
   readonly limit: number
   readonly remaining: number
-  /** Milliseconds since 1970. */
-  readonly toldAt: number
+  /** After so long, in milliseconds, it is not true any more. */
+  readonly windowMs: number
 }
 
 export interface ToldAllowance {
@@ -59,9 +59,10 @@ export class PullAllowances implements Disposable {
     if (told === undefined) return
     this.#latest.delete(upstream)
     const { limit, remaining, windowSeconds = WINDOW_S } = told
-    const known: PullAllowance = { limit, remaining, toldAt: Date.now() }
+    const windowMs = Math.max(1, windowSeconds) * 1_000
+    const known: PullAllowance = { limit, remaining, windowMs }
     this.#redis
-      .set(allowanceKey(upstream), JSON.stringify(known), 'EX', Math.max(1, windowSeconds))
+      .set(allowanceKey(upstream), JSON.stringify(known), 'PX', windowMs)
       .catch(this.#listener.connectionError)
   }
 }
@@ -85,22 +86,30 @@ export interface FloorOptions {
 
 const LOOK_EVERY_MS = 5 * 60_000
 
+/** Why and for how long a job is put off. */
+export interface BackgroundWait extends Pick<PullAllowance, 'limit' | 'remaining'> {
+  readonly waitMs: number
+}
+
 /**
- * How long a job that nobody waits for has to wait, in milliseconds, because the upstream gives few
- * more pulls. 0 when it may run: one job in `lookEveryMs` may, over all processes, for nobody else
+ * How long a job that nobody waits for has to wait, because the upstream gives few more pulls.
+ * Undefined when it may run: one job in `lookEveryMs` may, over all processes, for nobody else
  * would learn that the window has moved. Never rejects: without Redis nothing runs anyway.
  */
-export async function backgroundWaitMs(
+export async function backgroundWait(
   redis: Redis,
   { upstream, floor, lookEveryMs = LOOK_EVERY_MS }: FloorOptions,
-): Promise<number> {
+): Promise<BackgroundWait | undefined> {
   const known = await readAllowance(redis, upstream).catch(() => undefined)
-  if (known === undefined || known.remaining >= floor()) return 0
+  if (known === undefined || known.remaining >= floor()) return undefined
+  const lookMs = Math.min(lookEveryMs, known.windowMs)
   const looks = await redis
-    .set(`pullsync:allowance-look:${upstream}`, '1', 'PX', lookEveryMs, 'NX')
+    .set(`pullsync:allowance-look:${upstream}`, '1', 'PX', lookMs, 'NX')
     .catch(() => 'OK')
+  if (looks === 'OK') return undefined
+  const { limit, remaining } = known
   // Not all of them at the same moment.
-  return looks === 'OK' ? 0 : Math.round(lookEveryMs * (1 + Math.random() / 4))
+  return { limit, remaining, waitMs: Math.round(lookMs * (1 + Math.random() / 4)) }
 }
 
 function allowanceKey(upstream: string): string {

@@ -8,11 +8,9 @@ export interface RetryOptions {
   readonly tries: number
   /** Before the second try; four times as long before each further one, with jitter. */
   readonly pauseMs: number
-  /** A Retry-After above this is left to the job: then the whole pool obeys, and not this request alone. */
-  readonly longestPauseMs: number
 }
 
-export const RETRIES: RetryOptions = { tries: 3, pauseMs: 300, longestPauseMs: 2_000 }
+export const RETRIES: RetryOptions = { tries: 3, pauseMs: 300 }
 
 /** Which failures another try of the same request may mend without doing anything twice that matters. */
 export type Repeatable = (error: RegistryError) => boolean
@@ -28,9 +26,9 @@ export async function withRetries<T>(
       return await attempt()
     } catch (error) {
       if (!(error instanceof RegistryError) || !repeatable(error)) throw error
-      const pauseMs = pauseBefore(tried, error.retryAfterMs, options)
-      if (tried >= options.tries || pauseMs > options.longestPauseMs) throw error
-      await pause(pauseMs, undefined, { signal }).catch(() => {
+      // Left to the job: then the whole pool keeps away, and not this request alone.
+      if (tried >= options.tries || (error.retryAfterMs ?? 0) > 0) throw error
+      await pause(pauseBefore(tried, options), undefined, { signal }).catch(() => {
         throw abortReason(signal)
       })
     }
@@ -61,11 +59,6 @@ function unanswered({ disposition, networkCode }: RegistryError): boolean {
   return disposition === 'transient' && networkCode !== undefined && !NOT_AGAIN.has(networkCode)
 }
 
-function pauseBefore(
-  tried: number,
-  retryAfterMs: number | undefined,
-  options: RetryOptions,
-): number {
-  const growing = options.pauseMs * 4 ** (tried - 1)
-  return Math.max(growing * (0.5 + Math.random()), retryAfterMs ?? 0)
+function pauseBefore(tried: number, { pauseMs }: RetryOptions): number {
+  return pauseMs * 4 ** (tried - 1) * (0.5 + Math.random())
 }

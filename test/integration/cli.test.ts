@@ -163,7 +163,7 @@ projects:
       concurrency: 8,
       jobs: () => JOBS,
       misses: () => MISS_LIMITS,
-      backgroundWaitMs: () => Promise.resolve(0),
+      backgroundWait: () => Promise.resolve(undefined),
       replicate,
       listener: {
         started: nothing,

@@ -76,7 +76,7 @@ describe('misses that bring nothing', () => {
     const nothing = () => undefined
     for (const upstream of ['hq', 'lab']) {
       const worker = new JobWorker({
-        backgroundWaitMs: () => Promise.resolve(0),
+        backgroundWait: () => Promise.resolve(undefined),
         ...{ upstream, connection, queue: queues.of(upstream), concurrency: 8 },
         ...{ jobs: () => JOBS, misses: () => misses, replicate: ending },
         listener: {

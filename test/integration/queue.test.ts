@@ -81,7 +81,7 @@ describe('the queue', () => {
       concurrency: 4,
       jobs: () => JOBS,
       misses: () => MISS_LIMITS,
-      backgroundWaitMs: () => Promise.resolve(0),
+      backgroundWait: () => Promise.resolve(undefined),
       replicate,
       listener: {
         started: nothing,
@@ -232,7 +232,7 @@ describe('the queue', () => {
       concurrency: 1,
       jobs: () => JOBS,
       misses: () => MISS_LIMITS,
-      backgroundWaitMs: () => Promise.resolve(0),
+      backgroundWait: () => Promise.resolve(undefined),
       replicate: ({ trigger }) => {
         order.push(trigger)
         return Promise.resolve(copied)

@@ -73,7 +73,7 @@ function startWorker() {
     concurrency: 2,
     jobs: () => JOBS,
     misses: () => MISS_LIMITS,
-    backgroundWaitMs: () => Promise.resolve(0),
+    backgroundWait: () => Promise.resolve(undefined),
     async replicate({ trigger, reference }) {
       running.push(reference)
       most = Math.max(most, running.filter((each) => each.startsWith('push')).length)
