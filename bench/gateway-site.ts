@@ -17,12 +17,13 @@ export interface GatewaySite extends AsyncDisposable {
 export async function startGatewaySite(
   upstream: { readonly url: string },
   onMiss: OnMiss,
+  { redirects = false } = {},
 ): Promise<GatewaySite> {
   const started = new Started()
   try {
     const local = await started.add(startRegistry())
     const [listen, admin] = [await freePort(), await freePort()]
-    const serving = { listen, admin, secret: 'bench-secret-of-the-gateway', onMiss }
+    const serving = { listen, admin, secret: 'bench-secret-of-the-gateway', onMiss, redirects }
     const product = await started.add(startProduct({ upstream, local }, { serving }))
     const url = `http://127.0.0.1:${listen}`
     await pullImage(url, WARM_UP, '1')

@@ -60,10 +60,14 @@ export async function benchWarmPull(scale: Scale): Promise<string> {
   const layers = layersOf('warm', LAYERS, scale.pulledLayerBytes)
   const image = await publisher.publish('team/app', '1', layers)
   await using site = await startGatewaySite(upstream, 'stream')
-  await site.product.copy({ repository: image.repository, tags: [image.tag] })
+  await using redirecting = await startGatewaySite(upstream, 'stream', { redirects: true })
+  for (const { product } of [site, redirecting]) {
+    await product.copy({ repository: image.repository, tags: [image.tag] })
+  }
   const contestants = [
     { name: 'straight from the local registry', pull: () => pullWhole(site.local.url, image) },
     { name: 'gateway', pull: () => pullWhole(site.url, image) },
+    { name: 'gateway, redirectBlobsTo', pull: () => pullWhole(redirecting.url, image) },
   ]
   const pulls = await takeTurns(contestants, scale.repetitionsOfPulls * 2)
   return pullReport(title(image), pulls)

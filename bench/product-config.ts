@@ -8,6 +8,8 @@ export interface Serving {
   readonly admin: number
   readonly secret: string
   readonly onMiss?: OnMiss
+  /** Clients are sent to the local registry for what is here. */
+  readonly redirects?: boolean
 }
 
 export interface ProductOptions {
@@ -22,7 +24,7 @@ export function productConfig(
 ): string {
   return `
 redis: { url: ${redisUrl} }
-local: { url: ${local.url} }
+local: { url: ${local.url}${serving?.redirects === true ? `, redirectBlobsTo: ${local.url}` : ''} }
 upstreams:
   hq: { url: ${upstream.url} }
 projects:

@@ -64,9 +64,12 @@ async function manifestBlobs(agent: Agent, url: string): Promise<string[]> {
 }
 
 async function get(agent: Agent, url: string): Promise<IncomingMessage> {
-  return await new Promise((resolve, reject) => {
+  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
     const asking = request(url, { agent, headers: { accept: OCI_MANIFEST } }, resolve)
     asking.once('error', reject)
     asking.end()
   })
+  if (answer.statusCode !== 307) return answer
+  answer.resume()
+  return await get(agent, answer.headers.location ?? '')
 }
