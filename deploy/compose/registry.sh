@@ -6,6 +6,8 @@ set -eu
 
 secret="$(cat "/run/secrets/$PULLSYNC_SOURCE")"
 REGISTRY_HTTP_SECRET="$(cat /run/secrets/registry-http)"
+# Of the local registry's pulls, pullsync takes the occasion to look whether upstream has moved the tag.
+case "$PULLSYNC_SOURCE" in edge) actions='mount' ;; *) actions='pull, mount' ;; esac
 # The same as `pullsync print notifications` writes.
 REGISTRY_NOTIFICATIONS_ENDPOINTS="
 - name: pullsync
@@ -15,7 +17,7 @@ REGISTRY_NOTIFICATIONS_ENDPOINTS="
   threshold: 5
   backoff: 2s
   ignoredmediatypes: [application/octet-stream]
-  ignore: { mediatypes: [application/octet-stream], actions: [pull, mount] }
+  ignore: { mediatypes: [application/octet-stream], actions: [$actions] }
 "
 export REGISTRY_HTTP_SECRET REGISTRY_NOTIFICATIONS_ENDPOINTS
 exec registry serve /etc/docker/registry/config.yml

@@ -28,6 +28,8 @@ export interface SnippetRequest {
   readonly webhookUrl: string
   /** The registry whose events these are, as a URL. */
   readonly registryAddress: string
+  /** It is the local registry, whose pulls are of interest. */
+  readonly isLocal: boolean
   /** Of sources that prove themselves with a token. */
   readonly token?: TokenConfig | undefined
   /** Where a proxy before the registry listens, as nginx writes it; left to the snippet unless told. */

@@ -723,6 +723,16 @@ sources:
       expect(secret.stdout).toContain('Bearer edge-secret')
     })
 
+    it("leaves the local registry's pulls in, and an upstream's out", async () => {
+      await configure(SOURCES)
+
+      const edge = await cli(['print', 'notifications', 'edge'])
+      const hq = await cli(['print', 'notifications', 'hq-push'])
+
+      expect(edge.stdout).toContain('actions: [mount]')
+      expect(hq.stdout).toContain('actions: [pull, mount]')
+    })
+
     it('needs a name where several sources fit, and none where one does', async () => {
       await configure(SOURCES)
 

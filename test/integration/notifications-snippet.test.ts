@@ -43,6 +43,42 @@ describe('distributionNotifications', () => {
   })
 })
 
+describe('the notifications of the local registry', () => {
+  it('tell of pulls, which are the occasion to look whether upstream has moved the tag', async () => {
+    await using webhook = await startRecorder()
+    await using registry = await startRegistry({
+      extraConfig: distributionNotifications({
+        ...{ webhookUrl: webhook.url, sourceId: 'edge', secret: SECRET, isLocal: true },
+        registryAddress: 'http://127.0.0.1:5000',
+      }),
+    })
+    await using image = await buildImage()
+
+    await pushOverHttp(image, { url: registry.url, repository: 'team/app', tag: '1.0' })
+    await inspectRaw(`${registry.host}/team/app:1.0`)
+
+    await eventually(() => webhook.received().some(({ body }) => body.includes('"pull"')))
+    const types = webhook.received().map(({ body }) => /"mediaType": "([^"]+)"/.exec(body)?.[1])
+    expect(new Set(types)).toEqual(new Set(image.manifests.map(({ mediaType }) => mediaType)))
+  })
+
+  it.each([
+    ['distribution', /actions: \[(.*)\]/, 'pull, mount', 'mount'],
+    ['gitlab', /'actions' => \[(.*)\]/, "'pull', 'mount'", "'mount'"],
+  ] as const)('%s: leave out what no registry of this kind need tell', (format, of, ...ignored) => {
+    const texts = [false, true].map((isLocal) => snippetOf(format, { isLocal }))
+
+    expect(texts.map((text) => of.exec(text)?.[1])).toEqual(ignored)
+  })
+
+  it.each([
+    [false, 0],
+    [true, 1],
+  ])('harbor: ask for pulls where it is the local one: %j', (isLocal, times) => {
+    expect(snippetOf('harbor', { isLocal }).match(/"PULL_ARTIFACT"/g) ?? []).toHaveLength(times)
+  })
+})
+
 const NAMES = Object.keys(FORMATS).filter(isFormatName)
 const SENDING = NAMES.filter((name) => name !== 'pull-miss')
 
@@ -129,14 +165,17 @@ describe('notificationsSnippet', () => {
 })
 
 describe('docs/sources', () => {
+  it.each(NAMES)('has a page for %s, which the overview names', (name) => {
+    expect(readFileSync(`docs/sources/${name}.md`, 'utf8')).toContain(`format: ${name}`)
+    expect(readFileSync('docs/sources/README.md', 'utf8')).toContain(`[\`${name}\`](${name}.md)`)
+  })
+
   const pages = SENDING.filter((name) => name !== 'distribution')
 
   it.each(pages)('has a page for %s that says where its knowledge is from', (name) => {
     const page = readFileSync(`docs/sources/${name}.md`, 'utf8')
 
-    expect(page).toContain(`format: ${name}`)
     expect(page.replaceAll(/\n> /g, ' ')).toContain('not captured from a running')
-    expect(readFileSync('docs/sources/README.md', 'utf8')).toContain(`(${name}.md)`)
   })
 })
 

@@ -9,7 +9,7 @@ import type { Project } from '../../src/policy/project.ts'
 import { ReplicationQueues } from '../../src/queue/queues.ts'
 import { TagChecks } from '../../src/queue/tag-checks.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
-import { createMetrics } from '../../src/telemetry/metrics.ts'
+import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts'
 import { createReporter } from '../../src/telemetry/report.ts'
 import { webhookRoutes } from '../../src/webhook/route.ts'
 import { deliveryOf, readFixture } from '../fixtures/read-fixtures.ts'
@@ -53,6 +53,76 @@ const ROWS: readonly Row[] = [
   { format: 'distribution', push: 'push-index-tag', child: 'push-manifest-by-digest' },
 ]
 
+type Body = Record<string, unknown>
+
+interface Several {
+  readonly format: FormatName
+  readonly push: string
+  /** Makes a second tag of the fixture's one, where it does not name two itself. */
+  readonly again?: (body: Body) => unknown
+  readonly digest?: string
+}
+
+/** Deliveries that name two tags, `2.4` and `latest`, of one digest. */
+const SEVERAL: readonly Several[] = [
+  { format: 'quay', push: 'repo-push' },
+  { format: 'acr', push: 'event-grid-pushed', digest: A },
+  { format: 'ecr', push: 'batch', digest: A },
+  { format: 'harbor', push: 'push-tag-default', again: secondResource, digest: A },
+  { format: 'distribution', push: 'push-index-tag', again: secondEvent },
+  { format: 'gitlab', push: 'push-tag-v2', again: secondEvent, digest: A },
+  { format: 'zot', push: 'image-updated-structured', again: batchOf('reference'), digest: A },
+  { format: 'cloudevents', push: 'structured-pushed', again: batchOf('tag'), digest: A },
+]
+
+const DELETES = [
+  ['distribution', 'delete-tag'],
+  ['harbor', 'delete-tag-default'],
+  ['harbor', 'delete-tag-cloudevents'],
+  ['zot', 'image-deleted'],
+  ['gitlab', 'delete-tag'],
+  ['gitea', 'package-deleted'],
+  ['ecr', 'delete'],
+  ['gar', 'delete-tag'],
+  ['artifactory', 'deleted'],
+  ['nexus', 'component-deleted'],
+  ['cloudevents', 'structured-subject'],
+] as const
+
+/** Nobody can tell whether what is gone was a manifest or a blob of it. */
+const DELETES_BY_DIGEST = [
+  ['distribution', 'delete-blob'],
+  ['distribution', 'delete-manifest'],
+  ['acr', 'delete'],
+  ['acr', 'event-grid-deleted'],
+] as const
+
+const OWN_ACCOUNT = 'robot$orbit+pullsync'
+const OWN_AGENT = 'pullsync/1.2.3 (worker)'
+
+/** What a fixture says about who did it, and what it says when that is pullsync. */
+const OWN = [
+  ['distribution', 'push-index-tag', 'flight-engineer', OWN_ACCOUNT],
+  ['distribution', 'push-index-tag', 'skopeo/1.9.3', OWN_AGENT],
+  ['distribution', 'push-manifest-by-digest', 'skopeo/1.9.3', OWN_AGENT],
+  ['distribution', 'pull-manifest-tag-head', 'capture-client/1.0', OWN_AGENT],
+  ['distribution', 'pull-manifest-tag-head', 'flight-engineer', OWN_ACCOUNT],
+  ['distribution', 'pull-manifest-digest', 'capture-client/1.0', OWN_AGENT],
+  ['gitlab', 'push-tag-v1', 'flight-engineer', OWN_ACCOUNT],
+  ['harbor', 'push-tag-default', 'robot$orbit+ci', OWN_ACCOUNT],
+  ['harbor', 'push-tag-cloudevents', 'robot$orbit+ci', OWN_ACCOUNT],
+  ['harbor', 'pull-digest-default', 'anonymous', OWN_ACCOUNT],
+  ['zot', 'image-updated', 'skopeo/1.9.3', OWN_AGENT],
+  ['zot', 'image-updated', '"ci"', JSON.stringify(OWN_ACCOUNT)],
+  ['acr', 'push', 'docker/24.0.5', OWN_AGENT],
+  ['gitea', 'package-created', 'flight-engineer', OWN_ACCOUNT],
+  ['github', 'package-published', 'flight-engineer', OWN_ACCOUNT],
+  ['dockerhub', 'push', 'flightengineer', OWN_ACCOUNT],
+  ['nexus', 'component-created', 'flight-engineer', OWN_ACCOUNT],
+  ['artifactory', 'pushed', 'flight-engineer', OWN_ACCOUNT],
+  ['cloudevents', 'structured-pushed', '"ci"', JSON.stringify(OWN_ACCOUNT)],
+] as const
+
 const REPOSITORIES: Readonly<Partial<Record<FormatName, string>>> = {
   harbor: 'orbit/deep/probe',
   artifactory: 'orbit-local/deep/probe',
@@ -65,6 +135,8 @@ describe('the events of every format, through the webhook into the queue', () =>
   let queues: ReplicationQueues
   let server: HttpServer
   let keyService: KeyService
+  let metrics: Metrics
+  let onUpstreamDelete: Project['onUpstreamDelete'] = 'keep'
   let upstream = 'none'
   let tests = 0
 
@@ -89,11 +161,12 @@ describe('the events of every format, through the webhook into the queue', () =>
       },
     })
     const logger = createLogger({ level: 'error', pretty: false, stream })
-    const report = createReporter(logger, createMetrics())
+    metrics = createMetrics()
+    const report = createReporter(logger, metrics)
     const config = () => ({
       sources: sourcesOf(upstream, keyService.keysUrl),
-      projects: [projectOf(upstream)],
-      local: {},
+      projects: [{ ...projectOf(upstream), onUpstreamDelete }],
+      local: { username: OWN_ACCOUNT },
       upstreams: new Map(),
     })
     const app = createApp()
@@ -114,6 +187,7 @@ describe('the events of every format, through the webhook into the queue', () =>
   // A queue of its own for each test.
   beforeEach(() => {
     tests += 1
+    onUpstreamDelete = 'keep'
     upstream = `up-${tests}`
     queues.configure([upstream], {
       jobs: {
@@ -154,6 +228,7 @@ describe('the events of every format, through the webhook into the queue', () =>
   it.each(ROWS.flatMap((row) => (row.child === undefined ? [] : [{ ...row, child: row.child }])))(
     '$format: children before $push are no jobs of their own',
     async ({ format, push, child }) => {
+      const before = await ignored(format, 'nothing-named')
       const first = await post(format, child)
       const second = await post(format, child, (text) => text.replaceAll('a1', 'd4'))
       await post(format, push)
@@ -161,9 +236,92 @@ describe('the events of every format, through the webhook into the queue', () =>
       expect([first.body, second.body]).toEqual(
         Array(2).fill({ accepted: 0, ignored: 1, duplicates: 0 }),
       )
+      expect(await ignored(format, 'nothing-named')).toBe(before + 2)
       expect(await jobs()).toMatchObject([{ data: { reference: '2.4' } }])
     },
   )
+
+  it.each(SEVERAL)(
+    '$format: each of the tags in one delivery is a job, which knows its digest',
+    async ({ format, push, again, digest }) => {
+      const answer = await post(format, push, ofBody(again))
+
+      expect(answer).toEqual({ status: 202, body: { accepted: 2, ignored: 0, duplicates: 0 } })
+      const requests = (await jobs()).map(({ data }) => data as Record<string, unknown>)
+      expect(requests.map(({ reference }) => reference).toSorted()).toEqual(['2.4', 'latest'])
+      const known = digest ?? (format === 'distribution' && (expect.any(String) as string))
+      for (const { announcedDigest } of requests) {
+        if (known !== false) expect(announcedDigest).toEqual(known)
+      }
+    },
+  )
+
+  it.each(DELETES)('%s: %s in the local registry fetches and removes nothing', async (...of) => {
+    const [format, name] = of
+    onUpstreamDelete = 'delete'
+    const source = `local-${format}`
+    const before = await ignored(source, 'delete')
+
+    expect(await post(format, name, undefined, source)).toEqual(IGNORED)
+
+    expect(await ignored(source, 'delete')).toBe(before + 1)
+    expect(await jobs()).toEqual([])
+  })
+
+  it.each(DELETES)(
+    '%s: %s upstream asks to remove the tag, where that is wanted',
+    async (...of) => {
+      const [format, name] = of
+      expect(await post(format, name)).toEqual(IGNORED)
+      onUpstreamDelete = 'delete'
+
+      expect(await post(format, name)).toMatchObject({ body: { accepted: 1 } })
+
+      expect(await jobs()).toMatchObject([{ data: { trigger: 'delete', onlyIfPresent: true } }])
+    },
+  )
+
+  it.each(DELETES_BY_DIGEST)('%s: %s may be that of a blob, and removes nothing', async (...of) => {
+    const [format, name] = of
+    onUpstreamDelete = 'delete'
+    const before = await ignored(format, 'nothing-named')
+
+    expect(await post(format, name)).toEqual(IGNORED)
+
+    expect(await ignored(format, 'nothing-named')).toBe(before + 1)
+    expect(await jobs()).toEqual([])
+  })
+
+  it.each(OWN)('%s: %s is dropped where not %j did it but %j', async (...of) => {
+    const [format, name, somebody, pullsync] = of
+    const source = `local-${format}`
+    const before = await ignored(source, 'own-activity')
+    await post(format, name, undefined, source)
+    expect(await ignored(source, 'own-activity')).toBe(before)
+    const made = await jobs()
+
+    const answer = await post(format, name, (text) => text.replaceAll(somebody, pullsync), source)
+
+    expect(answer).toEqual(IGNORED)
+    expect(await ignored(source, 'own-activity')).toBe(before + 1)
+    expect(await jobs()).toHaveLength(made.length)
+  })
+
+  it('a pull by tag that somebody else made at the local registry is a look upstream', async () => {
+    const [format, name] = ['distribution', 'pull-manifest-tag-head'] as const
+
+    // Another repository, because what was looked up lately is not looked up again.
+    const ofAnother = (text: string) => text.replaceAll('orbit/probe', 'orbit/looked-at')
+
+    expect(await post(format, name, ofAnother, `local-${format}`)).toMatchObject({
+      body: { accepted: 1 },
+    })
+    expect(await jobs()).toMatchObject([
+      {
+        data: { repository: 'orbit/looked-at', trigger: 'revalidate', onlyIfPresent: true },
+      },
+    ])
+  })
 
   it.each([
     ['github', 'ping'],
@@ -262,6 +420,7 @@ describe('the events of every format, through the webhook into the queue', () =>
     format: FormatName,
     fixture: string,
     changed: (text: string, id: string) => string = (text) => text,
+    source: string = format,
   ) {
     const delivery = deliveryOf(readFixture(fixture, format))
     const content = FORMATS[format].parse(delivery)
@@ -270,13 +429,14 @@ describe('the events of every format, through the webhook into the queue', () =>
       ([name, value = '']) => [name, changed(value, id)] as const,
     )
     const body = Buffer.from(changed(delivery.body.toString(), id))
-    return await send(format, { ...delivery, headers: Object.fromEntries(headers), body })
+    const changedDelivery = { ...delivery, headers: Object.fromEntries(headers), body }
+    return await send(format, changedDelivery, source)
   }
 
-  async function send(format: FormatName, delivery: Delivery) {
+  async function send(format: FormatName, delivery: Delivery, source: string = format) {
     const { headers, body, pathSecret } = await fromSender(format, delivery)
     const path = pathSecret === undefined ? '' : `/${encodeURIComponent(pathSecret)}`
-    const response = await fetch(`${server.url}/v1/events/${format}${path}`, {
+    const response = await fetch(`${server.url}/v1/events/${source}${path}`, {
       method: 'POST',
       body,
       headers: Object.entries(headers).flatMap(([name, value]): [string, string][] =>
@@ -295,10 +455,56 @@ describe('the events of every format, through the webhook into the queue', () =>
     return { ...delivery, headers: { ...delivery.headers, authorization: `Bearer ${token}` } }
   }
 
+  /** How many events of the source were ignored for this reason so far. */
+  async function ignored(source: string, reason: string): Promise<number> {
+    const line = `pullsync_events_ignored_total{source="${source}",reason="${reason}"} `
+    const text = await metrics.render()
+    return Number(
+      text
+        .split('\n')
+        .find((each) => each.startsWith(line))
+        ?.slice(line.length) ?? 0,
+    )
+  }
+
   async function jobs() {
     return await queues.of(upstream).getJobs(['prioritized', 'waiting', 'delayed', 'active'])
   }
 })
+
+const IGNORED = { status: 202, body: { accepted: 0, ignored: 1, duplicates: 0 } }
+
+/** Changes a body that is JSON, and no header. */
+function ofBody(change: ((body: Body) => unknown) | undefined) {
+  return (text: string): string =>
+    change !== undefined && text.startsWith('{')
+      ? JSON.stringify(change(JSON.parse(text) as Body))
+      : text
+}
+
+function secondResource(body: Body): Body {
+  const data = body['event_data'] as { resources: readonly object[] }
+  const resources = [...data.resources, { ...data.resources[0], tag: 'latest' }]
+  return { ...body, event_data: { ...data, resources } }
+}
+
+function secondEvent(body: Body): Body {
+  const events = body['events'] as readonly { id: string; target: object }[]
+  const again = events.map(({ id, target, ...event }) => ({
+    ...event,
+    id: `${id}-2`,
+    target: { ...target, tag: 'latest' },
+  }))
+  return { ...body, events: [...events, ...again] }
+}
+
+/** What a bridge makes of two CloudEvents. */
+function batchOf(key: string) {
+  return (body: Body): readonly Body[] => [
+    { ...body, data: { ...(body['data'] as object), digest: A } },
+    { ...body, id: 'second', data: { ...(body['data'] as object), [key]: 'latest', digest: A } },
+  ]
+}
 
 const HOP_BY_HOP = ['host', 'content-length']
 
@@ -306,10 +512,11 @@ const TOKEN = { aud: 'orbit', email: 'push@lab.example' }
 
 function sourcesOf(upstream: string, keysUrl: URL): ReadonlyMap<string, SourceConfig> {
   return new Map(
-    [...Object.keys(FORMATS), 'gar-apart'].map((id) => [
+    [...Object.keys(FORMATS).flatMap((id) => [id, `local-${id}`]), 'gar-apart'].map((id) => [
       id,
       {
-        ...{ id, format: formatOf(id), registry: upstream, secrets: ['another', SECRET] },
+        ...{ id, format: formatOf(id), secrets: ['another', SECRET] },
+        registry: id.startsWith('local-') ? 'local' : upstream,
         ...(formatOf(id) === 'gar' && {
           token: {
             audience: TOKEN.aud,
@@ -324,7 +531,7 @@ function sourcesOf(upstream: string, keysUrl: URL): ReadonlyMap<string, SourceCo
 }
 
 function formatOf(id: string): FormatName {
-  return id === 'gar-apart' ? 'gar' : (id as FormatName)
+  return id === 'gar-apart' ? 'gar' : (id.replace(/^local-/, '') as FormatName)
 }
 
 function projectOf(upstream: string): Project {

@@ -100,6 +100,7 @@ async function print(
     webhookUrl: url ?? urlOf(config),
     secret: (withSecrets === true ? source.secrets[0] : undefined) ?? placeholderOf(source),
     registryAddress: addressOf(config, source),
+    isLocal: source.registry === 'local',
     ...(listen !== undefined && { listen: authorityOf(listen) }),
   }).trimEnd()
   if (json) {

@@ -57,6 +57,10 @@ function actionOf(type: string, detail: JsonObject) {
     const action = ACTIONS.get(textAt(detail, 'action-type') ?? '')
     return action && { action, result: textAt(detail, 'result') ?? '' }
   }
+  // What another region or account has sent here is here now, though nobody pushed it here.
+  if (type === 'ECR Replication Action') {
+    return { action: 'push' as const, result: textAt(detail, 'result') ?? '' }
+  }
   // What a pull-through cache rule has fetched is there now, like what somebody pushed.
   if (type === 'ECR Pull Through Cache Action') {
     return { action: 'push' as const, result: textAt(detail, 'sync-status') ?? '' }

@@ -38,14 +38,21 @@ function readEvent(event: string, body: JsonObject, delivery: Delivery): Registr
   const action = textAt(body, 'action') ?? ''
   if (!PUSHES.includes(action)) return dropped('unknown-action', `action ${quoted(action)}`)
   const item = objectAt(body, event)
-  const kind = textAt(item, 'ecosystem') ?? textAt(item, 'package_type') ?? ''
-  if (kind.toLowerCase() !== 'container') {
-    return dropped('other-artifact', `a package of type ${quoted(kind)}`)
+  const kinds = kindsOf(item)
+  if (!kinds.some((kind) => kind.toLowerCase() === 'container')) {
+    return dropped('other-artifact', `a package of type ${quoted(kinds.join(', '))}`)
   }
   return imageEvent('push', named(item, body), {
     id: saneId(delivery.headers['x-github-delivery']) ?? delivery.requestId,
     actor: textAt(objectAt(body, 'sender'), 'login'),
   })
+}
+
+// Older payloads have the one, newer ones the other; where both are there, they need not agree.
+function kindsOf(item: JsonObject): readonly string[] {
+  return [textAt(item, 'ecosystem'), textAt(item, 'package_type')].filter(
+    (kind) => kind !== undefined,
+  )
 }
 
 function named(item: JsonObject, body: JsonObject) {

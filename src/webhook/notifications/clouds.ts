@@ -13,7 +13,8 @@ az acr webhook ping --registry REGISTRY --name pullsync
 /** An EventBridge rule that sends to an API destination. */
 export function ecrNotifications(options: NotificationsOptions): string {
   const key = { ApiKeyAuthParameters: { ApiKeyName: 'X-Api-Key', ApiKeyValue: options.secret } }
-  const pattern = { source: ['aws.ecr'], 'detail-type': ['ECR Image Action'] }
+  const types = ['ECR Image Action', 'ECR Replication Action', 'ECR Pull Through Cache Action']
+  const pattern = { source: ['aws.ecr'], 'detail-type': types }
   return `# ROLE-ARN may invoke the destination (events:InvokeApiDestination). The address must be https.
 connection=$(aws events create-connection --name pullsync --authorization-type API_KEY \\
   --auth-parameters ${shellWord(JSON.stringify(key))} \\

@@ -2,6 +2,7 @@ import { eventsUrl, type NotificationsOptions } from './options.ts'
 
 /** The `notifications:` block for the config of a CNCF distribution registry, 2.x or 3.x. */
 export function distributionNotifications(options: NotificationsOptions): string {
+  const { inWords, actions } = noNews(options)
   return `notifications:
   endpoints:
     - name: pullsync
@@ -13,16 +14,18 @@ export function distributionNotifications(options: NotificationsOptions): string
       threshold: 5
       backoff: 2s
       # Both are needed: up to version 3.0 \`ignore\` has no effect without media types, and the older
-      # key is what every version understands. Blobs, pulls and mounts are no news.
+      # key is what every version understands. ${inWords} are no news.
       ignoredmediatypes: [application/octet-stream]
       ignore:
         mediatypes: [application/octet-stream]
-        actions: [pull, mount]
+        actions: [${actions.join(', ')}]
 `
 }
 
 /** For `/etc/gitlab/gitlab.rb` of a self-managed GitLab. */
 export function gitlabNotifications(options: NotificationsOptions): string {
+  const { actions } = noNews(options)
+  const ignored = actions.map((action) => rubyText(action)).join(', ')
   return `# In /etc/gitlab/gitlab.rb; then run: gitlab-ctl reconfigure
 registry['notifications'] = [
   {
@@ -33,10 +36,17 @@ registry['notifications'] = [
     'maxretries' => 10,
     'headers' => { 'Authorization' => [${rubyText(options.secret)}] },
     'ignoredmediatypes' => ['application/octet-stream'],
-    'ignore' => { 'mediatypes' => ['application/octet-stream'], 'actions' => ['pull', 'mount'] }
+    'ignore' => { 'mediatypes' => ['application/octet-stream'], 'actions' => [${ignored}] }
   }
 ]
 `
+}
+
+/** What pullsync does nothing about, whatever it is of. */
+function noNews({ isLocal = false }: NotificationsOptions) {
+  return isLocal
+    ? { inWords: 'Blobs and mounts', actions: ['mount'] }
+    : { inWords: 'Blobs, pulls and mounts', actions: ['pull', 'mount'] }
 }
 
 // JSON strings are YAML's double-quoted ones.

@@ -7,6 +7,8 @@ export interface NotificationsOptions {
   readonly secret: string
   /** Where the sending registry is: `https://harbor.hq.example`. */
   readonly registryAddress: string
+  /** It is the local registry: a pull there is the occasion to look whether upstream has moved the tag. */
+  readonly isLocal?: boolean
   /** Of formats that prove themselves with a token. */
   readonly token?: { readonly audience: string; readonly email: string } | undefined
 }

@@ -19,7 +19,10 @@ export function harborNotifications(options: NotificationsOptions): string {
   const policy = {
     name: 'pullsync',
     enabled: true,
-    event_types: ['PUSH_ARTIFACT', 'DELETE_ARTIFACT'],
+    event_types: [
+      ...['PUSH_ARTIFACT', 'DELETE_ARTIFACT'],
+      ...(options.isLocal === true ? ['PULL_ARTIFACT'] : []),
+    ],
     targets: [target],
   }
   return `# Once for each project: put its name in the place of PROJECT, and an administrator's name and password.

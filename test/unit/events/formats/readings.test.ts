@@ -140,6 +140,7 @@ const READINGS: Readonly<Record<string, Readonly<Record<string, Reading>>>> = {
     batch: { events: [{ tag: '2.4' }, { tag: 'latest' }], dropped: [] },
     scan: none('unknown-action'),
     'pull-through-cache': one({ action: 'push', ...probe, tag: '2.4', digest: A }),
+    replicated: one({ action: 'push', ...probe, tag: '2.4', digest: A, id: '13cd-0002' }),
   },
   gar: {
     'insert-tag': one({

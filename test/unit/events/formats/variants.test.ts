@@ -63,6 +63,97 @@ describe('zot', () => {
   })
 })
 
+describe('github', () => {
+  it.each([
+    ['CONTAINER', 'docker', true],
+    ['docker', 'container', true],
+    ['CONTAINER', null, true],
+    ['', 'CONTAINER', true],
+    ['docker', 'npm', false],
+    ['', undefined, false],
+  ])('takes a package of ecosystem %j and type %j for a container: %j', (ecosystem, type, is) => {
+    const read = reading('github', 'package-published', (body) => {
+      Object.assign(at(body, 'package'), { ecosystem, package_type: type })
+    })
+
+    expect([read.events.length, read.dropped]).toEqual(is ? [1, []] : [0, ['other-artifact']])
+  })
+
+  it('reads a name from an address with another host, port and case', () => {
+    const read = reading('github', 'package-published', (body) => {
+      const url = 'https://CONTAINERS.Lab.Example:8443/Orbit/Deep/Probe:2.4'
+      at(body, 'package', 'package_version')['package_url'] = url
+    })
+
+    expect(read.events).toMatchObject([{ repository: 'orbit/deep/probe', tag: '2.4' }])
+  })
+})
+
+describe('ecr', () => {
+  it('takes nothing for replicated that was not', () => {
+    const read = reading('ecr', 'replicated', (body) => {
+      at(body, 'detail')['result'] = 'FAILURE'
+    })
+
+    expect(read).toMatchObject({ events: [], dropped: ['failed-there'] })
+  })
+})
+
+describe('what senders write for "not there"', () => {
+  it.each([
+    ['harbor', 'push-tag-default', ['event_data', 'resources', '0', 'tag']],
+    ['zot', 'image-updated', ['reference']],
+    ['acr', 'push', ['target', 'tag']],
+    ['ecr', 'push', ['detail', 'image-tag']],
+    ['artifactory', 'pushed', ['data', 'tag']],
+  ] as const)('%s: no tag, null and "" are the same', (format, name, path) => {
+    const read = [undefined, null, ''].map((tag) =>
+      reading(format, name, (body) => {
+        at(body, ...path.slice(0, -1))[path.at(-1) ?? ''] = tag
+      }),
+    )
+
+    for (const { events, dropped } of read) {
+      expect(dropped).toEqual([])
+      expect(events).toMatchObject([{ action: 'push', digest: A }])
+      expect(events[0]).not.toHaveProperty('tag')
+    }
+  })
+
+  it.each([
+    ['harbor', 'push-tag-default', ['event_data', 'resources', '0', 'digest']],
+    ['zot', 'image-updated', ['digest']],
+    ['acr', 'push', ['target', 'digest']],
+    ['ecr', 'push', ['detail', 'image-digest']],
+    ['artifactory', 'pushed', ['data', 'sha256']],
+  ] as const)('%s: no digest, null and "" are the same', (format, name, path) => {
+    const read = [undefined, null, ''].map((digest) =>
+      reading(format, name, (body) => {
+        at(body, ...path.slice(0, -1))[path.at(-1) ?? ''] = digest
+      }),
+    )
+
+    for (const { events, dropped } of read) {
+      expect(dropped).toEqual([])
+      expect(events).toMatchObject([{ action: 'push', tag: '2.4' }])
+      expect(events[0]).not.toHaveProperty('digest')
+    }
+  })
+})
+
+describe('quay', () => {
+  it('reads every tag, and none that is none', () => {
+    const read = reading('quay', 'repo-push', (body) => {
+      body['updated_tags'] = ['a', null, 'b', 7, '-x', ['c'], '']
+    })
+
+    expect(read.events).toMatchObject([{ tag: 'a' }, { tag: 'b' }])
+    expect(read.dropped).toEqual([
+      ...['incomplete', 'invalid-name', 'invalid-name', 'invalid-name', 'incomplete'],
+    ])
+  })
+})
+
 describe('cloudevents', () => {
   it('is structured by its content type, whatever headers there are', () => {
     const fixture = readFixture('structured-pushed', 'cloudevents')
