@@ -188,6 +188,7 @@ describe.each(formats)('hostile JSON, sent to %s', (name, format) => {
     ['a list of 100,000', JSON.stringify(Array(100_000).fill({}))],
     ['invalid UTF-8', Buffer.from([0x7b, 0x22, 0xc3, 0x28, 0x22, 0x7d])],
     ['prototypes', '{"__proto__":{"type":"x"},"constructor":{"prototype":{"polluted":1}}}'],
+    ['keys twice', '{"events":[],"events":{},"type":"a","type":1}'],
     ['nothing', ''],
   ])('%s gives no event', (_, body) => {
     for (const { headers } of fixtures) {
