@@ -13,7 +13,7 @@ import type { RegistryRepository } from '../../src/registry/repository.ts'
 import { startRegistry } from '../support/docker-registry.ts'
 import { type ScriptedRegistry, startScriptedRegistry } from '../support/scripted-registry.ts'
 import { bytesOf, configFor, open, reference, repository, SIGNAL } from './contract-content.ts'
-import { copyImage } from './copy-image.ts'
+import { copyImage } from '../support/copy-image.ts'
 
 const IMAGE_CONFIG = 'application/vnd.oci.image.config.v1+json'
 const LAYER = 'application/vnd.oci.image.layer.v1.tar'

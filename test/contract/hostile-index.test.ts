@@ -9,7 +9,7 @@ import {
 import type { Registry } from '../../src/registry/registry.ts'
 import { type ScriptedRegistry, startScriptedRegistry } from '../support/scripted-registry.ts'
 import { configFor, failureOf, manifestOf, open } from './contract-content.ts'
-import { copyImage } from './copy-image.ts'
+import { copyImage } from '../support/copy-image.ts'
 
 let upstream: ScriptedRegistry
 let local: ScriptedRegistry
