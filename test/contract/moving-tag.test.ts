@@ -96,6 +96,6 @@ describe('an upstream that answers 404 to the HEAD of every blob', () => {
     expect(await copyImage({ from, to })).toMatchObject({ kind: 'copied', digest })
 
     const heads = upstream.requests.filter(({ method }) => method === 'HEAD')
-    expect(heads.filter(({ path }) => BLOBS.test(path))).toEqual([])
+    expect(heads.filter(({ path }) => path.includes('/blobs/'))).toEqual([])
   })
 })

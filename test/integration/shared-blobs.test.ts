@@ -53,7 +53,9 @@ describe('the blobs that several workers copy', () => {
   }
 
   function fetched() {
-    return upstream.requests.filter(({ method, path }) => method === 'GET' && /blobs/.test(path))
+    return upstream.requests.filter(
+      ({ method, path }) => method === 'GET' && path.includes('blobs'),
+    )
   }
 
   function to(name: string) {
