@@ -138,6 +138,12 @@ const ROWS: readonly Row[] = [
     disposition: 'transient',
   },
   {
+    // The same, told by a proxy: the registry itself has named this place a moment ago.
+    status: 404,
+    kinds: ['commit'],
+    disposition: 'transient',
+  },
+  {
     // Garbage collection took it between two requests, or a mount had promised it.
     status: [400, 404],
     codes: ['MANIFEST_BLOB_UNKNOWN', 'BLOB_UNKNOWN', 'MANIFEST_UNKNOWN'],
@@ -172,7 +178,7 @@ const ROWS: readonly Row[] = [
   },
   {
     status: 404,
-    kinds: ['upload', 'commit', 'manifest'],
+    kinds: ['upload', 'manifest'],
     side: 'local',
     disposition: 'permanent',
     advice: (at) =>

@@ -141,19 +141,21 @@ function verified(
 ): Manifest {
   const contentType = response.header('content-type') ?? ''
   // The digest of a signed schema 1 manifest is of a part of its bytes: it would look corrupt.
-  const proven = isSchema1Type(mediaTypeOf(response)) ? undefined : asked
-  const told = toldDigest(response)
-  if (!isSchema1Type(mediaTypeOf(response))) {
-    for (const expected of [asked, told]) {
-      if (expected !== undefined) {
-        requireSame(expected, digestOf(bytes, algorithmOf(expected)), operation)
-      }
+  const unprovable = isSchema1Type(mediaTypeOf(response))
+  for (const expected of unprovable ? [] : [asked, toldDigest(response)]) {
+    if (expected !== undefined) {
+      requireSame(expected, digestOf(bytes, algorithmOf(expected)), operation)
     }
   }
-  const manifest = parseManifest(bytes, contentType, proven)
+  const manifest = parseManifest(bytes, contentType, unprovable ? undefined : asked)
   if (!manifest.ok) throw new UnsupportedManifestError(operation, manifest.reason)
+  // Under that name any bytes would pass for any digest: an index could contain itself.
+  if (unprovable) throw new UnsupportedManifestError(operation, FALSE_SCHEMA1)
   return manifest.value
 }
+
+const FALSE_SCHEMA1 =
+  'the answer calls it a Docker schema 1 manifest, which it is not; the upstream or a proxy before it labels manifests wrongly'
 
 // Digests of two algorithms cannot be compared: a registry may name its own for what was asked by another.
 function requireSame(expected: Digest, got: Digest, operation: Operation): void {

@@ -1,11 +1,9 @@
 import { z } from 'zod'
 import type { RegistryIdentity } from './identity.ts'
-import { discard, readUpTo } from './body.ts'
 import { wrongAnswer } from './errors.ts'
-import { nextPage } from './links.ts'
 import type { Operation } from './operation.ts'
 import { parseRepository, parseTag, type Repository, type Tag } from '../oci/reference.ts'
-import { idempotent } from './retry.ts'
+import { type Page, type PageRequest, readPage } from './read-page.ts'
 import { operationOf, type RegistrySession, type RepositorySession } from './session.ts'
 
 const PAGE = 1_000
@@ -30,6 +28,7 @@ export async function listRepositories(
     scopes: ['registry:catalog:*'],
     // Whoever may not list repositories is told so in many ways.
     none: [401, 403, 404, 405],
+    maxBytes: MAX_PAGE_BYTES,
   }
   const first = await readPage(session, asking, signal)
   if (first === undefined) return undefined
@@ -43,7 +42,8 @@ export async function* listTags(
 ): AsyncIterable<readonly Tag[]> {
   const { links, repository, readScopes: scopes } = session
   const operation = operationOf(session, 'manifest', `list the tags of ${repository} in`)
-  const asking = { operation, url: links.tags(repository, PAGE), scopes, none: [404] }
+  const url = links.tags(repository, PAGE)
+  const asking = { operation, url, scopes, none: [404], maxBytes: MAX_PAGE_BYTES }
   const first = await readPage(session, asking, signal)
   if (first === undefined) return
   yield* pagesFrom(session, { ...asking, first, parse: parseTags }, signal)
@@ -53,22 +53,9 @@ function catalogOperation(identity: RegistryIdentity): Operation {
   return { registry: identity, kind: 'check', intent: `list the repositories of ${identity.name}` }
 }
 
-interface Asking {
-  readonly operation: Operation
-  readonly url: URL
-  readonly scopes: readonly string[]
-  /** Which answers say that there is no such list. */
-  readonly none: readonly number[]
-}
-
-interface Page {
-  readonly names: unknown
-  readonly next: URL | undefined
-}
-
-interface Listing<Name> extends Asking {
+interface Listing<Name> extends PageRequest {
   readonly first: Page
-  readonly parse: (names: unknown) => readonly Name[]
+  readonly parse: (page: unknown) => readonly Name[]
 }
 
 async function* pagesFrom<Name>(
@@ -78,36 +65,13 @@ async function* pagesFrom<Name>(
 ): AsyncIterable<readonly Name[]> {
   let page: Page | undefined = first
   for (let count = 1; page !== undefined; count += 1) {
-    yield parse(page.names)
+    if (!page.complete)
+      throw wrongAnswer(asking.operation, 'one page of its list is larger than 8 MiB.')
+    yield parse(jsonOf(page.bytes))
     if (page.next === undefined) return
     if (count === MAX_PAGES) throw wrongAnswer(asking.operation, 'its list of names has no end.')
     page = await readPage(session, { ...asking, url: page.next }, signal)
   }
-}
-
-/** Undefined when there is no such list. */
-async function readPage(
-  session: RegistrySession,
-  { operation, url, scopes, none }: Asking,
-  signal: AbortSignal,
-): Promise<Page | undefined> {
-  const response = await session.send({
-    operation,
-    method: 'GET',
-    url,
-    scopes,
-    expect: [200, ...none],
-    repeatable: idempotent,
-    signal,
-  })
-  if (response.status !== 200) {
-    discard(response.body)
-    return undefined
-  }
-  const { bytes, complete } = await readUpTo(MAX_PAGE_BYTES, response.body)
-  if (!complete) throw wrongAnswer(operation, 'one page of its list is larger than 8 MiB.')
-  const next = nextPage(response.header('link'), response.url, session.links.root)
-  return { names: jsonOf(bytes), next }
 }
 
 function jsonOf(bytes: Buffer): unknown {

@@ -3,11 +3,10 @@ import { MAX_MANIFEST_BYTES } from '../oci/manifest.ts'
 import { OCI_INDEX } from '../oci/media-types.ts'
 import { parseReferrerList, type Referrer } from '../oci/referrer-list.ts'
 import { referrerTag } from '../oci/referrer-tag.ts'
-import { discard, readUpTo } from './body.ts'
 import { UnsupportedManifestError, wrongAnswer } from './errors.ts'
-import { nextPage } from './links.ts'
 import { getManifest } from './manifests.ts'
-import { idempotent } from './retry.ts'
+import type { Operation } from './operation.ts'
+import { type Page, readPage } from './read-page.ts'
 import { operationOf, type RepositorySession } from './session.ts'
 
 /** An image with more is not signed, it is under attack. */
@@ -60,52 +59,27 @@ async function fromApi(
   subject: Digest,
   signal: AbortSignal,
 ): Promise<readonly Referrer[] | undefined> {
+  const operation = operationOf(session, 'manifest', `list what refers to ${subject} at`)
+  const asking = {
+    ...{ operation, scopes: session.readScopes, accept: OCI_INDEX },
+    // Registries without the API answer 404, some of them 405 or that they do not know the path.
+    ...{ none: [400, 404, 405, 501], maxBytes: MAX_MANIFEST_BYTES },
+  }
   const found: Referrer[] = []
   let url: URL | undefined = session.links.referrers(session.repository, subject)
-  for (let page = 0; url !== undefined && page < MAX_PAGES; page += 1) {
-    const listed: Page | undefined = await readPage(session, { subject, url }, signal)
-    if (listed === undefined) return page === 0 ? undefined : found
-    found.push(...listed.referrers)
-    url = listed.next
+  for (let count = 0; url !== undefined && count < MAX_PAGES; count += 1) {
+    const page: Page | undefined = await readPage(session, { ...asking, url }, signal)
+    // A front door that answers everything with a page of its own is no API.
+    if (!page?.contentType.startsWith(OCI_INDEX)) return count === 0 ? undefined : found
+    found.push(...referrersOn(page, operation))
+    url = page.next
   }
   return found
 }
 
-interface Page {
-  readonly referrers: readonly Referrer[]
-  readonly next: URL | undefined
-}
-
-async function readPage(
-  session: RepositorySession,
-  { subject, url }: { readonly subject: Digest; readonly url: URL },
-  signal: AbortSignal,
-): Promise<Page | undefined> {
-  const operation = operationOf(session, 'manifest', `list what refers to ${subject} at`)
-  const response = await session.send({
-    operation,
-    method: 'GET',
-    url,
-    headers: { accept: OCI_INDEX },
-    scopes: session.readScopes,
-    // Registries without the API answer 404, some of them 405 or that they do not know the path.
-    expect: [200, 400, 404, 405, 501],
-    repeatable: idempotent,
-    signal,
-  })
-  if (response.status !== 200) {
-    discard(response.body)
-    return undefined
-  }
-  const { bytes, complete } = await readUpTo(MAX_MANIFEST_BYTES, response.body)
-  const type = response.header('content-type') ?? ''
-  // A front door that answers everything with a page of its own is no API.
-  if (!type.startsWith(OCI_INDEX)) return undefined
+function referrersOn({ bytes, complete }: Page, operation: Operation): readonly Referrer[] {
   if (!complete) throw new UnsupportedManifestError(operation, 'the list is larger than 4 MiB')
   const list = parseReferrerList(bytes)
   if (!list.ok) throw wrongAnswer(operation, `the list cannot be read: ${list.reason}.`)
-  return {
-    referrers: list.value,
-    next: nextPage(response.header('link'), response.url, session.links.root),
-  }
+  return list.value
 }

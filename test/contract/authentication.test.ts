@@ -1,7 +1,7 @@
-import { rename, writeFile } from 'node:fs/promises'
+import { chmod, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { RegistryConfig } from '../../src/config/config.ts'
 import type { Registry } from '../../src/registry/registry.ts'
 import { eventually } from '../support/eventually.ts'
@@ -386,6 +386,31 @@ describe('a docker config', () => {
     good = basic('new')
 
     expect(await eventually(() => pull(client))).toEqual(MANIFEST)
+  })
+
+  it.each([
+    ['for all registries', () => ({ credsStore: 'fake' })],
+    ['for this one', () => ({ credHelpers: { [registry.host]: 'fake' }, credsStore: 'other' })],
+  ])('with a credential helper %s gets the credentials of it', async (_, config) => {
+    const helper = join(folder.path, 'docker-credential-fake')
+    const asked = join(folder.path, 'asked')
+    const answer = '{"Username":"u","Secret":"of-the-helper"}'
+    await writeFile(helper, `#!/bin/sh\ncat > '${asked}'\necho '${answer}'\n`)
+    await chmod(helper, 0o700)
+    vi.stubEnv('PATH', `${folder.path}:${process.env['PATH'] ?? ''}`)
+    const file = join(folder.path, 'config.json')
+    await writeFile(file, JSON.stringify({ auths: { [registry.host]: {} }, ...config() }))
+    const login = `Basic ${Buffer.from('u:of-the-helper').toString('base64')}`
+    wantToken((shown) => shown === login, 'Basic realm="r"')
+
+    try {
+      const client = connect({ credentials: { kind: 'docker-config', file } })
+      expect(await pull(client)).toEqual(MANIFEST)
+    } finally {
+      vi.unstubAllEnvs()
+    }
+
+    expect(await readFile(asked, 'utf8')).toContain(registry.host)
   })
 
   it('without this registry is told by a check, with what it has', async () => {

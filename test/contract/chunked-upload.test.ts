@@ -230,6 +230,102 @@ describe('a registry that takes no chunks', () => {
   })
 })
 
+describe('a registry that takes chunks in its own way', () => {
+  let scripted: ScriptedRegistry
+  let client: Registry
+  let chunks: number[]
+
+  beforeEach(async () => {
+    scripted = await startScriptedRegistry()
+    client = open(configFor(scripted.url))
+    chunks = []
+  })
+
+  afterEach(async () => {
+    for (const part of [client, scripted]) await part[Symbol.asyncDispose]()
+  })
+
+  /** Takes chunks, and tells after each one where the next one is to go. */
+  function takeChunks(locationOf: (count: number) => string, minimum?: number): void {
+    scripted.script({ method: 'POST' }, ({ response }) => {
+      const told = minimum === undefined ? {} : { 'oci-chunk-min-length': `${minimum}` }
+      response.writeHead(202, { location: locationOf(0), ...told }).end()
+    })
+    scripted.script({ method: 'PATCH' }, async ({ request, response }) => {
+      chunks.push((await bytesOf(request)).length)
+      const last = chunks.reduce((sum, length) => sum + length) - 1
+      response.writeHead(202, { location: locationOf(chunks.length), range: `0-${last}` }).end()
+    })
+    scripted.script({ method: 'PUT' }, ({ response }) => response.writeHead(201).end())
+  }
+
+  async function put(blob: Blob) {
+    const { kept, checkpoint } = checkpointInMemory()
+    const target = client.repository(REPOSITORY)
+    const open = sourceOf(blob).openAt
+    const done = target.putBlobInChunks(blob.descriptor, open, checkpoint, SIGNAL)
+    return { done: await done.catch((error: unknown) => error), kept }
+  }
+
+  it('is sent none that are smaller than its OCI-Chunk-Min-Length, but the last', async () => {
+    takeChunks((count) => `/v2/team/large/blobs/uploads/${count}`, 10 * MIB)
+
+    expect((await put(randomBlob(25 * MIB))).done).toBe(true)
+
+    expect(chunks).toEqual([10 * MIB, 10 * MIB, 5 * MIB])
+  })
+
+  it.each(['nonsense', '-1', '0'])(
+    'and says "%s" of how small is sent the usual ones',
+    async (told) => {
+      takeChunks((count) => `/v2/team/large/blobs/uploads/${count}`)
+      scripted.script({ method: 'POST' }, ({ response }) => {
+        const location = '/v2/team/large/blobs/uploads/0'
+        response.writeHead(202, { location, 'oci-chunk-min-length': told }).end()
+      })
+
+      expect((await put(randomBlob(9 * MIB))).done).toBe(true)
+
+      expect(chunks[0]).toBe(4 * MIB)
+    },
+  )
+
+  it('is followed to where it says that the next one is to go', async () => {
+    takeChunks((count) => `${count}?_state=${count}`)
+
+    expect((await put(randomBlob(9 * MIB))).done).toBe(true)
+
+    const sent = scripted.requests.filter(({ method }) => method === 'PATCH' || method === 'PUT')
+    expect(sent.map(({ path }) => path.replace(/&digest=.*/, '')).slice(0, 2)).toEqual([
+      '/v2/team/large/blobs/uploads/0?_state=0',
+      '/v2/team/large/blobs/uploads/1?_state=1',
+    ])
+    expect(sent.at(-1)?.path).toContain(`${chunks.length}?_state=${chunks.length}&digest=sha256`)
+  })
+
+  it('is not followed to the metadata service of a cloud', async () => {
+    takeChunks((count) => (count === 0 ? '0' : 'http://169.254.169.254/latest/meta-data'))
+
+    expect((await put(randomBlob(9 * MIB))).done).toMatchObject({
+      ...{ disposition: 'permanent', networkCode: 'FORBIDDEN_HOST' },
+    })
+  })
+
+  it('and loses the upload in the middle is left nothing of it, and nothing to continue', async () => {
+    takeChunks((count) => `/v2/team/large/blobs/uploads/${count}`)
+    scripted.script({ method: 'PATCH', path: /uploads\/1$/ }, async ({ request, response }) => {
+      await bytesOf(request)
+      response.writeHead(404).end()
+    })
+
+    const { done, kept } = await put(randomBlob(9 * MIB))
+
+    expect(done).toMatchObject({ disposition: 'transient', status: 404 })
+    expect(kept.state).toBeUndefined()
+    expect(scripted.requests.at(-1)).toMatchObject({ method: 'DELETE' })
+  })
+})
+
 describe('a registry that keeps what came of a chunk that was cut short', () => {
   it('is sent the rest from there, not from the last whole chunk', async () => {
     await using scripted = await startScriptedRegistry()

@@ -101,6 +101,44 @@ describe('a blob whose body breaks', () => {
     expect(String(failure)).toMatch(/expected the range/)
   })
 
+  it('is asked of the registry again where an object store broke off, which is told nothing', async () => {
+    await using store = await startScriptedRegistry()
+    const login = { username: 'robot', password: 'very-secret' }
+    const account = `Basic ${Buffer.from('robot:very-secret').toString('base64')}`
+    await using reader = open(configFor(upstream.url, { id: 'hq', ...login }))
+    let links = 0
+    upstream.script(BLOBS, ({ request, response }: Turn) => {
+      if (request.headers.authorization !== account) {
+        response.writeHead(401, { 'www-authenticate': 'Basic realm="r"' }).end()
+        return
+      }
+      links += 1
+      response.writeHead(307, { location: `${store.url}/blob?signature=${links}` }).end()
+    })
+    store.script({}, ({ request, response }: Turn) => {
+      const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0)
+      const rest = bytes.subarray(from)
+      const range = from > 0 ? { 'content-range': rangeFrom(from) } : {}
+      response.writeHead(from > 0 ? 206 : 200, { 'content-length': rest.length, ...range })
+      if (from > 0) response.end(rest)
+      else response.write(rest.subarray(0, 100_000), () => response.destroy())
+    })
+
+    const source = reader.repository(repository('team/app'))
+    const read = await bytesOf(await source.getBlob(descriptor, SIGNAL))
+
+    expect(digestOf(read)).toBe(descriptor.digest)
+    // A signed link may have expired meanwhile: each request gets a new one.
+    expect(store.requests.map(({ path }) => path)).toEqual([
+      '/blob?signature=1',
+      '/blob?signature=2',
+    ])
+    expect(store.requests.map(({ headers }) => headers.authorization)).toEqual([
+      undefined,
+      undefined,
+    ])
+  })
+
   it('is given up when no more bytes come, try after try', async () => {
     let asked = 0
     upstream.script(BLOBS, ({ response }: Turn) => {

@@ -239,8 +239,12 @@ describe('an upstream that sends a manifest wrong', () => {
     }
   }
 
-  it('of 5 MiB: it is refused for good', async () => {
-    upstream.script({ path: MANIFESTS }, sendManifest(Buffer.alloc(5 * 1024 * 1024, ' ')))
+  it.each([
+    ['and says so', { 'content-length': `${5 * 1024 * 1024}` }],
+    ['and does not say so', {}],
+  ])('of 5 MiB, %s: it is refused for good', async (_, headers) => {
+    const bytes = Buffer.alloc(5 * 1024 * 1024, ' ')
+    upstream.script({ path: MANIFESTS }, sendManifest(bytes, headers))
 
     const failure = await failureOf(source.getManifest(reference('1.0'), SIGNAL))
 
@@ -414,10 +418,13 @@ describe('a target that misbehaves', () => {
     expect(String(await failureOf(copy(blob)))).toContain(digest)
   })
 
-  it('by forgetting the upload: it is begun again later', async () => {
+  it.each([
+    ['in its own words', 'BLOB_UPLOAD_UNKNOWN'],
+    ['in words of another', 'NOT_FOUND'],
+  ])('by forgetting the upload, told %s: it is begun again later', async (_, code) => {
     local.script(COMMIT, async ({ request, response }) => {
       await bytesOf(request)
-      refuse(response, 404, 'BLOB_UPLOAD_UNKNOWN')
+      refuse(response, 404, code)
     })
 
     expect(await failureOf(copy(blob))).toMatchObject({ disposition: 'transient' })

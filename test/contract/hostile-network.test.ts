@@ -84,12 +84,14 @@ describe('a registry that is busy or broken for a moment', () => {
   })
 
   it.each([
-    ['seconds', () => '60'],
-    ['a date', () => new Date(Date.now() + 60_000).toUTCString()],
-  ])('with a long Retry-After as %s: it is obeyed by the job, at once', async (_, header) => {
+    [429, 'seconds', () => '60'],
+    [429, 'a date', () => new Date(Date.now() + 60_000).toUTCString()],
+    [503, 'seconds', () => '60'],
+    [503, 'a date', () => new Date(Date.now() + 60_000).toUTCString()],
+  ])('with %i and a long Retry-After as %s: the job obeys it, at once', async (status, _, told) => {
     registry.script({}, ({ response }) => {
-      response.setHeader('retry-after', header())
-      refuse(response, 503, 'UNAVAILABLE')
+      response.setHeader('retry-after', told())
+      refuse(response, status, 'UNAVAILABLE')
     })
 
     const failure = await failureOf(repo().getManifest(TAG, SIGNAL))
@@ -371,6 +373,27 @@ describe('upload locations', () => {
     expect(failure).toMatchObject({ disposition: 'permanent', networkCode: 'FORBIDDEN_HOST' })
   })
 
+  it.each([
+    ['an absolute path', (upload: string) => `/v2/team/app/blobs/uploads/${upload}`],
+    ['a relative path', (upload: string) => upload],
+    ['a whole address', (upload: string) => `${registry.url}/v2/team/app/blobs/uploads/${upload}`],
+  ])('may be %s, and keep their query', async (_, locationOf) => {
+    registry.script({ method: 'POST' }, ({ response }) =>
+      response.writeHead(202, { location: `${locationOf('the-upload')}?_state=a%2Fb` }).end(),
+    )
+    registry.script({ method: 'PUT' }, async ({ request, response }) => {
+      await bytesOf(request)
+      response.writeHead(201).end()
+    })
+
+    await repo().putBlob(descriptor, streamOf(bytes), SIGNAL)
+
+    const digest = encodeURIComponent(descriptor.digest)
+    expect(registry.requests.at(-1)?.path).toBe(
+      `/v2/team/app/blobs/uploads/the-upload?_state=a%2Fb&digest=${digest}`,
+    )
+  })
+
   it('and their state never stand in an error', async () => {
     registry.script({ method: 'PUT' }, ({ response }) => {
       refuse(response, 500, 'UNKNOWN')
@@ -586,6 +609,20 @@ describe('token services', () => {
     )
 
     const failure = await failureOf(repo().getManifest(TAG, SIGNAL))
+
+    expect(failure).toMatchObject({ disposition: 'permanent', networkCode: 'FORBIDDEN_HOST' })
+  })
+
+  it('that redirect to the metadata service of a cloud are not followed there', async () => {
+    other.script({}, ({ response }) =>
+      response.writeHead(302, { location: 'http://169.254.169.254/token' }).end(),
+    )
+    registry.script(
+      {},
+      wantToken(() => false, `${other.url}/token`),
+    )
+
+    const failure = await failureOf(repo(ACCOUNT).getManifest(TAG, SIGNAL))
 
     expect(failure).toMatchObject({ disposition: 'permanent', networkCode: 'FORBIDDEN_HOST' })
   })

@@ -99,6 +99,14 @@ describe('the names that a registry has', () => {
     expect(await tags()).toEqual([])
   })
 
+  it('are an error where one page of them has no end', async () => {
+    registry.script({ path: TAGS }, (turn) => {
+      answer(turn, { tags: ['1'], filler: ' '.repeat(8 * 1024 * 1024) })
+    })
+
+    await expect(tags()).rejects.toThrow(/one page of its list is larger than 8 MiB/)
+  })
+
   it('end, though the pages do not', async () => {
     registry.script({ path: TAGS }, (turn) => {
       answer(turn, { tags: ['1'] }, `<${turn.request.url ?? ''}>; rel="next"`)

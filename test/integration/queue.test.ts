@@ -8,12 +8,11 @@ import { type JobListener, JobWorker, type Replicate } from '../../src/queue/job
 import { ReplicationQueues } from '../../src/queue/queues.ts'
 import { readCounts } from '../../src/queue/upstream-status.ts'
 import type { Digest } from '../../src/oci/digest.ts'
-import type { Reference, Repository } from '../../src/oci/reference.ts'
 import { ReplicationError } from '../../src/replication/errors.ts'
 import type { Outcome } from '../../src/replication/outcome.ts'
-import type { ReplicationRequest } from '../../src/replication/request.ts'
 import { MISS_LIMITS } from '../support/miss-limits.ts'
 import { eventually } from '../support/eventually.ts'
+import { replicationRequest as request } from '../support/replication-request.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 
 const JOBS: JobsConfig = {
@@ -31,21 +30,6 @@ const copied: Outcome = {
   manifests: 1,
   blobs: { copied: 1, skipped: 0, mounted: 0, nonDistributable: 0 },
   bytes: 1,
-}
-
-function request(changes: Partial<ReplicationRequest> = {}): ReplicationRequest {
-  return {
-    repository: 'team/app' as Repository,
-    upstreamRepository: 'team/app' as Repository,
-    reference: '1.0' as Reference,
-    upstreams: ['hq'],
-    trigger: 'miss',
-    onlyIfPresent: false,
-    platforms: 'all',
-    referrers: true,
-    eventId: 'event-1',
-    ...changes,
-  }
 }
 
 describe('the queue', () => {
@@ -198,8 +182,8 @@ describe('the queue', () => {
     startWorker(({ onlyIfPresent }) => Promise.resolve(onlyIfPresent ? notHeld : copied))
     await eventually(async () => (await jobs('completed')).length === 2)
 
-    const other = { reference: '2.0' as Reference }
-    await queues.enqueue([{ ...refresh, ...other }])
+    const other = { reference: '2.0' }
+    await queues.enqueue([request({ ...refresh, ...other })])
     await eventually(async () => (await jobs('completed')).length === 3)
     const [ended] = await queues.enqueue([request(other)])
     expect(ended?.duplicate).toBe(false)
@@ -216,11 +200,10 @@ describe('the queue', () => {
   })
 
   it('takes misses before pushes before resyncs', async () => {
-    const tag = (name: string) => name as Reference
     await queues.enqueue([
-      request({ trigger: 'resync', reference: tag('c') }),
-      request({ trigger: 'push', reference: tag('b') }),
-      request({ trigger: 'miss', reference: tag('a') }),
+      request({ trigger: 'resync', reference: 'c' }),
+      request({ trigger: 'push', reference: 'b' }),
+      request({ trigger: 'miss', reference: 'a' }),
     ])
     const order: string[] = []
     const connection = openWorkerConnection(redis.url, () => undefined)
@@ -334,11 +317,11 @@ describe('the queue', () => {
       },
       { held: (_, ms) => held.push(ms) },
     )
-    await queues.enqueue([request({ reference: 'first' as Reference })])
+    await queues.enqueue([request({ reference: 'first' })])
     await eventually(() => held.length === 1)
     const heldAt = Date.now()
 
-    await queues.enqueue([request({ reference: 'second' as Reference })])
+    await queues.enqueue([request({ reference: 'second' })])
     await eventually(() => ran.includes('second'))
 
     expect(Date.now() - heldAt).toBeGreaterThanOrEqual(600)

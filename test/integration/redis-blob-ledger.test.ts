@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { digestOf } from '../../src/oci/digest.ts'
 import type { Repository } from '../../src/oci/reference.ts'
 import { RedisBlobLedger } from '../../src/queue/redis-blob-ledger.ts'
+import { eventually } from '../support/eventually.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 
 const BLOB = digestOf(Buffer.from('a blob'))
@@ -51,6 +52,24 @@ describe('the blob ledger in Redis', () => {
     expect(lapsesIn).toBeGreaterThan(0)
     expect(lapsesIn).toBeLessThanOrEqual(6_000)
     await lease?.[Symbol.asyncDispose]()
+  })
+
+  it('keeps the right of a worker that lives up by a heartbeat', async () => {
+    const lease = await ledger.lease(BLOB)
+    await redis.pexpire(`pullsync:lease:${BLOB}`, 4_000)
+
+    await eventually(async () => (await redis.pttl(`pullsync:lease:${BLOB}`)) > 4_000)
+
+    await lease?.[Symbol.asyncDispose]()
+  })
+
+  it('does not keep up a right that another worker has got meanwhile', async () => {
+    const lapsed = await ledger.lease(BLOB)
+    await redis.set(`pullsync:lease:${BLOB}`, 'of another worker', 'PX', 4_000)
+
+    await eventually(async () => (await redis.pttl(`pullsync:lease:${BLOB}`)) < 1_500)
+
+    await lapsed?.[Symbol.asyncDispose]()
   })
 
   it('does not end a right that another worker has got meanwhile', async () => {

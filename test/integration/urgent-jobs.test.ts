@@ -3,10 +3,10 @@ import type { JobsConfig } from '../../src/config/config.ts'
 import { openWorkerConnection } from '../../src/queue/connection.ts'
 import { JobWorker } from '../../src/queue/job-worker.ts'
 import { ReplicationQueues } from '../../src/queue/queues.ts'
-import type { Reference, Repository } from '../../src/oci/reference.ts'
 import type { ReplicationRequest, Trigger } from '../../src/replication/request.ts'
 import { MISS_LIMITS } from '../support/miss-limits.ts'
 import { eventually } from '../support/eventually.ts'
+import { replicationRequest } from '../support/replication-request.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 
 const KEPT = { ageMs: 60_000, count: 1_000 }
@@ -38,17 +38,7 @@ afterEach(async () => {
 })
 
 function request(trigger: Trigger, number: number): ReplicationRequest {
-  return {
-    repository: 'team/app' as Repository,
-    upstreamRepository: 'team/app' as Repository,
-    reference: `${trigger}-${number}` as Reference,
-    upstreams: ['hq'],
-    trigger,
-    onlyIfPresent: false,
-    platforms: 'all',
-    referrers: false,
-    eventId: 'event-1',
-  }
+  return replicationRequest({ reference: `${trigger}-${number}`, trigger })
 }
 
 function numbered(count: number): readonly number[] {

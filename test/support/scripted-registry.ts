@@ -1,7 +1,8 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
+import { digestOf } from '../../src/oci/digest.ts'
 
 /** A request as it came; `body` only where it was read. */
 export interface SeenRequest {
@@ -38,8 +39,8 @@ export interface ScriptedRegistry extends AsyncDisposable {
   readonly requests: readonly SeenRequest[]
   /** From now on matching requests are answered by `act`; the latest told goes first. */
   script(when: When, act: (turn: Turn) => unknown): void
-  /** Puts content in place without a request; returns its digest. */
-  addBlob(repository: string, bytes: Buffer): string
+  /** Puts content in place without a request, under this digest unless that of its bytes; returns it. */
+  addBlob(repository: string, bytes: Buffer, digest?: string): string
   addManifest(repository: string, reference: string, bytes: Buffer, mediaType: string): string
   hasBlob(repository: string, digest: string): boolean
   /** Connections that clients have opened so far. */
@@ -80,7 +81,7 @@ export async function startScriptedRegistry(
     port,
     requests,
     script: (when, act) => scripts.push({ when, act, left: when.times ?? Infinity }),
-    addBlob: (repository, bytes) => store.addBlob(repository, bytes),
+    addBlob: (repository, bytes, digest) => store.addBlob(repository, bytes, digest),
     addManifest: (repository, reference, bytes, mediaType) =>
       store.addManifest(repository, reference, { bytes, mediaType }),
     hasBlob: (repository, digest) => store.blob(repository, digest) !== undefined,
@@ -124,8 +125,7 @@ class Store {
   readonly #blobs = new Map<string, Buffer>()
   readonly #manifests = new Map<string, StoredManifest>()
 
-  addBlob(repository: string, bytes: Buffer): string {
-    const digest = sha256(bytes)
+  addBlob(repository: string, bytes: Buffer, digest: string = digestOf(bytes)): string {
     this.#blobs.set(`${repository}@${digest}`, bytes)
     return digest
   }
@@ -135,7 +135,7 @@ class Store {
   }
 
   addManifest(repository: string, reference: string, manifest: StoredManifest): string {
-    const digest = sha256(manifest.bytes)
+    const digest = digestOf(manifest.bytes, algorithmIn(reference))
     this.#manifests.set(`${repository}@${reference}`, manifest)
     this.#manifests.set(`${repository}@${digest}`, manifest)
     return digest
@@ -147,7 +147,9 @@ class Store {
 
   /** What a manifest names and this repository lacks. */
   lacks(repository: string, bytes: Buffer): string | undefined {
-    const { config, layers = [], manifests = [] } = parse(bytes)
+    const { config, layers: all = [], manifests = [] } = parse(bytes)
+    // What is not to be distributed is not asked for.
+    const layers = all.filter(({ urls }) => urls === undefined)
     const blobs = config === undefined ? layers : [config, ...layers]
     return (
       blobs.find(({ digest }) => this.blob(repository, digest) === undefined)?.digest ??
@@ -158,6 +160,7 @@ class Store {
 
 interface Named {
   readonly digest: string
+  readonly urls?: readonly string[]
 }
 
 function parse(bytes: Buffer): {
@@ -240,7 +243,7 @@ function readManifest({ store, request, response, repository, last }: Call): voi
   response.writeHead(200, {
     'content-type': manifest.mediaType,
     'content-length': manifest.bytes.length,
-    'docker-content-digest': sha256(manifest.bytes),
+    'docker-content-digest': digestOf(manifest.bytes, algorithmIn(last)),
   })
   response.end(request.method === 'HEAD' ? undefined : manifest.bytes)
 }
@@ -276,7 +279,8 @@ function beginUpload({ store, response, repository, query }: Call): void {
   const [mount, from] = [query.get('mount'), query.get('from')]
   const known = mount !== null && from !== null ? store.blob(from, mount) : undefined
   if (known !== undefined) {
-    response.writeHead(201, { 'docker-content-digest': store.addBlob(repository, known) })
+    const digest = store.addBlob(repository, known, mount ?? undefined)
+    response.writeHead(201, { 'docker-content-digest': digest })
     response.end()
     return
   }
@@ -294,12 +298,13 @@ async function finishUpload(call: Call): Promise<void> {
     return
   }
   const bytes = await buffer(request)
-  if (sha256(bytes) !== query.get('digest')) {
+  const digest = query.get('digest') ?? ''
+  if (digestOf(bytes, algorithmIn(digest)) !== digest) {
     refuse(response, 400, 'DIGEST_INVALID')
     return
   }
   store.uploads.delete(last)
-  response.writeHead(201, { 'docker-content-digest': store.addBlob(repository, bytes) })
+  response.writeHead(201, { 'docker-content-digest': store.addBlob(repository, bytes, digest) })
   response.end()
 }
 
@@ -316,6 +321,6 @@ function isBasic(
   return headers.authorization === `Basic ${pair}`
 }
 
-function sha256(bytes: Buffer): string {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+function algorithmIn(reference: string): 'sha256' | 'sha512' {
+  return reference.startsWith('sha512:') ? 'sha512' : 'sha256'
 }

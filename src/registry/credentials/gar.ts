@@ -5,6 +5,10 @@ import type { FetchCredentials, FetchedCredentials } from './credentials.ts'
 import { loadSdk } from './load-sdk.ts'
 
 const MINUTE_MS = 60_000
+const SCOPE = 'https://www.googleapis.com/auth/cloud-platform'
+// A token is of no project. Untold, the library looks for one before it gives a token: with the gcloud
+// command, and for a federated identity with an API that it need not be allowed to use.
+const NO_PROJECT = 'none'
 
 /**
  * An access token for Google Artifact Registry, with whatever identity Google's application default
@@ -22,7 +26,7 @@ async function accessToken(registry: RegistryIdentity): Promise<FetchedCredentia
   )
   try {
     // A new one each time: it would otherwise give the token that was just refused.
-    const auth = new GoogleAuth({ scopes: 'https://www.googleapis.com/auth/cloud-platform' })
+    const auth = new GoogleAuth({ scopes: SCOPE, projectId: NO_PROJECT })
     const client = await auth.getClient()
     const { token } = await client.getAccessToken()
     const expiresAt = client.credentials.expiry_date

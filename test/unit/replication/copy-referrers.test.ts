@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { parseReferrerList } from '../../../src/oci/referrer-list.ts'
-import type { Reference, Repository, Tag } from '../../../src/oci/reference.ts'
+import type { Tag } from '../../../src/oci/reference.ts'
 import { referrerTag } from '../../../src/oci/referrer-tag.ts'
 import { BlobFlights } from '../../../src/replication/blob-flights.ts'
 import { NO_LEDGER } from '../../../src/replication/blob-ledger.ts'
 import { replicate } from '../../../src/replication/replicate.ts'
 import type { ReplicationRequest } from '../../../src/replication/request.ts'
 import { TransferSchedule } from '../../../src/replication/transfer-schedule.ts'
+import { replicationRequest } from '../../support/replication-request.ts'
 import { MemoryRegistry } from './memory-registry.ts'
 
 function world() {
@@ -22,18 +23,7 @@ async function run(
   changes: Partial<ReplicationRequest> = {},
 ) {
   const schedule = new TransferSchedule({ upstream: () => 2, local: () => 2 })
-  const request: ReplicationRequest = {
-    repository: 'team/app' as Repository,
-    upstreamRepository: 'team/app' as Repository,
-    reference: '1.0' as Reference,
-    upstreams: ['hq'],
-    trigger: 'miss',
-    onlyIfPresent: false,
-    platforms: 'all',
-    referrers: true,
-    eventId: 'e',
-    ...changes,
-  }
+  const request = replicationRequest({ referrers: true, ...changes })
   return await replicate(request, {
     source: () => upstream,
     target: local,

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import type { Digest } from '../../../src/oci/digest.ts'
-import type { Reference, Repository } from '../../../src/oci/reference.ts'
 import { NO_LEDGER } from '../../../src/replication/blob-ledger.ts'
 import { BlobFlights } from '../../../src/replication/blob-flights.ts'
 import type { Outcome } from '../../../src/replication/outcome.ts'
@@ -8,6 +7,7 @@ import { replicate } from '../../../src/replication/replicate.ts'
 import type { ReplicationRequest } from '../../../src/replication/request.ts'
 import { TransferSchedule } from '../../../src/replication/transfer-schedule.ts'
 import type { TransferSlots } from '../../../src/replication/transfer-slots.ts'
+import { replicationRequest } from '../../support/replication-request.ts'
 import { MemoryRegistry } from './memory-registry.ts'
 
 const flights = new BlobFlights()
@@ -29,18 +29,7 @@ async function run(
   changes: Partial<ReplicationRequest> = {},
   signal = new AbortController().signal,
 ): Promise<Outcome> {
-  const request: ReplicationRequest = {
-    repository: 'team/app' as Repository,
-    upstreamRepository: 'team/app' as Repository,
-    reference: '1.0' as Reference,
-    upstreams: ['hq'],
-    trigger: 'miss',
-    onlyIfPresent: false,
-    platforms: 'all',
-    referrers: true,
-    eventId: 'e',
-    ...changes,
-  }
+  const request = replicationRequest({ referrers: true, ...changes })
   const slots = slotsOf(2)
   return await replicate(request, {
     source: () => upstream,
@@ -196,30 +185,16 @@ describe('replicate', () => {
     full.addImage('1.0', 'layer')
     const slots = slotsOf(2)
 
-    const request = { upstreams: ['empty', 'full'] as const }
-    const outcome = await replicate(
-      {
-        repository: 'team/app' as Repository,
-        upstreamRepository: 'team/app' as Repository,
-        reference: '1.0' as Reference,
-        trigger: 'miss',
-        onlyIfPresent: false,
-        platforms: 'all',
-        referrers: true,
-        eventId: 'e',
-        ...request,
-      },
-      {
-        source: (id) => (id === 'empty' ? empty : full),
-        target: local,
-        slots: () => slots,
-        flights,
-        ledger: NO_LEDGER,
-        signal: new AbortController().signal,
-        onProgress: () => undefined,
-        log: () => undefined,
-      },
-    )
+    const outcome = await replicate(replicationRequest({ upstreams: ['empty', 'full'] }), {
+      source: (id) => (id === 'empty' ? empty : full),
+      target: local,
+      slots: () => slots,
+      flights,
+      ledger: NO_LEDGER,
+      signal: new AbortController().signal,
+      onProgress: () => undefined,
+      log: () => undefined,
+    })
 
     expect(outcome).toMatchObject({ kind: 'copied', upstream: 'full' })
     expect(empty.asked).toEqual(['GET 1.0'])

@@ -1,0 +1,52 @@
+import { discard, readUpTo } from './body.ts'
+import { nextPage } from './links.ts'
+import type { Operation } from './operation.ts'
+import { idempotent } from './retry.ts'
+import type { RegistrySession } from './session.ts'
+
+export interface PageRequest {
+  readonly operation: Operation
+  readonly url: URL
+  readonly scopes: readonly string[]
+  /** Which answers say that there is no such list. */
+  readonly none: readonly number[]
+  /** Anything unless told. */
+  readonly accept?: string
+  readonly maxBytes: number
+}
+
+export interface Page {
+  /** At most as many as were asked for. */
+  readonly bytes: Buffer
+  /** Whether these are all bytes of the page. */
+  readonly complete: boolean
+  readonly contentType: string
+  readonly next: URL | undefined
+}
+
+/** One page of a list; undefined when there is no such list. */
+export async function readPage(
+  { send, links }: RegistrySession,
+  { operation, url, scopes, none, accept, maxBytes }: PageRequest,
+  signal: AbortSignal,
+): Promise<Page | undefined> {
+  const response = await send({
+    operation,
+    method: 'GET',
+    url,
+    ...(accept !== undefined && { headers: { accept } }),
+    scopes,
+    expect: [200, ...none],
+    repeatable: idempotent,
+    signal,
+  })
+  if (response.status !== 200) {
+    discard(response.body)
+    return undefined
+  }
+  return {
+    ...(await readUpTo(maxBytes, response.body)),
+    contentType: response.header('content-type') ?? '',
+    next: nextPage(response.header('link'), response.url, links.root),
+  }
+}

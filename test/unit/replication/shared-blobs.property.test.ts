@@ -1,0 +1,93 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import type { Digest } from '../../../src/oci/digest.ts'
+import type { Repository } from '../../../src/oci/reference.ts'
+import { BlobFlights } from '../../../src/replication/blob-flights.ts'
+import { type BlobLedger, NO_LEDGER } from '../../../src/replication/blob-ledger.ts'
+import { replicate } from '../../../src/replication/replicate.ts'
+import { TransferSchedule } from '../../../src/replication/transfer-schedule.ts'
+import { replicationRequest } from '../../support/replication-request.ts'
+import { MemoryRegistry } from './memory-registry.ts'
+
+/** What several workers know together, as Redis has it. */
+class SharedLedger implements BlobLedger {
+  readonly checkpoint = NO_LEDGER.checkpoint.bind(NO_LEDGER)
+  readonly #leases = new Set<Digest>()
+  readonly #holders = new Map<Digest, readonly Repository[]>()
+
+  holders(digest: Digest): Promise<readonly Repository[]> {
+    return Promise.resolve(this.#holders.get(digest) ?? [])
+  }
+
+  async landed(digest: Digest, repository: Repository): Promise<void> {
+    this.#holders.set(digest, [repository, ...(await this.holders(digest))])
+  }
+
+  async notThere(digest: Digest, repository: Repository): Promise<void> {
+    const others = (await this.holders(digest)).filter((each) => each !== repository)
+    this.#holders.set(digest, others)
+  }
+
+  isLeased(digest: Digest): Promise<boolean> {
+    return Promise.resolve(this.#leases.has(digest))
+  }
+
+  lease(digest: Digest): Promise<AsyncDisposable | undefined> {
+    if (this.#leases.has(digest)) return Promise.resolve(undefined)
+    this.#leases.add(digest)
+    const end = () => Promise.resolve(void this.#leases.delete(digest))
+    return Promise.resolve({ [Symbol.asyncDispose]: end })
+  }
+}
+
+const image = fc.record({
+  layers: fc.uniqueArray(fc.constantFrom('a', 'b', 'c', 'd', 'e'), { minLength: 1 }),
+  worker: fc.nat({ max: 2 }),
+})
+
+it('copies that share blobs all end, with one fetch per blob, however few the slots', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(image, { minLength: 1, maxLength: 8 }),
+      fc.nat(),
+      async (all, few) => {
+        const upstream = new MemoryRegistry('hq', 'team/app')
+        upstream.beforeBlob = () => new Promise(setImmediate)
+        const limit = 1 + (few % 3)
+        const ledger = new SharedLedger()
+        const workers = Array.from({ length: 3 }, () => ({
+          flights: new BlobFlights(),
+          schedule: new TransferSchedule({ upstream: () => limit, local: () => limit }),
+        }))
+        const locals = all.map((_, n) => new MemoryRegistry('local', `team/app-${n}`))
+        for (const local of locals) {
+          for (const other of locals) local.neighbours.set(other.repository, other)
+        }
+
+        const outcomes = all.map(({ layers, worker }, n) => {
+          upstream.addImage(`v${n}`, ...layers)
+          const { flights, schedule } = workers[worker] ?? workers[0] ?? never()
+          const target = locals[n] ?? never()
+          return replicate(
+            replicationRequest({ reference: `v${n}`, repository: target.repository }),
+            {
+              ...{ source: () => upstream, target, flights, ledger },
+              slots: (id) => schedule.slots(id, { urgency: 0, queuedAt: n }),
+              signal: new AbortController().signal,
+              ...{ onProgress: () => undefined, log: () => undefined },
+            },
+          )
+        })
+
+        expect((await Promise.all(outcomes)).every(({ kind }) => kind === 'copied')).toBe(true)
+        const fetched = upstream.asked.filter((asked) => asked.startsWith('GET blob'))
+        expect(fetched).toHaveLength(new Set(fetched).size)
+      },
+    ),
+    { numRuns: 40 },
+  )
+})
+
+function never(): never {
+  throw new Error('there are as many as there are images')
+}
