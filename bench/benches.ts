@@ -1,6 +1,7 @@
 import { benchLargeImage, benchManyTags, benchSmallLayers } from './copy.ts'
 import {
   benchColdPull,
+  benchColdPullByGigabit,
   benchColdPullFarAway,
   benchColdPullThrottled,
   benchWarmPull,
@@ -31,6 +32,11 @@ export const BENCHES: readonly Bench[] = [
     name: 'gateway-slow',
     title: 'First pull, upstream at 20 MB/s',
     measure: benchColdPullThrottled,
+  },
+  {
+    name: 'gateway-gigabit',
+    title: 'First pull, upstream behind 1 Gbit/s',
+    measure: benchColdPullByGigabit,
   },
   { name: 'gateway-far', title: 'First pull, upstream 50 ms away', measure: benchColdPullFarAway },
   { name: 'gateway-warm', title: 'Pull of what is here', measure: benchWarmPull },

@@ -19,6 +19,11 @@ export function benchColdPullThrottled(scale: Scale): Promise<string> {
   return coldPulls(scale, scale.pulledLayerBytes / 4, { bytesPerSecond: 20_000_000 })
 }
 
+/** What a network of 1 Gbit/s carries. */
+export function benchColdPullByGigabit(scale: Scale): Promise<string> {
+  return coldPulls(scale, scale.pulledLayerBytes, { bytesPerSecond: 110_000_000 })
+}
+
 export function benchColdPullFarAway(scale: Scale): Promise<string> {
   return coldPulls(scale, scale.pulledLayerBytes, { roundTripMs: 50 })
 }

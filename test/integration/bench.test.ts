@@ -40,7 +40,7 @@ describe('the benchmarks', () => {
     expect(ran.stderr.toString('utf8')).toBe('')
     expect(ran.code).toBe(0)
     const rows = rowsOf(ran.stdout.toString('utf8'))
-    expect(rows).toHaveLength(7)
+    expect(rows).toHaveLength(8)
     expect(rows.at(-1)).toContain('| 1.00× |')
   })
 
