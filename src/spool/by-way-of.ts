@@ -6,7 +6,7 @@ import type { SpooledBlob } from './spooled-blob.ts'
 const BUFFERED_BYTES = 512 * 1024
 
 /** What is here by then is handed to the followers before it is read: they wait, the copy does not. */
-const FOLLOWERS_FIRST_MS = 2_000
+const FOLLOWERS_FIRST_MS = 5_000
 
 /**
  * The same bytes as `body`, by way of the spool: fetched as fast as the disk takes them, so that
