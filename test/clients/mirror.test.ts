@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { whyNoContainers } from '../support/clients/client.ts'
+import { startedOr, whyNoContainers } from '../support/clients/client.ts'
 import { CONTAINERD, startContainerd } from '../support/clients/containerd.ts'
 import { DOCKER_ENGINE, startDockerEngine } from '../support/clients/docker-engine.ts'
 import { startRegistry, type TestRegistry } from '../support/docker-registry.ts'
@@ -38,7 +38,7 @@ describe('the gateway as a mirror, of names that stay those of their registries'
 
   it.skipIf(noContainerd !== undefined)(
     'of two registries for containerd: the host of the name chooses the upstream',
-    async () => {
+    async (context) => {
       await using folder = await tempFolder('hosts')
       await using atHq = await publish(site.upstream, 'one/app')
       await using elsewhere = await publish(site.upstream, 'two/app')
@@ -47,7 +47,8 @@ describe('the gateway as a mirror, of names that stay those of their registries'
         await mkdir(join(folder.path, host))
         await writeFile(join(folder.path, host, 'hosts.toml'), hostsToml(site.gateway))
       }
-      await using containerd = await startContainerd({ hostsFolder: folder.path })
+      const start = () => startContainerd({ hostsFolder: folder.path })
+      await using containerd = await startedOr((why) => context.skip(why), start)
 
       for (const name of [`${site.upstream.host}/one/app:1.0`, `${lab.host}/two/app:1.0`]) {
         expect(await containerd.pull(name)).toMatchObject({ code: 0 })
@@ -62,11 +63,11 @@ describe('the gateway as a mirror, of names that stay those of their registries'
 
   it.skipIf(noDocker !== undefined)(
     'of Docker Hub for Docker Engine: names without a registry come through it',
-    async () => {
+    async (context) => {
       await using image = await publish(site.upstream, 'team/hub')
-      await using docker = await startDockerEngine({
-        registryMirrors: [`http://${site.gateway}`],
-      })
+      const registryMirrors = [`http://${site.gateway}`]
+      const start = () => startDockerEngine({ registryMirrors })
+      await using docker = await startedOr((why) => context.skip(why), start)
 
       expect(await docker.pull('team/hub:1.0')).toMatchObject({ code: 0 })
 

@@ -29,6 +29,18 @@ export interface ClientKind {
   readonly start: () => Promise<ContainerClient>
 }
 
+/** Starts it, or skips the test with the reason: no fault of pullsync's that an engine does not start. */
+export async function startedOr<Client>(
+  skip: (why: string) => never,
+  start: () => Promise<Client>,
+): Promise<Client> {
+  try {
+    return await start()
+  } catch (error) {
+    return skip(`it did not start: ${String(error)}`)
+  }
+}
+
 /** Runs a client's command to its end; a pull of a large image takes its time. */
 export async function pulled(
   command: string,
