@@ -1,5 +1,6 @@
 import type { PullEvent } from '../events/registry-event.ts'
 import type { Repository, Tag } from '../oci/reference.ts'
+import { asMeant, type UpstreamUrls } from './upstream-of-host.ts'
 import { decide } from '../policy/decide.ts'
 import type { Project } from '../policy/project.ts'
 import type { Enqueued } from '../queue/enqueued.ts'
@@ -7,10 +8,16 @@ import type { ReplicationRequest } from '../replication/request.ts'
 import type { GatewayReporter } from '../telemetry/report-gateway.ts'
 
 /** A client's GET or HEAD of a tag that the local registry has. */
-export type Hit = PullEvent & { readonly repository: Repository; readonly tag: Tag }
+export type Hit = PullEvent & {
+  readonly repository: Repository
+  readonly tag: Tag
+  /** The upstream's host, as with a miss. */
+  readonly host?: string
+}
 
 export interface HitsConfig {
   readonly projects: readonly Project[]
+  readonly upstreams: UpstreamUrls
   /** The account that pullsync itself uses at the local registry. */
   readonly account?: string | undefined
 }
@@ -40,19 +47,31 @@ export interface TagAges {
  */
 export async function revalidateAfter(hit: Hit, deps: HitsDeps): Promise<void> {
   const { checks, report } = deps
-  if (checks.isFresh({ repository: hit.repository, reference: hit.tag })) return
-  const { projects, account } = deps.config()
-  const decision = decide(hit, { registry: 'local', account }, projects)
-  if (decision.kind === 'ignore') return
-  const { request, unlessCheckedWithinMs = 0 } = decision
   try {
-    if (!(await checks.due(request, unlessCheckedWithinMs))) return
-    report.jobEnqueued(request, await deps.enqueue(request))
+    const request = await dueLook(hit, deps)
+    if (request !== undefined) report.jobEnqueued(request, await deps.enqueue(request))
   } catch (error) {
-    await checks.forget(request)
+    await checks.forget({ repository: hit.repository, reference: hit.tag })
     report.queueUnavailable({
       requests: 1,
       reason: error instanceof Error ? error.message : String(error),
     })
   }
+}
+
+/**
+ * The look upstream that is due, which is the caller's to make from now on; undefined where none is.
+ * @throws QueueUnavailableError when Redis does not answer
+ */
+export async function dueLook(
+  hit: Hit,
+  { config, checks }: Pick<HitsDeps, 'config' | 'checks'>,
+): Promise<ReplicationRequest | undefined> {
+  if (checks.isFresh({ repository: hit.repository, reference: hit.tag })) return undefined
+  const { projects, upstreams, account } = config()
+  const decision = decide(hit, { registry: 'local', account }, projects)
+  if (decision.kind === 'ignore') return undefined
+  const request = asMeant(decision.request, upstreams, hit.host)
+  const { unlessCheckedWithinMs = 0 } = decision
+  return request && (await checks.due(request, unlessCheckedWithinMs)) ? request : undefined
 }

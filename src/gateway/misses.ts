@@ -9,7 +9,7 @@ import type { ManifestHead } from '../replication/ports.ts'
 import type { ReplicationRequest } from '../replication/request.ts'
 import type { GatewayReporter } from '../telemetry/report-gateway.ts'
 import type { OnTheWayView } from './on-the-way-view.ts'
-import { upstreamsOfHost, type UpstreamUrls } from './upstream-of-host.ts'
+import { asMeant, type UpstreamUrls } from './upstream-of-host.ts'
 
 /** As the source of misses that clients of the gateway make. */
 export const GATEWAY_SOURCE = 'gateway'
@@ -147,15 +147,13 @@ function wantedBy({ event, host }: Miss, { config, report }: MissesDeps): Wanted
     report.missIgnored(event, decision.reason)
     return undefined
   }
-  const { request } = decision
-  const [first, ...rest] = upstreamsOfHost(request.upstreams, upstreams, host)
-  const name = projectOfLocal(event.repository, projects)?.name
-  const project = projects.find((each) => each.name === name)
-  if (first === undefined || project === undefined) {
+  const request = asMeant(decision.request, upstreams, host)
+  const project = projectOfLocal(event.repository, projects)
+  if (request === undefined || project === undefined) {
     report.missIgnored(event, 'other-upstream')
     return undefined
   }
-  return { request: { ...request, upstreams: [first, ...rest] }, project }
+  return { request, project }
 }
 
 // Whoever is about to push asks by HEAD first, too: a copy begun then could overwrite the push.

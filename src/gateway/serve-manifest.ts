@@ -5,7 +5,7 @@ import { MANIFEST_ACCEPT } from '../oci/media-types.ts'
 import { isTag } from '../oci/reference.ts'
 import type { ManifestHead } from '../replication/ports.ts'
 import { withHeader, withoutHeaders } from './forwarded-headers.ts'
-import { newerAnswer } from './check-first.ts'
+import { checkFirst } from './check-first.ts'
 import { type HitsDeps, revalidateAfter } from './hits.ts'
 import type { Asked, LocalRegistry } from './local-registry.ts'
 import { answerMiss, type Miss, type MissAnswer, type MissesDeps } from './misses.ts'
@@ -84,22 +84,22 @@ async function serveHit(
   const { request, response, method } = exchange
   const { repository, reference } = path
   const hit = isTag(reference)
-    ? ({ action: 'pull', ...told(request), repository, tag: reference } as const)
+    ? ({ action: 'pull', ...told(request), ...meant(request), repository, tag: reference } as const)
     : undefined
   if (answer.statusCode !== 200 || hit === undefined) {
     await relay(answer, response)
     return
   }
   const digest = answer.headers['docker-content-digest']?.toString()
-  const newer = mayPush(request.headers.authorization, repository)
-    ? undefined
-    : await newerAnswer({ hit, method, digest }, deps, signal)
+  const { looked, newer } = mayPush(request.headers.authorization, repository)
+    ? { looked: false, newer: undefined }
+    : await checkFirst({ hit, method, digest }, deps, signal)
   if (newer !== undefined && (await sendBetter(exchange, newer, deps, signal))) {
     answer.destroy()
     return
   }
   await relay(answer, response)
-  void revalidateAfter(hit, deps)
+  if (!looked) void revalidateAfter(hit, deps)
 }
 
 /** Who asks, and under which id that is followed. */
@@ -158,12 +158,8 @@ async function betterAnswer(
   // distribution answers 404, too, when it has the manifest but not in a form that the client takes;
   // or somebody else's miss has brought it meanwhile. Either way the registry's next answer is right.
   if (await hasInAnyForm(asked, deps.local(), signal)) return { kind: 'here' }
-  const host = hostAsked(request.url ?? '')
-  const miss: Miss = {
-    event: { action: 'miss', ...told(request), repository, reference },
-    method,
-    ...(host !== undefined && { host }),
-  }
+  const event = { action: 'miss', ...told(request), repository, reference } as const
+  const miss: Miss = { event, method, ...meant(request) }
   return await answerMiss(miss, deps, signal)
 }
 
@@ -180,8 +176,8 @@ async function hasInAnyForm(
 
 const CONDITIONS = ['if-none-match', 'if-modified-since', 'range', 'if-range']
 
-function hostAsked(url: string): string | undefined {
-  const query = url.split('?', 2)[1]
-  const host = new URLSearchParams(query).get('ns')
-  return host === null || host === '' ? undefined : host
+/** The upstream that the client means, where it says so. */
+function meant({ url = '' }: IncomingMessage): { readonly host?: string } {
+  const host = new URLSearchParams(url.split('?', 2)[1]).get('ns')
+  return host === null || host === '' ? {} : { host }
 }

@@ -1,3 +1,5 @@
+import type { ReplicationRequest } from '../replication/request.ts'
+
 /** Where each upstream is, by its id. */
 export type UpstreamUrls = ReadonlyMap<string, { readonly url: URL }>
 
@@ -13,6 +15,16 @@ export function upstreamsOfHost(
   if (host === undefined) return ids
   const wanted = canonical(host)
   return ids.filter((id) => canonical(upstreams.get(id)?.url.host ?? '') === wanted)
+}
+
+/** The request, of the upstreams that the client means; undefined when it means none of them. */
+export function asMeant(
+  request: ReplicationRequest,
+  upstreams: UpstreamUrls,
+  host: string | undefined,
+): ReplicationRequest | undefined {
+  const [first, ...rest] = upstreamsOfHost(request.upstreams, upstreams, host)
+  return first === undefined ? undefined : { ...request, upstreams: [first, ...rest] }
 }
 
 // Image names say docker.io; the registry itself is elsewhere.

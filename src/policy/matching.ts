@@ -5,10 +5,10 @@ import type { Project } from './project.ts'
 const ANY = '*'
 
 /** The project that a repository of the local registry belongs to. */
-export function projectOfLocal(
+export function projectOfLocal<P extends Project>(
   repository: Repository,
-  projects: readonly Project[],
-): Project | undefined {
+  projects: readonly P[],
+): P | undefined {
   const name = projectOf(repository)
   return named(name, projects) ?? named(ANY, projects)
 }
@@ -69,7 +69,7 @@ function compile({ repositories, tags }: Project): ProjectMatchers {
   }
 }
 
-function named(name: string, projects: readonly Project[]): Project | undefined {
+function named<P extends Project>(name: string, projects: readonly P[]): P | undefined {
   return projects.find((project) => project.name === name)
 }
 

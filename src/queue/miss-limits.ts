@@ -28,7 +28,7 @@ return times`
 /** What Redis says of a key that is not there. */
 const NO_KEY = -2
 
-type Miss = Pick<ReplicationRequest, 'repository' | 'upstreams' | 'trigger' | 'source'>
+type Miss = Pick<ReplicationRequest, 'repository' | 'upstreams' | 'trigger' | 'source' | 'replaces'>
 
 interface Bucket extends BucketConfig {
   readonly key: string
@@ -92,8 +92,9 @@ export class MissLimits {
   }
 
   /** The repository's first: it tells more. */
-  #bucketsOf({ trigger, upstreams, repository, source }: Miss): readonly Bucket[] {
-    if (trigger !== 'miss') return []
+  #bucketsOf({ trigger, upstreams, repository, source, replaces }: Miss): readonly Bucket[] {
+    // What replaces a tag is what upstream was just seen to have.
+    if (trigger !== 'miss' || replaces !== undefined) return []
     const { perRepository, perSource } = this.#config()
     const ofRepository: Bucket = {
       ...perRepository,

@@ -35,10 +35,7 @@ async function* passing(
   const filled = fill(spooled, body, size)
   // Asked for below, if its failure makes a difference.
   filled.catch(() => undefined)
-  await Promise.race([
-    filled.catch(() => undefined),
-    delay(FOLLOWERS_FIRST_MS, undefined, { ref: false }),
-  ])
+  await settledWithin(FOLLOWERS_FIRST_MS, filled)
   try {
     for await (const piece of spooled.follow(spooled.from)) yield piece
   } catch (error) {
@@ -47,6 +44,14 @@ async function* passing(
     yield* refused
     yield* body as AsyncIterable<Buffer>
   }
+}
+
+async function settledWithin(limitMs: number, work: Promise<unknown>): Promise<void> {
+  const enough = new AbortController()
+  const tooLate = delay(limitMs, undefined, { signal: enough.signal, ref: false })
+  await Promise.race([work, tooLate]).catch(() => undefined)
+  enough.abort()
+  tooLate.catch(() => undefined)
 }
 
 /** Resolves at the body's end, or with what the disk did not take; rejects as the body does. */

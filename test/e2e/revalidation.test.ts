@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Redis } from 'ioredis'
 import { eventually } from '../support/eventually.ts'
+import { startRegistry } from '../support/docker-registry.ts'
 import { buildImage } from '../support/image.ts'
 import { pushOverHttp } from '../support/push-over-http.ts'
 import { inspectRaw, skopeo } from '../support/skopeo.ts'
@@ -137,6 +138,8 @@ describe.each(['stream', 'hold'])('a tag that is checked before it is served, wi
   beforeAll(async () => {
     site = await startSite({
       upstream: { notifications: [] },
+      // It would ask for looks of its own.
+      local: { notifications: [] },
       throughLine: true,
       project: `    onMiss: ${mode}\n    onHit: check\n    revalidateAfter: 0s`,
     })
@@ -179,6 +182,19 @@ describe.each(['stream', 'hold'])('a tag that is checked before it is served, wi
     await arrives(site, 'team/resolved:1.0', after)
   })
 
+  it('costs one HEAD when it has not moved', async () => {
+    await site.publish('team/same:1.0')
+    await inspectRaw(`${site.gateway}/team/same:1.0`)
+    await atRest(site)
+    const before = looks(site, 'team/same', '1.0').length
+
+    await pull(site.gateway, 'team/same', '1.0')
+
+    await atRest(site)
+    await eventually(() => looks(site, 'team/same', '1.0').length > before)
+    expect(looks(site, 'team/same', '1.0')).toHaveLength(before + 1)
+  })
+
   it('is what is here while upstream says nothing', async () => {
     const image = await site.publish('team/silent:1.0')
     await inspectRaw(`${site.gateway}/team/silent:1.0`)
@@ -209,4 +225,36 @@ describe.each(['stream', 'hold'])('a tag that is checked before it is served, wi
     await atRest(site)
     expect(await digestAt(site.local, 'team/raced:1.0')).toBe(mine.top.digest)
   })
+})
+
+it('is looked up in the registry that the client means, and in no other', async () => {
+  await using lab = await startRegistry()
+  await using site = await startSite({
+    upstream: { notifications: [] },
+    local: { notifications: [] },
+    upstreamConfig: `  lab:\n    url: ${lab.url}`,
+    project: '  - name: both\n    upstream: [hq, lab]\n    onMiss: hold\n    revalidateAfter: 0s',
+  })
+  await site.publish('both/app:1.0')
+  await using meant = await buildImage()
+  await pushOverHttp(meant, { url: lab.url, repository: 'both/app', tag: '1.0' })
+  const url = `http://${site.gateway}/v2/both/app/manifests/1.0?ns=${lab.host}`
+  const digestOfPull = async () => {
+    const answer = await fetch(url, { headers: ANY_INDEX })
+    return answer.headers.get('docker-content-digest')
+  }
+  expect(await digestOfPull()).toBe(meant.top.digest)
+
+  // The memory of the copy ends; each of these pulls asks for a look.
+  await eventually(
+    async () => {
+      expect(await digestOfPull()).toBe(meant.top.digest)
+      return (await site.jobs('--match', 'both/*')).length > 1
+    },
+    { within: 15_000 },
+  )
+
+  await atRest(site)
+  expect(await digestOfPull()).toBe(meant.top.digest)
+  expect(site.upstream.requests({ path: /both/, userAgent: /^pullsync/ })).toEqual([])
 })
