@@ -51,13 +51,11 @@ export interface RegistryOptions {
 // Registries on object stores take up to half of this before the first byte of a large blob.
 const STALL_TIMEOUT_MS = 60_000
 
-// What lies there is lost with the process, and its memory. Eight small chunks, or four large ones.
+// What lies there is lost with the process, and its memory. Eight chunks, or the beginnings of long ones.
 const CHUNK_MEMORY = 32 * 1024 * 1024
 // distribution hashes and writes an upload on one core, at 140 MB/s here: one at a time takes half as long
 // again as several. Each one more is one more upload that the death of this process can cost.
 const CHUNKS_AT_ONCE = 3
-// A registry on an object store takes longer for a chunk, and as long for many as for one.
-const CHUNK_PATIENCE_MS = 500
 
 /** Speaks with nobody until asked to. */
 export function openRegistry(config: RegistryConfig, options: RegistryOptions): Registry {
@@ -90,14 +88,14 @@ export function openRegistry(config: RegistryConfig, options: RegistryOptions): 
   const send = createSend({ atHome, elsewhere }, retries)
   const sendPlain = createSend({ atHome: elsewhere, elsewhere }, retries)
   const learned: Learned = {
-    takesChunks: true,
+    takesNoChunksUntil: 0,
     refusesSparseIndexesUntil: 0,
     noReferrersApiUntil: 0,
     hasReferrersApi: false,
   }
   const chunks = {
     buffers: new ChunkBuffers(CHUNK_MEMORY),
-    turns: new Turns(CHUNKS_AT_ONCE, CHUNK_PATIENCE_MS),
+    turns: new Turns(CHUNKS_AT_ONCE),
   }
   const session = { identity, links, send, learned, chunks }
   return {

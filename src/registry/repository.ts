@@ -7,6 +7,7 @@ import type { Referrer } from '../oci/referrer-list.ts'
 import type {
   ContentSource,
   HowToFetch,
+  OpenBlob,
   ContentTarget,
   ManifestHead,
   RemovalTarget,
@@ -78,7 +79,7 @@ export class RegistryRepository implements ContentSource, ContentTarget, Removal
 
   putBlobInChunks(
     descriptor: Descriptor,
-    open: (offset: number) => Promise<Readable>,
+    open: OpenBlob,
     checkpoint: UploadCheckpoint,
     signal: AbortSignal,
   ): Promise<boolean> {

@@ -25,7 +25,8 @@ export interface ChunkSharing {
 }
 
 export interface Learned {
-  takesChunks: boolean
+  /** Until when it counts as one that takes no chunks; milliseconds since 1970. */
+  takesNoChunksUntil: number
   /** Until when it counts as one that takes complete indexes only; milliseconds since 1970. */
   refusesSparseIndexesUntil: number
   /** Until when it counts as one without the referrers API; milliseconds since 1970. */

@@ -1,19 +1,20 @@
 /** Lets some act at once and the others after them, as long as nobody has to wait too long for that. */
 export class Turns {
   readonly #atOnce: number
-  readonly #patienceMs: number
   #acting = 0
   readonly #waiting: (() => void)[] = []
 
-  /** @param patienceMs after which one acts beside those before it */
-  constructor(atOnce: number, patienceMs: number) {
+  constructor(atOnce: number) {
     this.#atOnce = atOnce
-    this.#patienceMs = patienceMs
   }
 
-  /** The promise of the act. One that fails is no obstacle to the next. */
-  async take<T>(act: () => Promise<T>): Promise<T> {
-    if (this.#acting >= this.#atOnce) await this.#turn()
+  /**
+   * The promise of the act. One that fails is no obstacle to the next.
+   *
+   * @param patienceMs after which it acts beside those before it
+   */
+  async take<T>(patienceMs: number, act: () => Promise<T>): Promise<T> {
+    if (this.#acting >= this.#atOnce) await this.#turn(patienceMs)
     this.#acting += 1
     try {
       return await act()
@@ -23,12 +24,12 @@ export class Turns {
     }
   }
 
-  async #turn(): Promise<void> {
+  async #turn(patienceMs: number): Promise<void> {
     await new Promise<void>((resolve) => {
       const patience = setTimeout(() => {
         this.#waiting.splice(this.#waiting.indexOf(begin), 1)
         resolve()
-      }, this.#patienceMs)
+      }, patienceMs)
       const begin = () => {
         clearTimeout(patience)
         resolve()

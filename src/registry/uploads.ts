@@ -182,6 +182,12 @@ export function uploadLocation(response: RegistryResponse): URL | undefined {
   return location === undefined ? undefined : followLocation(location, response.url)
 }
 
+/** The first byte that the registry does not have, from its `Range: 0-<last>`. */
+export function arrivedUntil(response: RegistryResponse): number | undefined {
+  const last = /^(?:bytes=)?0-(\d+)$/.exec(response.header('range') ?? '')?.[1]
+  return last === undefined ? undefined : Number(last) + 1
+}
+
 export function pushOperation(
   session: RepositorySession,
   kind: OperationKind,

@@ -5,7 +5,7 @@ import type { Repository } from '../oci/reference.ts'
 import type { BlobFlights, Landing } from './blob-flights.ts'
 import type { BlobLedger } from './blob-ledger.ts'
 import { meteredBody } from './metered-body.ts'
-import type { ContentSource, ContentTarget } from './ports.ts'
+import type { ContentSource, ContentTarget, OpenBlob } from './ports.ts'
 import type { Tally } from './tally.ts'
 import type { TransferSlots } from './transfer-slots.ts'
 
@@ -118,17 +118,17 @@ async function bringUnlessBegun(
 async function fetchBlob(copy: BlobCopy, blob: Descriptor): Promise<void> {
   const { source, target, slots, tally, signal } = copy
   const arrival = tally.begin(blob)
-  const open = async (offset: number) => {
+  const open = async (offset: number, until: AbortSignal) => {
     const meter = (body: Readable) =>
       meteredBody(body, slots.pace, (count) => {
         tally.fetched(arrival, count)
       })
     tally.startsAt(arrival, offset)
-    return await source.getBlob(blob, signal, { offset, meter })
+    return await source.getBlob(blob, until, { offset, meter })
   }
   try {
     if (!(await putInChunks(copy, blob, open))) {
-      const body = await open(0)
+      const body = await open(0, signal)
       await target.putBlob(blob, body, signal).finally(() => body.destroy())
     }
   } catch (error) {
@@ -142,7 +142,7 @@ async function fetchBlob(copy: BlobCopy, blob: Descriptor): Promise<void> {
 async function putInChunks(
   { target, ledger, signal }: BlobCopy,
   blob: Descriptor,
-  open: (offset: number) => Promise<Readable>,
+  open: OpenBlob,
 ): Promise<boolean> {
   if (blob.size < CHUNKED_FROM) return false
   const checkpoint = ledger.checkpoint(blob.digest, target.repository)

@@ -35,6 +35,9 @@ export interface HowToFetch {
   readonly meter?: (body: Readable) => Readable
 }
 
+/** A blob's bytes from an offset on, until they are not wanted any more. */
+export type OpenBlob = (offset: number, signal: AbortSignal) => Promise<Readable>
+
 /** Where an upload in chunks has got to; whoever has this can continue it. */
 export interface UploadState {
   readonly location: string
@@ -65,11 +68,11 @@ export interface ContentTarget {
    * As `putBlob`, for large blobs: in chunks, continued from where the last whole one ended, whoever
    * sent it. False when the registry takes no chunks; nothing was read then.
    *
-   * @param open the blob's bytes from an offset on
+   * @param open called once at most
    */
   putBlobInChunks(
     descriptor: Descriptor,
-    open: (offset: number) => Promise<Readable>,
+    open: OpenBlob,
     checkpoint: UploadCheckpoint,
     signal: AbortSignal,
   ): Promise<boolean>

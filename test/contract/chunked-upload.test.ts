@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Registry } from '../../src/registry/registry.ts'
 import { CorruptBlobError } from '../../src/registry/verified-body.ts'
 import type { UploadCheckpoint, UploadState } from '../../src/replication/ports.ts'
@@ -35,22 +36,36 @@ function checkpointInMemory(state?: UploadState) {
   return { kept, checkpoint }
 }
 
-/** The blob's bytes, noting from which offsets it was read; breaks at `until` unless that is its end. */
-function sourceOf({ bytes }: Blob, until = bytes.length) {
+interface Manner {
+  /** Where it breaks, unless that is its end. */
+  readonly until?: number
+  /** As from an upstream that is slower than the registry: 16 MiB/s at most. */
+  readonly slow?: boolean
+  /** Called before the piece at that offset. */
+  readonly passing?: (at: number) => void
+}
+
+const PIECE = 256 * 1024
+
+/** The blob's bytes, noting from which offsets it was read. */
+function sourceOf({ bytes }: Blob, manner: Manner = {}) {
+  const { until = bytes.length, slow = false, passing } = manner
   const offsets: number[] = []
-  const openAt = (offset: number) => {
+  const openAt = (offset: number, signal: AbortSignal) => {
     offsets.push(offset)
-    return Promise.resolve(
-      Readable.from(
-        (function* () {
-          for (let at = offset; at < until; at += 100_000) {
-            yield bytes.subarray(at, Math.min(at + 100_000, until))
-          }
-          if (until < bytes.length) throw new Error('the upstream broke')
-        })(),
-        { objectMode: false },
-      ),
+    const body = Readable.from(
+      (async function* () {
+        for (let at = offset; at < until; at += PIECE) {
+          if (slow) await delay(16)
+          passing?.(at)
+          yield bytes.subarray(at, Math.min(at + PIECE, until))
+        }
+        if (until < bytes.length) throw new Error('the upstream broke')
+      })(),
+      { objectMode: false },
     )
+    signal.addEventListener('abort', () => body.destroy(signal.reason as Error))
+    return Promise.resolve(body)
   }
   return { offsets, openAt }
 }
@@ -104,7 +119,7 @@ describe('an upload in chunks', () => {
   it('is continued by another worker from the last whole chunk', async () => {
     const blob = randomBlob(20 * MIB)
     const { kept, checkpoint } = checkpointInMemory()
-    const broken = sourceOf(blob, 13 * MIB)
+    const broken = sourceOf(blob, { until: 13 * MIB, slow: true })
     await failureOf(worker().putBlobInChunks(blob.descriptor, broken.openAt, checkpoint, SIGNAL))
     expect(kept.state?.offset).toBe(12 * MIB)
 
@@ -181,11 +196,47 @@ describe('an upload in chunks', () => {
     expect(kept.state).toBeUndefined()
   })
 
+  it('finishes what is on its way when the worker is stopped, so that another one continues', async () => {
+    const blob = randomBlob(80 * MIB)
+    const { kept, checkpoint } = checkpointInMemory()
+    const stop = new AbortController()
+    const source = sourceOf(blob, {
+      passing: (at) => {
+        if (at === 10 * MIB) stop.abort(new Error('the worker is stopping'))
+      },
+    })
+
+    const failure = await failureOf(
+      worker().putBlobInChunks(blob.descriptor, source.openAt, checkpoint, stop.signal),
+    )
+
+    expect(failure).toMatchObject({ message: 'the worker is stopping' })
+    expect(kept.state?.offset).toBeGreaterThan(10 * MIB)
+    const rest = sourceOf(blob)
+    const target = worker()
+    await target.putBlobInChunks(blob.descriptor, rest.openAt, checkpoint, SIGNAL)
+    expect(rest.offsets[0] ?? blob.bytes.length).toBeGreaterThan(10 * MIB)
+    expect(await target.hasBlob(blob.descriptor.digest, SIGNAL)).toBe(true)
+  })
+
+  it('fails as the upstream does in the middle of much at once, and leaves nothing to continue', async () => {
+    const blob = randomBlob(60 * MIB)
+    const { kept, checkpoint } = checkpointInMemory()
+    const broken = sourceOf(blob, { until: 50 * MIB })
+
+    const failure = await failureOf(
+      worker().putBlobInChunks(blob.descriptor, broken.openAt, checkpoint, SIGNAL),
+    )
+
+    expect(failure).toMatchObject({ message: 'the upstream broke' })
+    expect(kept.state).toBeUndefined()
+  })
+
   it('spoiled by the worker before is refused by the registry, and begun again next time', async () => {
     const blob = randomBlob(12 * MIB)
     const spoiled = { ...blob, bytes: Buffer.alloc(blob.bytes.length, 7) }
     const { kept, checkpoint } = checkpointInMemory()
-    const broken = sourceOf(spoiled, 6 * MIB)
+    const broken = sourceOf(spoiled, { until: 6 * MIB })
     await failureOf(worker().putBlobInChunks(blob.descriptor, broken.openAt, checkpoint, SIGNAL))
     const target = worker()
 
@@ -207,10 +258,11 @@ describe('a registry that takes no chunks', () => {
   })
 
   afterEach(async () => {
+    vi.useRealTimers()
     await scripted[Symbol.asyncDispose]()
   })
 
-  it('is asked once, and left with no upload open', async () => {
+  it('is asked once in an hour, and left with no upload open', async () => {
     const blob = randomBlob(5 * MIB)
     let asked = 0
     scripted.script({ method: 'PATCH', path: /uploads/ }, ({ response }) => {
@@ -227,6 +279,9 @@ describe('a registry that takes no chunks', () => {
     expect(await put()).toBe(false)
     expect(asked).toBe(1)
     expect(scripted.openUploads()).toBe(0)
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 })
+    expect(await put()).toBe(false)
+    expect(asked).toBe(2)
   })
 })
 
@@ -259,10 +314,10 @@ describe('a registry that takes chunks in its own way', () => {
     scripted.script({ method: 'PUT' }, ({ response }) => response.writeHead(201).end())
   }
 
-  async function put(blob: Blob) {
+  async function put(blob: Blob, manner: Manner = {}) {
     const { kept, checkpoint } = checkpointInMemory()
     const target = client.repository(REPOSITORY)
-    const open = sourceOf(blob).openAt
+    const open = sourceOf(blob, manner).openAt
     const done = target.putBlobInChunks(blob.descriptor, open, checkpoint, SIGNAL)
     return { done: await done.catch((error: unknown) => error), kept }
   }
@@ -270,9 +325,26 @@ describe('a registry that takes chunks in its own way', () => {
   it('is sent none that are smaller than its OCI-Chunk-Min-Length, but the last', async () => {
     takeChunks((count) => `/v2/team/large/blobs/uploads/${count}`, 10 * MIB)
 
-    expect((await put(randomBlob(25 * MIB))).done).toBe(true)
+    expect((await put(randomBlob(25 * MIB), { slow: true })).done).toBe(true)
 
     expect(chunks).toEqual([10 * MIB, 10 * MIB, 5 * MIB])
+  })
+
+  it('is sent much at once of what comes as fast as it takes it', async () => {
+    takeChunks((count) => `/v2/team/large/blobs/uploads/${count}`)
+
+    expect((await put(randomBlob(60 * MIB))).done).toBe(true)
+
+    expect(chunks[0]).toBe(4 * MIB)
+    expect(Math.max(...chunks)).toBeGreaterThan(16 * MIB)
+  })
+
+  it('is sent small chunks of what comes slowly', async () => {
+    takeChunks((count) => `/v2/team/large/blobs/uploads/${count}`)
+
+    expect((await put(randomBlob(17 * MIB), { slow: true })).done).toBe(true)
+
+    expect(chunks).toEqual([4 * MIB, 4 * MIB, 4 * MIB, 4 * MIB, MIB])
   })
 
   it.each(['nonsense', '-1', '0'])(

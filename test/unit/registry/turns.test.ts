@@ -30,9 +30,9 @@ async function soon(): Promise<void> {
 
 describe('Turns', () => {
   it('lets one act after the other, in the order they came', async () => {
-    const turns = new Turns(1, LONG_MS)
+    const turns = new Turns(1)
     const [first, second, third] = [act(), act(), act()]
-    const all = [first, second, third].map(({ run }) => turns.take(run))
+    const all = [first, second, third].map(({ run }) => turns.take(LONG_MS, run))
     const begun = () => [first, second, third].map(({ state }) => state.begun)
 
     await soon()
@@ -48,9 +48,9 @@ describe('Turns', () => {
   })
 
   it('lets no more act at once than it was told', async () => {
-    const turns = new Turns(2, LONG_MS)
+    const turns = new Turns(2)
     const acts = [act(), act(), act(), act()]
-    const all = acts.map(({ run }) => turns.take(run))
+    const all = acts.map(({ run }) => turns.take(LONG_MS, run))
     const begun = () => acts.filter(({ state }) => state.begun).length
 
     await soon()
@@ -67,10 +67,10 @@ describe('Turns', () => {
   })
 
   it('goes on after one that failed, which alone is told', async () => {
-    const turns = new Turns(1, LONG_MS)
+    const turns = new Turns(1)
     const failing = act()
-    const failed = turns.take(failing.run)
-    const next = turns.take(() => Promise.resolve('done'))
+    const failed = turns.take(LONG_MS, failing.run)
+    const next = turns.take(LONG_MS, () => Promise.resolve('done'))
     await soon()
 
     failing.end(new Error('no'))
@@ -80,11 +80,11 @@ describe('Turns', () => {
   })
 
   it('lets nobody wait longer than its patience', async () => {
-    const turns = new Turns(1, 1)
+    const turns = new Turns(1)
     const endless = act()
-    void turns.take(endless.run)
+    void turns.take(LONG_MS, endless.run)
 
-    expect(await turns.take(() => Promise.resolve('done'))).toBe('done')
+    expect(await turns.take(10, () => Promise.resolve('done'))).toBe('done')
     expect(endless.state.begun).toBe(true)
   })
 })

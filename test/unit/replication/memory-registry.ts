@@ -17,6 +17,7 @@ import type {
   ContentTarget,
   HowToFetch,
   ManifestHead,
+  OpenBlob,
 } from '../../../src/replication/ports.ts'
 
 /** One repository in memory that notes what it was asked, in order. */
@@ -86,10 +87,7 @@ export class MemoryRegistry implements ContentSource, ContentTarget {
     this.blobs.set(digest, bytes)
   }
 
-  putBlobInChunks(
-    _descriptor: Descriptor,
-    _open: (offset: number) => Promise<Readable>,
-  ): Promise<boolean> {
+  putBlobInChunks(_descriptor: Descriptor, _open: OpenBlob): Promise<boolean> {
     return Promise.resolve(false)
   }
 
