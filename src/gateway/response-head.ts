@@ -19,7 +19,7 @@ export type HeadReading =
 const MAX_HEAD_BYTES = 16 * 1024
 
 const STATUS_LINE = /^HTTP\/1\.([01]) (\d{3}) ([\t\x20-\x7e\x80-\xff]*)$/
-const HEADER = /^([!#$%&'*+\-.^_`|~\w]+):[\t ]*([\t\x20-\x7e\x80-\xff]*)$/
+const HEADER = /^([!#$%&'*+\-.^_`|~\w]+):([\t\x20-\x7e\x80-\xff]*)$/
 
 /**
  * Reads the head of an HTTP/1 answer as strictly as RFC 9112 writes it. Whatever is not plain, or could be
@@ -58,9 +58,21 @@ function readHeaders(lines: readonly string[]): readonly Header[] | undefined {
   for (const line of lines) {
     const [, name, value] = HEADER.exec(line) ?? []
     if (name === undefined || value === undefined) return undefined
-    headers.push([name, value.trimEnd()])
+    headers.push([name, withoutBlanks(value)])
   }
   return headers
+}
+
+/** Not `trim`, to which more is blank than to HTTP; and no expression that a long row of blanks would keep busy. */
+function withoutBlanks(text: string): string {
+  let [start, end] = [0, text.length]
+  while (isBlank(text[start])) start += 1
+  while (end > start && isBlank(text[end - 1])) end -= 1
+  return text.slice(start, end)
+}
+
+function isBlank(character: string | undefined): boolean {
+  return character === ' ' || character === '\t'
 }
 
 /** RFC 9112, section 6.3. Undefined where the head does not tell, or tells in another way than by a length. */
