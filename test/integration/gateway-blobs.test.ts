@@ -181,8 +181,10 @@ describe('a blob that passes through the gateway', () => {
     ],
   ])('is cut for the client where the registry %s in the middle', async (_, answer) => {
     behind.answer = answer
+    const agent = new Agent({ keepAlive: true })
 
-    await expect(pullWhole()).rejects.toThrow()
+    await expect(pullWhole({}, agent)).rejects.toThrow()
+    agent.destroy()
   })
 
   it.each([
