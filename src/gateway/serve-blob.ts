@@ -1,6 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Digest } from '../oci/digest.ts'
 import type { Repository } from '../oci/reference.ts'
@@ -12,6 +10,7 @@ import type { Asked, LocalRegistry } from './local-registry.ts'
 import type { OnTheWayView } from './on-the-way-view.ts'
 import { sendAnswer } from './original-answer.ts'
 import { type ByteRange, readByteRange } from './byte-range.ts'
+import { sendPieces } from './send-pieces.ts'
 import { untilClosed } from './until-closed.ts'
 
 export interface BlobDeps {
@@ -66,10 +65,7 @@ export async function serveBlob(
     return
   }
   sendHead(response, digest, range)
-  // A client that went away, or a blob that stopped coming: cutting the connection tells the other.
-  await pipeline(Readable.from(resumed(first, bytes), { objectMode: false }), response).catch(
-    () => undefined,
-  )
+  await sendPieces(resumed(first, bytes), response, range.length)
 }
 
 /**

@@ -4,6 +4,7 @@ import type { BlobConnection } from './blob-connection.ts'
 import { endToEnd } from './forwarded-headers.ts'
 import { keepAnswer, type OriginalAnswer } from './original-answer.ts'
 import type { SizedHead } from './response-head.ts'
+import { sendPieces } from './send-pieces.ts'
 
 export interface SizedParts {
   readonly head: SizedHead
@@ -27,16 +28,10 @@ export class SizedAnswer implements BlobAnswer {
   }
 
   async relay(response: ServerResponse): Promise<void> {
-    const { status, statusMessage, rawHeaders } = this.#parts.head
+    const { status, statusMessage, rawHeaders, bodyBytes } = this.#parts.head
     response.sendDate = false
     response.writeHead(status, statusMessage, endToEnd(rawHeaders))
-    try {
-      for await (const piece of this.#pieces()) await written(response, piece)
-      response.end()
-    } catch {
-      // The client went away, or the registry did: cutting the connection tells the client.
-      response.destroy()
-    }
+    await sendPieces(this.#pieces(), response, bodyBytes)
   }
 
   async keep(): Promise<OriginalAnswer> {
@@ -68,19 +63,4 @@ export class SizedAnswer implements BlobAnswer {
   async *#copies(): AsyncGenerator<Buffer> {
     for await (const piece of this.#pieces()) yield Buffer.from(piece)
   }
-}
-
-/** Resolves when the bytes are no longer needed. */
-async function written(response: ServerResponse, bytes: Buffer): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const gone = () => {
-      reject(new Error('the client went away'))
-    }
-    response.once('close', gone)
-    response.write(bytes, (error) => {
-      response.off('close', gone)
-      if (error) reject(error)
-      else resolve()
-    })
-  })
 }
