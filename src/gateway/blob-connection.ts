@@ -12,7 +12,7 @@ export class ConnectionClosedError extends Error {
 
 /** A registry that moves no byte for so long has lost the request. nginx is told the same for registries. */
 export const IDLE_MS = 900_000
-// Shorter than any registry or proxy in front of one keeps a connection.
+// Most registries keep a connection for longer; where one does not, the request is repeated.
 const KEPT_MS = 10_000
 // What a socket has at once, on a fast network. More at a time was no faster.
 const BUFFER_BYTES = 256 * 1024
