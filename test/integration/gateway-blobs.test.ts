@@ -299,6 +299,20 @@ describe('a blob that passes through the gateway', () => {
     expect(behind.asked.flat()[0]).not.toMatch(/content-length/i)
   })
 
+  it('leaves its connection to others before its client goes', async () => {
+    const client = new AbortController()
+    behind.answer = (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood')
+    const asked = { method: 'GET', path: PATH, headers: ['Host', 'a'] }
+    const answer = await local.askForBlob(asked, client.signal)
+    expect((await answer.keep()).body.toString()).toBe('good')
+
+    const next = local.askForBlob(asked, new AbortController().signal)
+    client.abort()
+
+    expect((await (await next).keep()).body.toString()).toBe('good')
+    expect(behind.asked.map(({ length }) => length)).toEqual([2])
+  })
+
   it('leaves no connection behind when the registry is replaced by another', async () => {
     await pullWhole()
     expect(behind.open.size).toBe(1)
