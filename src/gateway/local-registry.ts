@@ -32,7 +32,7 @@ const OF_BODIES = ['Content-Length', 'Transfer-Encoding', 'Expect']
 export class LocalRegistry implements Disposable {
   readonly #config: LocalRegistryConfig
   readonly #agent: HttpAgent
-  /** Not where TLS is spoken: there, decrypting costs more than reading. */
+  /** Not where TLS is spoken: it reads into memory of its own. */
   readonly #blobs: BlobConnections | undefined
 
   constructor(config: LocalRegistryConfig) {
