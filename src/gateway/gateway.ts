@@ -5,7 +5,7 @@ import { sendError } from './error-answers.ts'
 import { requestHeaders } from './forwarded-headers.ts'
 import type { Asked } from './local-registry.ts'
 import { readRegistryPath } from './registry-path.ts'
-import { passOn } from './relay.ts'
+import { passOn } from './pass-on.ts'
 import { type BlobDeps, serveBlob } from './serve-blob.ts'
 import { type ManifestDeps, serveManifest } from './serve-manifest.ts'
 

@@ -6,7 +6,10 @@ import {
 } from 'node:http'
 import { Agent as HttpsAgent, request as https } from 'node:https'
 import type { LocalConfig } from '../config/config.ts'
-import type { RawHeaders } from './forwarded-headers.ts'
+import { type BlobAnswer, blobAnswer } from './blob-answer.ts'
+import { IDLE_MS } from './blob-connection.ts'
+import { BlobConnections } from './blob-connections.ts'
+import { type RawHeaders, withoutHeaders } from './forwarded-headers.ts'
 
 /** What is asked of the local registry, in a client's name. */
 export interface Asked {
@@ -19,16 +22,18 @@ export interface Asked {
 /** Where the local registry is and how it is trusted. */
 export type LocalRegistryConfig = Pick<LocalConfig, 'url' | 'ca' | 'redirectBlobsTo'>
 
-/** A registry that moves no byte for so long has lost the request. nginx is told the same for registries. */
-const IDLE_MS = 900_000
-
 // Node's own 16 KiB stop and start a fast answer with each piece that a socket gives.
 const BUFFERED_BYTES = 256 * 1024
+
+/** A length without its body would have the registry take the next request on the connection for it. */
+const OF_BODIES = ['Content-Length', 'Transfer-Encoding', 'Expect']
 
 /** The connections from the gateway to the local registry. No credentials but the client's own. */
 export class LocalRegistry implements Disposable {
   readonly #config: LocalRegistryConfig
   readonly #agent: HttpAgent
+  /** Not where TLS is spoken: it reads into memory of its own. */
+  readonly #blobs: BlobConnections | undefined
 
   constructor(config: LocalRegistryConfig) {
     this.#config = config
@@ -38,6 +43,7 @@ export class LocalRegistry implements Disposable {
     }
     const secure = config.url.protocol === 'https:'
     this.#agent = secure ? new HttpsAgent({ ...options, ca: config.ca }) : new HttpAgent(options)
+    this.#blobs = secure ? undefined : new BlobConnections(config.url)
   }
 
   /** Where a client finds that path itself; undefined where it is to come through the gateway. */
@@ -70,21 +76,30 @@ export class LocalRegistry implements Disposable {
 
   /** A request without a body, answered. Once more when a kept connection turned out to be closed. */
   async ask(asked: Asked, signal?: AbortSignal): Promise<IncomingMessage> {
+    const bodiless = { ...asked, headers: withoutHeaders(asked.headers, OF_BODIES) }
     try {
-      return await this.#askOnce(asked, signal)
+      return await this.#askOnce(bodiless, signal)
     } catch (error) {
       if (!(error instanceof StaleConnectionError)) throw error
-      return await this.#askOnce(asked, signal)
+      return await this.#askOnce(bodiless, signal)
     }
+  }
+
+  /** The same for what may be large, with less work for each byte where that is possible. */
+  async askForBlob(asked: Asked, signal: AbortSignal): Promise<BlobAnswer> {
+    const fast = await this.#blobs?.ask(asked, signal)
+    return fast ?? blobAnswer(await this.ask(asked, signal))
   }
 
   /** Ends what is idle now; what is in use ends with its request. */
   retire(): void {
     for (const idle of Object.values(this.#agent.freeSockets).flat()) idle?.destroy()
+    this.#blobs?.retire()
   }
 
   [Symbol.dispose](): void {
     this.#agent.destroy()
+    this.#blobs?.[Symbol.dispose]()
   }
 
   async #askOnce(asked: Asked, signal?: AbortSignal): Promise<IncomingMessage> {

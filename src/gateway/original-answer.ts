@@ -11,10 +11,12 @@ export interface OriginalAnswer {
 // distribution's 404 has some hundred bytes. What is longer is no error body, and cut.
 const MAX_BODY_BYTES = 64 * 1024
 
-export async function keepAnswer(answer: IncomingMessage): Promise<OriginalAnswer> {
+type AnswerToKeep = Pick<IncomingMessage, 'statusCode' | 'rawHeaders'> & AsyncIterable<Buffer>
+
+export async function keepAnswer(answer: AnswerToKeep): Promise<OriginalAnswer> {
   const chunks: Buffer[] = []
   let left = MAX_BODY_BYTES
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
+  for await (const chunk of answer) {
     chunks.push(chunk.subarray(0, left))
     left -= chunk.length
     if (left <= 0) break

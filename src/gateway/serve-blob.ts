@@ -1,17 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Digest } from '../oci/digest.ts'
 import type { Repository } from '../oci/reference.ts'
+import type { BlobAnswer } from './blob-answer.ts'
 import type { OpenSpool } from './blob-on-the-way.ts'
 import { blobOnTheWay } from './blob-on-the-way.ts'
 import { withHeader } from './forwarded-headers.ts'
 import type { Asked, LocalRegistry } from './local-registry.ts'
 import type { OnTheWayView } from './on-the-way-view.ts'
-import { keepAnswer, sendAnswer } from './original-answer.ts'
+import { sendAnswer } from './original-answer.ts'
 import { type ByteRange, readByteRange } from './byte-range.ts'
-import { relay } from './relay.ts'
+import { sendPieces } from './send-pieces.ts'
 import { untilClosed } from './until-closed.ts'
 
 export interface BlobDeps {
@@ -42,13 +41,13 @@ export async function serveBlob(
 ): Promise<void> {
   const signal = untilClosed(response)
   if (await redirected({ request, response, asked }, deps.local(), signal)) return
-  const answer = await deps.local().ask(asked, signal)
+  const answer = await deps.local().askForBlob(asked, signal)
   const part = lacksIt(answer) ? await deps.onTheWay.part(repository, digest) : undefined
   if (part?.kind !== 'blob') {
-    await relay(answer, response)
+    await answer.relay(response)
     return
   }
-  const original = await keepAnswer(answer)
+  const original = await answer.keep()
   const range = readByteRange(request.headers.range, part.size)
   const bytes = blobOnTheWay(range, {
     part: () => deps.onTheWay.part(repository, digest),
@@ -66,10 +65,7 @@ export async function serveBlob(
     return
   }
   sendHead(response, digest, range)
-  // A client that went away, or a blob that stopped coming: cutting the connection tells the other.
-  await pipeline(Readable.from(resumed(first, bytes), { objectMode: false }), response).catch(
-    () => undefined,
-  )
+  await sendPieces(resumed(first, bytes), response, range.length)
 }
 
 /**
@@ -92,8 +88,8 @@ async function redirected(
 }
 
 /** Whatever keeps a registry from giving a blob that is just coming to it, the worker has its bytes. */
-function lacksIt({ statusCode = 0 }: IncomingMessage): boolean {
-  return statusCode === 404 || statusCode >= 500
+function lacksIt({ status }: BlobAnswer): boolean {
+  return status === 404 || status >= 500
 }
 
 // containerd 2.3 and later wait 30 s for the head of an answer, and for ever for what follows it.

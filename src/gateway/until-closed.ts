@@ -3,8 +3,14 @@ import type { ServerResponse } from 'node:http'
 /** Aborted when the client goes away before it has its answer. */
 export function untilClosed(response: ServerResponse): AbortSignal {
   const gone = new AbortController()
-  response.once('close', () => {
+  const left = () => {
     if (!response.writableFinished) gone.abort(new Error('the client went away'))
+  }
+  response.once('close', left)
+  // An answer whose turn on the connection has not come is not told that the connection has ended; its request is.
+  const { req: request } = response
+  request.once('close', () => {
+    if (request.socket.destroyed) left()
   })
   return gone.signal
 }

@@ -4,12 +4,11 @@ import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { gateway, isRegistryApi } from '../../src/gateway/gateway.ts'
 import { LocalRegistry } from '../../src/gateway/local-registry.ts'
-import { createApp } from '../../src/http/app.ts'
-import { type HttpServer, startHttpServer } from '../../src/http/server.ts'
+import type { HttpServer } from '../../src/http/server.ts'
 import { eventually } from '../support/eventually.ts'
 import { freePort } from '../support/free-port.ts'
+import { startFront } from '../support/gateway-front.ts'
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -171,50 +170,6 @@ describe('what passes through the gateway', () => {
     expect(await text(socket)).toMatch(/^HTTP\/1\.1 400 /)
   })
 })
-
-async function startFront(
-  local: () => LocalRegistry,
-  unreachable: string[],
-  port = 0,
-): Promise<HttpServer> {
-  const app = createApp()
-  app.use(
-    gateway({
-      local,
-      config: () => ({ projects: [], upstreams: new Map() }),
-      checks: {
-        isFresh: () => true,
-        due: () => Promise.resolve(false),
-        forget: () => Promise.resolve(),
-      },
-      enqueue: () => Promise.reject(new Error('nothing is queued here')),
-      offer: () => Promise.reject(new Error('nothing is queued here')),
-      landed: () => Promise.resolve(false),
-      onTheWay: {
-        part: () => Promise.resolve(undefined),
-        manifest: () => Promise.resolve(undefined),
-        waitForManifest: () => Promise.reject(new Error('nothing is on its way here')),
-        spoolOf: () => Promise.resolve(undefined),
-      },
-      openSpool: () => Promise.resolve(undefined),
-      look: () => Promise.resolve(undefined),
-      names: { remember: () => Promise.resolve(), byTag: (asked) => Promise.resolve(asked) },
-      report: {
-        missAnswered: () => undefined,
-        missIgnored: () => undefined,
-        localUnreachable: ({ method }) => unreachable.push(method),
-        lookFailed: () => undefined,
-        jobEnqueued: () => undefined,
-        queueUnavailable: () => undefined,
-      },
-    }),
-  )
-  return await startHttpServer(app, {
-    address: { host: '127.0.0.1', port },
-    configKey: 'listen',
-    answersExpect: ({ url }) => isRegistryApi(url),
-  })
-}
 
 async function connectionsOf(server: ReturnType<typeof createServer>): Promise<boolean> {
   return await new Promise((resolve, reject) => {

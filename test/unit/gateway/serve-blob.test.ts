@@ -1,7 +1,8 @@
-import { createServer } from 'node:http'
+import { Agent, createServer, get, type IncomingMessage } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import { expect, it } from 'vitest'
 import { LocalRegistry } from '../../../src/gateway/local-registry.ts'
 import { type BlobDeps, serveBlob } from '../../../src/gateway/serve-blob.ts'
@@ -10,23 +11,55 @@ import { parseRepository } from '../../../src/oci/reference.ts'
 
 const BLOB = Buffer.from('bytes that are on their way')
 const DIGEST = digestOf(BLOB)
+const PART = { kind: 'blob' as const, size: BLOB.length }
 
 it.each([
   ['of an image on its way comes from there', true, 200, BLOB.toString()],
   ['of nothing on its way gets that answer', false, 500, 'broken'],
 ])('a blob that the registry fails to give, %s', async (_, onItsWay, status, body) => {
-  const part = { kind: 'blob' as const, size: BLOB.length }
+  const part = () => Promise.resolve(onItsWay ? PART : undefined)
+  await using gateway = await startGateway(part, () => [BLOB])
+
+  const answer = await fetch(gateway.url)
+
+  expect(answer.status).toBe(status)
+  expect(await answer.text()).toBe(body)
+})
+
+it('a blob on its way that nobody brings any more is cut for a client that keeps its connection', async () => {
+  let [asked, opened] = [0, 0]
+  const part = () => Promise.resolve(asked++ === 0 ? PART : undefined)
+  const agent = new Agent({ keepAlive: true })
+  await using gateway = await startGateway(part, () =>
+    opened++ === 0 ? [BLOB.subarray(0, 5)] : undefined,
+  )
+
+  const asking = get(gateway.url, { agent })
+  const [answer] = (await once(asking, 'response')) as [IncomingMessage]
+
+  await expect(buffer(answer)).rejects.toThrow()
+  agent.destroy()
+})
+
+/** In front of a registry that is broken. */
+async function startGateway(
+  part: BlobDeps['onTheWay']['part'],
+  spooled: () => Buffer[] | undefined,
+): Promise<AsyncDisposable & { readonly url: string }> {
   const registry = createServer((_request, response) => response.writeHead(500).end('broken'))
-  using local = new LocalRegistry({ url: new URL(await listening(registry)) })
+  const local = new LocalRegistry({ url: new URL(await listening(registry)) })
   const deps: BlobDeps = {
     local: () => local,
     onTheWay: {
-      part: () => Promise.resolve(onItsWay ? part : undefined),
+      part,
       spoolOf: () => Promise.resolve('http://worker'),
       manifest: () => Promise.resolve(undefined),
       waitForManifest: () => Promise.reject(new Error('not asked for')),
     },
-    openSpool: () => Promise.resolve(Readable.from([BLOB])),
+    openSpool: () => {
+      const pieces = spooled()
+      return Promise.resolve(pieces && Readable.from(pieces))
+    },
   }
   const repository = parseRepository('team/app')
   if (!repository.ok) throw new Error(repository.reason)
@@ -38,13 +71,15 @@ it.each([
       deps,
     )
   })
-
-  const answer = await fetch(await listening(gateway))
-
-  expect(answer.status).toBe(status)
-  expect(await answer.text()).toBe(body)
-  for (const server of [registry, gateway]) server.close().closeAllConnections()
-})
+  return {
+    url: await listening(gateway),
+    [Symbol.asyncDispose]() {
+      for (const server of [registry, gateway]) server.close().closeAllConnections()
+      local[Symbol.dispose]()
+      return Promise.resolve()
+    },
+  }
+}
 
 async function listening(server: ReturnType<typeof createServer>): Promise<string> {
   server.listen(0, '127.0.0.1')
