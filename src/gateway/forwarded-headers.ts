@@ -16,6 +16,12 @@ const HOP_BY_HOP = new Set([
   'upgrade',
 ])
 
+/**
+ * A client that names them in `Connection` does not get rid of them. Without its length a body is the next request on
+ * the connection, the answer to which is for whoever asks next.
+ */
+const ALWAYS_PASSED_ON = new Set(['content-length', 'host', 'x-forwarded-for', 'x-forwarded-proto'])
+
 /** The headers that are for the other end, RFC 9110, section 7.6.1. */
 export function endToEnd(raw: RawHeaders): string[] {
   const named = namedByConnection(raw)
@@ -63,7 +69,8 @@ function namedByConnection(raw: RawHeaders): ReadonlySet<string> {
   const values = pairs(raw).flatMap(([name, value]) =>
     name.toLowerCase() === 'connection' ? value.split(',') : [],
   )
-  return new Set(values.map((value) => value.trim().toLowerCase()))
+  const names = values.map((value) => value.trim().toLowerCase())
+  return new Set(names.filter((name) => !ALWAYS_PASSED_ON.has(name)))
 }
 
 function pairs(raw: RawHeaders): readonly (readonly [string, string])[] {

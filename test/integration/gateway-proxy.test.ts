@@ -163,6 +163,28 @@ describe('what passes through the gateway', () => {
     expect((await fetch(`${loop.url}/v2/`)).status).toBe(508)
   })
 
+  it.each(['GET', 'DELETE', 'OPTIONS', 'HEAD'])(
+    'is one request, also where Connection names the length of the body of a %s',
+    async (method) => {
+      const seen: string[] = []
+      answer = (request, response) => {
+        seen.push(`${request.method} ${request.url} ${request.headers.host}`)
+        request.resume().once('end', () => response.end())
+      }
+      const body = 'GET /v2/secret HTTP/1.1\r\nHost: b\r\n\r\n'
+      const client = connect(front.address.port, '127.0.0.1')
+      client.write(
+        `${method} /v2/x HTTP/1.1\r\nHost: a\r\nConnection: close, Content-Length, Host\r\n`,
+      )
+      client.write(`Content-Length: ${body.length}\r\n\r\n${body}`)
+
+      expect(await text(client)).toMatch(/^HTTP\/1\.1 200 /)
+      // On the connection of the one before, so after whatever else came on it.
+      await fetch(`${front.url}/v2/y`)
+      expect(seen).toEqual([`${method} /v2/x a`, `GET /v2/y ${new URL(front.url).host}`])
+    },
+  )
+
   it('is not begun for what is no HTTP', async () => {
     const socket = connect(front.address.port, '127.0.0.1')
     socket.end('GET /v2/ HTTP/9.9\r\n\r\n')

@@ -24,6 +24,16 @@ describe('endToEnd', () => {
       ]),
     ).toEqual(['Range', 'bytes=0-'])
   })
+
+  it('keeps what Connection cannot be about', () => {
+    const kept = [
+      ...['Content-Length', '5', 'host', 'a', 'X-Forwarded-For', '10.0.0.1'],
+      ...['X-Forwarded-Proto', 'https'],
+    ]
+    const names = 'content-length, Host, x-forwarded-for, x-forwarded-proto'
+
+    expect(endToEnd(['Connection', names, ...kept])).toEqual(kept)
+  })
 })
 
 describe('withHeader', () => {
