@@ -44,13 +44,13 @@ export class SizedAnswer implements BlobAnswer {
   async *#pieces(): AsyncGenerator<Buffer> {
     const { head, first, connection, keep } = this.#parts
     let left = head.bodyBytes
-    let piece = first
     let reusable = false
     try {
-      while (left > 0) {
-        if (piece.length > 0) yield piece.subarray(0, left)
+      for (let piece = first; ; piece = await connection.read()) {
+        const wanted = piece.subarray(0, left)
         left -= piece.length
-        if (left > 0) piece = await connection.read()
+        if (wanted.length > 0) yield wanted
+        if (left <= 0) break
       }
       // Less than none left: there was more than the head said.
       reusable = head.reusable && left === 0

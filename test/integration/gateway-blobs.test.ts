@@ -227,6 +227,21 @@ describe('a blob that passes through the gateway', () => {
     expect(behind.asked.map(({ length }) => length)).toEqual([1, 1])
   })
 
+  it.each([
+    ['200 OK', 'Content-Length: 0\r\n'],
+    ['304 Not Modified', 'Content-Length: 3\r\n'],
+  ])(
+    'is the last on its connection where something follows a %s without a body',
+    async (status, headers) => {
+      behind.answer = (socket) =>
+        socket.write(`HTTP/1.1 ${status}\r\n${headers}\r\nHTTP/1.1 200 OK\r\n`)
+
+      expect((await pullWhole()).length).toBe(0)
+
+      await eventually(() => behind.open.size === 0, { describe: 'the connection to be closed' })
+    },
+  )
+
   it('is the last on its connection where something follows later', async () => {
     await pullWhole()
     for (const socket of behind.open)
