@@ -45,6 +45,10 @@ export class BlobConnection {
     })
   }
 
+  get closed(): boolean {
+    return this.#socket.destroyed
+  }
+
   /** Sends a request. Its answer is for `read`. */
   write(head: string): void {
     this.#socket.setTimeout(IDLE_MS)

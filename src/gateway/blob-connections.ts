@@ -102,7 +102,8 @@ export class BlobConnections implements Disposable {
   }
 
   #keep(connection: BlobConnection): void {
-    if (this.#retired || this.#kept.size >= MAX_KEPT) {
+    // It may have been closed while the answer was on hold, for its client that went away.
+    if (this.#retired || connection.closed || this.#kept.size >= MAX_KEPT) {
       connection.destroy()
       return
     }

@@ -328,6 +328,27 @@ describe('a blob that passes through the gateway', () => {
     expect(behind.asked.map(({ length }) => length)).toEqual([2])
   })
 
+  it.each(['', 'none'])(
+    'that is a 404 (%j) leaves nothing of a client that went meanwhile',
+    async (body) => {
+      const client = new AbortController()
+      const good = behind.answer
+      behind.answer = (socket) => {
+        behind.answer = good
+        socket.write(`HTTP/1.1 404 Not Found\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+      }
+      const asked = { method: 'GET', path: PATH, headers: ['Host', 'a'] }
+      const answer = await local.askForBlob(asked, client.signal)
+      client.abort(new Error('the client went away'))
+      await eventually(() => behind.open.size === 0, { describe: 'the connection to be closed' })
+      expect((await answer.keep()).body.toString()).toBe(body)
+
+      expect((await pullWhole()).equals(BLOB)).toBe(true)
+      expect(behind.asked.map(({ length }) => length)).toEqual([1, 1])
+      expect(unreachable).toEqual([])
+    },
+  )
+
   it('leaves no connection behind when the registry is replaced by another', async () => {
     await pullWhole()
     expect(behind.open.size).toBe(1)
