@@ -29,7 +29,8 @@ export function gateway(deps: GatewayDeps): RequestHandler {
     try {
       await serve(request, response, { ...deps, via })
     } catch (error) {
-      if (response.destroyed) return
+      // An answer whose turn on the connection had not come is not told that the client went away.
+      if (response.destroyed || request.socket.destroyed) return
       deps.report.localUnreachable({ method: request.method, error })
       sendError(response, 502, UNREACHABLE)
     }

@@ -169,6 +169,19 @@ describe('a blob that passes through the gateway', () => {
     await eventually(() => behind.open.size === 0, { describe: 'the end at the registry' })
   })
 
+  it('is not said to be unreachable when a client goes that had asked for two', async () => {
+    behind.answer = () => undefined
+    const client = connect(front.address.port, '127.0.0.1').on('error', () => undefined)
+    client.write(`GET ${PATH} HTTP/1.1\r\nHost: a\r\n\r\n`.repeat(2))
+    await eventually(() => behind.asked.flat().length === 2, { describe: 'both to be asked for' })
+    client.destroy()
+
+    await eventually(() => behind.open.size === 0, { describe: 'the end at the registry' })
+    behind.answer = (socket) => socket.end()
+    expect((await pull()).statusCode).toBe(502)
+    expect(unreachable).toEqual(['GET'])
+  })
+
   it.each([
     ['ends', (socket: Socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf')],
     [
