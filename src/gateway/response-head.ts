@@ -19,6 +19,8 @@ export type HeadReading =
 const MAX_HEAD_BYTES = 16 * 1024
 
 const STATUS_LINE = /^HTTP\/1\.([01]) (\d{3}) ([\t\x20-\x7e\x80-\xff]*)$/
+const BEGINNING = 'HTTP/1.'
+const LINES_SO_FAR = /^(?:[\t\x20-\x7e\x80-\xff]|\r\n)*\r?$/
 const HEADER = /^([!#$%&'*+\-.^_`|~\w]+):([\t\x20-\x7e\x80-\xff]*)$/
 
 /**
@@ -29,9 +31,14 @@ const HEADER = /^([!#$%&'*+\-.^_`|~\w]+):([\t\x20-\x7e\x80-\xff]*)$/
 export function readResponseHead(bytes: Buffer): HeadReading {
   const end = bytes.subarray(0, MAX_HEAD_BYTES).indexOf('\r\n\r\n')
   if (end >= 0) return readWhole(bytes.toString('latin1', 0, end))
-  return bytes.length < MAX_HEAD_BYTES
+  return bytes.length < MAX_HEAD_BYTES && mayBecomeHead(bytes.toString('latin1'))
     ? { kind: 'incomplete' }
     : { kind: 'unusual', status: undefined }
+}
+
+/** The end of what is no head may never come. */
+function mayBecomeHead(text: string): boolean {
+  return BEGINNING.startsWith(text.slice(0, BEGINNING.length)) && LINES_SO_FAR.test(text)
 }
 
 function readWhole(text: string): HeadReading {

@@ -297,6 +297,20 @@ describe('a blob that passes through the gateway', () => {
   })
 
   it.each([
+    ['what TLS says to it', '\x15\x03\x03\x00\x02\x02\x46'],
+    ['what is no HTTP', 'SSH-2.0-OpenSSH_9.2p1\r\n'],
+    ['a control character', 'HTTP/1.1 200 OK\r\nX: \x01\r\n'],
+  ])('is answered 502 at once where the registry sends %s and waits', async (_, bytes) => {
+    behind.answer = (socket) => socket.write(bytes, 'latin1')
+
+    const answer = await pull()
+
+    expect(answer).toMatchObject({ statusCode: 502, statusMessage: 'Bad Gateway' })
+    expect(await text(answer)).toContain('UNAVAILABLE')
+    await eventually(() => behind.open.size === 0, { describe: 'the connections to be closed' })
+  })
+
+  it.each([
     ['404 Not Found', 'Content-Length: 4\r\n', 'none'],
     ['401 Unauthorized', 'Content-Length: 4\r\n', 'none'],
     ['307 Temporary Redirect', 'Location: http://store/x\r\nContent-Length: 0\r\n', ''],

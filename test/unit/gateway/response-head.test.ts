@@ -131,6 +131,13 @@ describe('the head of an answer', () => {
     expect(readResponseHead(lines(...all)).kind).toBe('unusual')
   })
 
+  it.each(['S', 'HTTP/2', 'http/1.1 200', `${OK}\n`, `${OK}\r\nX: \x01`, `${OK}\r\r`, '\r\n'])(
+    'is not waited for after %j',
+    (begun) => {
+      expect(readResponseHead(Buffer.from(begun)).kind).toBe('unusual')
+    },
+  )
+
   it('is not waited for beyond 16 KiB', () => {
     const long = `X: ${'x'.repeat(16 * 1024)}`
 
