@@ -11,6 +11,8 @@ export function sendError(
     response.destroy()
     return
   }
+  // Else it has the reason of an answer that could not be passed on, and that may be why.
+  response.statusMessage = ''
   const body = JSON.stringify({ errors: [{ code, message }] })
   response.writeHead(status, {
     'Content-Type': 'application/json',

@@ -6,7 +6,13 @@ import { endToEnd } from './forwarded-headers.ts'
 export async function relay(answer: IncomingMessage, response: ServerResponse): Promise<void> {
   const { statusCode = 502, statusMessage, rawHeaders } = answer
   response.sendDate = false
-  response.writeHead(statusCode, statusMessage, endToEnd(rawHeaders))
+  try {
+    response.writeHead(statusCode, statusMessage, endToEnd(rawHeaders))
+  } catch (error) {
+    // Node reads what it does not write, and nobody would read the rest.
+    answer.destroy()
+    throw error
+  }
   try {
     await pipeline(answer, response)
   } catch {

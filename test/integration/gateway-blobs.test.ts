@@ -300,6 +300,7 @@ describe('a blob that passes through the gateway', () => {
     ['what TLS says to it', '\x15\x03\x03\x00\x02\x02\x46'],
     ['what is no HTTP', 'SSH-2.0-OpenSSH_9.2p1\r\n'],
     ['a control character', 'HTTP/1.1 200 OK\r\nX: \x01\r\n'],
+    ['a control character in the reason', 'HTTP/1.1 200 O\x01K\r\nContent-Length: 4\r\n\r\ngood'],
   ])('is answered 502 at once where the registry sends %s and waits', async (_, bytes) => {
     behind.answer = (socket) => socket.write(bytes, 'latin1')
 
