@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { endToEnd, type RawHeaders } from './forwarded-headers.ts'
+import { endToEnd, type RawHeaders, withHeader } from './forwarded-headers.ts'
 
 /** The registry's own answer to a miss, kept until it is clear that there is nothing better. */
 export interface OriginalAnswer {
@@ -19,10 +19,14 @@ export async function keepAnswer(answer: AnswerToKeep): Promise<OriginalAnswer> 
   for await (const chunk of answer) {
     chunks.push(chunk.subarray(0, left))
     left -= chunk.length
-    if (left <= 0) break
+    if (left < 0) break
   }
   const { statusCode = 404, rawHeaders } = answer
-  return { status: statusCode, headers: endToEnd(rawHeaders), body: Buffer.concat(chunks) }
+  const headers = endToEnd(rawHeaders)
+  const body = Buffer.concat(chunks)
+  // Or the client would wait for the rest, and take the next answer for it.
+  const cut = left < 0 ? withHeader(headers, 'Content-Length', `${body.length}`) : headers
+  return { status: statusCode, headers: cut, body }
 }
 
 export function sendAnswer(

@@ -41,12 +41,27 @@ it('a blob on its way that nobody brings any more is cut for a client that keeps
   agent.destroy()
 })
 
+it('a blob on its way that never comes gets the first answer, cut where that is no error body', async () => {
+  let asked = 0
+  const part = () => Promise.resolve(asked++ === 0 ? PART : undefined)
+  const long = 'x'.repeat(100_000)
+  await using gateway = await startGateway(part, () => undefined, long)
+
+  const answer = await fetch(gateway.url, { signal: AbortSignal.timeout(5_000) })
+
+  expect(answer.status).toBe(500)
+  expect(long.startsWith(await answer.text())).toBe(true)
+})
+
 /** In front of a registry that is broken. */
 async function startGateway(
   part: BlobDeps['onTheWay']['part'],
   spooled: () => Buffer[] | undefined,
+  body = 'broken',
 ): Promise<AsyncDisposable & { readonly url: string }> {
-  const registry = createServer((_request, response) => response.writeHead(500).end('broken'))
+  const registry = createServer((_request, response) =>
+    response.writeHead(500, { 'Content-Length': body.length }).end(body),
+  )
   const local = new LocalRegistry({ url: new URL(await listening(registry)) })
   const deps: BlobDeps = {
     local: () => local,
