@@ -3,6 +3,8 @@ import { connect, type Socket } from 'node:net'
 export interface Address {
   readonly host: string
   readonly port: number
+  /** A registry that moves no byte for so long has lost the request. */
+  readonly idleMs: number
 }
 
 /** The registry closed it. One that was kept may have been closed before the request reached it. */
@@ -10,8 +12,6 @@ export class ConnectionClosedError extends Error {
   override readonly name = 'ConnectionClosedError'
 }
 
-/** A registry that moves no byte for so long has lost the request. nginx is told the same for registries. */
-export const IDLE_MS = 900_000
 // Most registries keep a connection for longer; where one does not, the request is repeated.
 const KEPT_MS = 10_000
 // What a socket has at once, on a fast network. More at a time was no faster.
@@ -28,20 +28,22 @@ interface Reader {
  */
 export class BlobConnection {
   readonly #socket: Socket
+  readonly #idleMs: number
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES)
   #reader: Reader | undefined
   #failure: NodeJS.ErrnoException | undefined
 
-  constructor(address: Address, onClose: () => void) {
+  constructor({ host, port, idleMs }: Address, onClose: () => void) {
+    this.#idleMs = idleMs
     const onread = { buffer: this.#buffer, callback: (bytes: number) => this.#received(bytes) }
-    this.#socket = connect({ ...address, noDelay: true, onread })
+    this.#socket = connect({ host, port, noDelay: true, onread })
     this.#socket.on('error', (error) => (this.#failure ??= error))
     this.#socket.once('close', () => {
       this.#reader?.reject(this.#whyClosed())
       onClose()
     })
     this.#socket.on('timeout', () => {
-      this.destroy(new Error(`no byte moved for ${IDLE_MS / 1_000} s`))
+      this.destroy(new Error(`no byte moved for ${idleMs / 1_000} s`))
     })
   }
 
@@ -51,7 +53,7 @@ export class BlobConnection {
 
   /** Sends a request. Its answer is for `read`. */
   write(head: string): void {
-    this.#socket.setTimeout(IDLE_MS)
+    this.#socket.setTimeout(this.#idleMs)
     this.#socket.write(head, 'latin1')
   }
 

@@ -21,10 +21,10 @@ export class BlobConnections implements Disposable {
   #retired = false
   #notBefore = 0
 
-  constructor({ hostname, port, pathname }: URL) {
+  constructor({ hostname, port, pathname }: URL, idleMs: number) {
     // A bracketed IPv6 address is no host name.
     const host = hostname.replace(/^\[|\]$/g, '')
-    this.#address = { host, port: port === '' ? 80 : Number(port) }
+    this.#address = { host, port: port === '' ? 80 : Number(port), idleMs }
     this.#prefix = pathname.replace(/\/$/, '')
   }
 

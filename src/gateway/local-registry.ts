@@ -7,7 +7,6 @@ import {
 import { Agent as HttpsAgent, request as https } from 'node:https'
 import type { LocalConfig } from '../config/config.ts'
 import { type BlobAnswer, blobAnswer } from './blob-answer.ts'
-import { IDLE_MS } from './blob-connection.ts'
 import { BlobConnections } from './blob-connections.ts'
 import { type RawHeaders, withoutHeaders } from './forwarded-headers.ts'
 
@@ -25,25 +24,30 @@ export type LocalRegistryConfig = Pick<LocalConfig, 'url' | 'ca' | 'redirectBlob
 // Node's own 16 KiB stop and start a fast answer with each piece that a socket gives.
 const BUFFERED_BYTES = 256 * 1024
 
+/** A registry that moves no byte for so long has lost the request. nginx is told the same for registries. */
+const IDLE_MS = 900_000
+
 /** A length without its body would have the registry take the next request on the connection for it. */
 const OF_BODIES = ['Content-Length', 'Transfer-Encoding', 'Expect']
 
 /** The connections from the gateway to the local registry. No credentials but the client's own. */
 export class LocalRegistry implements Disposable {
   readonly #config: LocalRegistryConfig
+  readonly #idleMs: number
   readonly #agent: HttpAgent
   /** Not where TLS is spoken: it reads into memory of its own. */
   readonly #blobs: BlobConnections | undefined
 
-  constructor(config: LocalRegistryConfig) {
+  constructor(config: LocalRegistryConfig, idleMs = IDLE_MS) {
     this.#config = config
+    this.#idleMs = idleMs
     const options = {
       ...{ keepAlive: true, noDelay: true, scheduling: 'lifo' as const },
       highWaterMark: BUFFERED_BYTES,
     }
     const secure = config.url.protocol === 'https:'
     this.#agent = secure ? new HttpsAgent({ ...options, ca: config.ca }) : new HttpAgent(options)
-    this.#blobs = secure ? undefined : new BlobConnections(config.url)
+    this.#blobs = secure ? undefined : new BlobConnections(config.url, idleMs)
   }
 
   /** Where a client finds that path itself; undefined where it is to come through the gateway. */
@@ -66,10 +70,10 @@ export class LocalRegistry implements Disposable {
       headers,
       setHost: false,
       agent: this.#agent,
-      timeout: IDLE_MS,
+      timeout: this.#idleMs,
     })
     request.once('timeout', () => {
-      request.destroy(new Error(`no byte moved for ${IDLE_MS / 1_000} s`))
+      request.destroy(new Error(`no byte moved for ${this.#idleMs / 1_000} s`))
     })
     return request
   }

@@ -377,6 +377,48 @@ describe('a blob that passes through the gateway', () => {
     },
   )
 
+  describe('from a registry that moves no byte', () => {
+    beforeEach(() => {
+      local[Symbol.dispose]()
+      local = new LocalRegistry({ url: behind.url }, 300)
+    })
+
+    it.each([
+      ['its own connection', {}],
+      ["Node's client", { expect: '100-continue' }],
+    ])('is answered 502 in the end, over %s', async (_, headers) => {
+      behind.answer = () => undefined
+
+      const answer = await pull(headers)
+
+      expect(answer.statusCode).toBe(502)
+      await eventually(() => behind.open.size === 0, { describe: 'the connection to be closed' })
+    })
+
+    it('is cut in the end', async () => {
+      behind.answer = (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf')
+
+      await expect(pullWhole({}, new Agent({ keepAlive: true }))).rejects.toThrow()
+      await eventually(() => behind.open.size === 0, { describe: 'the connection to be closed' })
+    })
+
+    it('comes whole where each byte is in time, also on a connection that has rested', async () => {
+      await pullWhole()
+      behind.answer = (socket) => {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n')
+        let sent = 0
+        const ticking = setInterval(() => {
+          socket.write('x')
+          sent += 1
+          if (sent === 8) clearInterval(ticking)
+        }, 60)
+      }
+
+      expect((await pullWhole()).toString()).toBe('xxxxxxxx')
+      expect(behind.asked).toHaveLength(1)
+    })
+  })
+
   it('leaves no connection behind when the registry is replaced by another', async () => {
     await pullWhole()
     expect(behind.open.size).toBe(1)
