@@ -3,8 +3,14 @@ import { connect, type Socket } from 'node:net'
 export interface Address {
   readonly host: string
   readonly port: number
-  /** A registry that moves no byte for so long has lost the request. */
+}
+
+/** How long nothing may move on a connection. */
+export interface Bounds {
+  /** Before the registry has lost the request. */
   readonly idleMs: number
+  /** Between two requests. */
+  readonly keptMs: number
 }
 
 /** The registry closed it. One that was kept may have been closed before the request reached it. */
@@ -12,8 +18,6 @@ export class ConnectionClosedError extends Error {
   override readonly name = 'ConnectionClosedError'
 }
 
-// Most registries keep a connection for longer; where one does not, the request is repeated.
-const KEPT_MS = 10_000
 // What a socket has at once, on a fast network. More at a time was no faster.
 const BUFFER_BYTES = 256 * 1024
 
@@ -28,22 +32,22 @@ interface Reader {
  */
 export class BlobConnection {
   readonly #socket: Socket
-  readonly #idleMs: number
+  readonly #bounds: Bounds
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES)
   #reader: Reader | undefined
   #failure: NodeJS.ErrnoException | undefined
 
-  constructor({ host, port, idleMs }: Address, onClose: () => void) {
-    this.#idleMs = idleMs
+  constructor(address: Address, bounds: Bounds, onClose: () => void) {
+    this.#bounds = bounds
     const onread = { buffer: this.#buffer, callback: (bytes: number) => this.#received(bytes) }
-    this.#socket = connect({ host, port, noDelay: true, onread })
+    this.#socket = connect({ ...address, noDelay: true, onread })
     this.#socket.on('error', (error) => (this.#failure ??= error))
     this.#socket.once('close', () => {
       this.#reader?.reject(this.#whyClosed())
       onClose()
     })
     this.#socket.on('timeout', () => {
-      this.destroy(new Error(`no byte moved for ${idleMs / 1_000} s`))
+      this.destroy(new Error(`no byte moved for ${bounds.idleMs / 1_000} s`))
     })
   }
 
@@ -53,7 +57,7 @@ export class BlobConnection {
 
   /** Sends a request. Its answer is for `read`. */
   write(head: string): void {
-    this.#socket.setTimeout(this.#idleMs)
+    this.#socket.setTimeout(this.#bounds.idleMs)
     this.#socket.write(head, 'latin1')
   }
 
@@ -74,7 +78,7 @@ export class BlobConnection {
 
   /** Between two answers: only its end is waited for. */
   rest(): void {
-    this.#socket.setTimeout(KEPT_MS)
+    this.#socket.setTimeout(this.#bounds.keptMs)
     this.#socket.resume()
   }
 

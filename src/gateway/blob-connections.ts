@@ -1,4 +1,9 @@
-import { type Address, BlobConnection, ConnectionClosedError } from './blob-connection.ts'
+import {
+  type Address,
+  BlobConnection,
+  type Bounds,
+  ConnectionClosedError,
+} from './blob-connection.ts'
 import type { Asked } from './local-registry.ts'
 import { getHead } from './request-head.ts'
 import { readResponseHead } from './response-head.ts'
@@ -15,16 +20,18 @@ const NOT_AGAIN_FOR_MS = 60_000
  */
 export class BlobConnections implements Disposable {
   readonly #address: Address
+  readonly #bounds: Bounds
   readonly #prefix: string
   readonly #open = new Set<BlobConnection>()
   readonly #kept = new Set<BlobConnection>()
   #retired = false
   #notBefore = 0
 
-  constructor({ hostname, port, pathname }: URL, idleMs: number) {
+  constructor({ hostname, port, pathname }: URL, bounds: Bounds) {
+    this.#bounds = bounds
     // A bracketed IPv6 address is no host name.
     const host = hostname.replace(/^\[|\]$/g, '')
-    this.#address = { host, port: port === '' ? 80 : Number(port), idleMs }
+    this.#address = { host, port: port === '' ? 80 : Number(port) }
     this.#prefix = pathname.replace(/\/$/, '')
   }
 
@@ -35,6 +42,7 @@ export class BlobConnections implements Disposable {
   async ask({ path, headers }: Asked, signal: AbortSignal): Promise<SizedAnswer | undefined> {
     const head = getHead(this.#prefix + path, headers)
     if (head === undefined || performance.now() < this.#notBefore) return undefined
+    signal.throwIfAborted()
     const kept = [...this.#kept].at(-1)
     if (kept === undefined) return await this.#askOn(this.#begin(), head, signal)
     this.#kept.delete(kept)
@@ -58,7 +66,7 @@ export class BlobConnections implements Disposable {
   }
 
   #begin(): BlobConnection {
-    const connection = new BlobConnection(this.#address, () => {
+    const connection = new BlobConnection(this.#address, this.#bounds, () => {
       this.#open.delete(connection)
       this.#kept.delete(connection)
     })
@@ -74,7 +82,6 @@ export class BlobConnections implements Disposable {
     const abort = () => {
       connection.destroy(signal.reason as Error)
     }
-    if (signal.aborted) abort()
     signal.addEventListener('abort', abort, { once: true })
     connection.write(head)
     return await this.#answer(connection, () => {

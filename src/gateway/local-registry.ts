@@ -7,6 +7,7 @@ import {
 import { Agent as HttpsAgent, request as https } from 'node:https'
 import type { LocalConfig } from '../config/config.ts'
 import { type BlobAnswer, blobAnswer } from './blob-answer.ts'
+import type { Bounds } from './blob-connection.ts'
 import { BlobConnections } from './blob-connections.ts'
 import { type RawHeaders, withoutHeaders } from './forwarded-headers.ts'
 
@@ -24,8 +25,12 @@ export type LocalRegistryConfig = Pick<LocalConfig, 'url' | 'ca' | 'redirectBlob
 // Node's own 16 KiB stop and start a fast answer with each piece that a socket gives.
 const BUFFERED_BYTES = 256 * 1024
 
-/** A registry that moves no byte for so long has lost the request. nginx is told the same for registries. */
-const IDLE_MS = 900_000
+const BOUNDS: Bounds = {
+  // nginx is told the same for registries.
+  idleMs: 900_000,
+  // Most registries keep a connection for longer; where one does not, the request is repeated.
+  keptMs: 10_000,
+}
 
 /** A length without its body would have the registry take the next request on the connection for it. */
 const OF_BODIES = ['Content-Length', 'Transfer-Encoding', 'Expect']
@@ -38,16 +43,16 @@ export class LocalRegistry implements Disposable {
   /** Not where TLS is spoken: it reads into memory of its own. */
   readonly #blobs: BlobConnections | undefined
 
-  constructor(config: LocalRegistryConfig, idleMs = IDLE_MS) {
+  constructor(config: LocalRegistryConfig, bounds = BOUNDS) {
     this.#config = config
-    this.#idleMs = idleMs
+    this.#idleMs = bounds.idleMs
     const options = {
       ...{ keepAlive: true, noDelay: true, scheduling: 'lifo' as const },
       highWaterMark: BUFFERED_BYTES,
     }
     const secure = config.url.protocol === 'https:'
     this.#agent = secure ? new HttpsAgent({ ...options, ca: config.ca }) : new HttpAgent(options)
-    this.#blobs = secure ? undefined : new BlobConnections(config.url, idleMs)
+    this.#blobs = secure ? undefined : new BlobConnections(config.url, bounds)
   }
 
   /** Where a client finds that path itself; undefined where it is to come through the gateway. */
