@@ -92,11 +92,13 @@ describe('the connections for blobs', () => {
 
   it('give what waits for its turn in memory of its own', async () => {
     registry.answer = (socket) => {
-      socket.write('HTTP/1.1 404 Not Found\r\nContent-Length: 8\r\n\r\naaaa')
-      setImmediate(() => socket.write('bbbb'))
+      socket.write(`HTTP/1.1 404 Not Found\r\nContent-Length: 300\r\n\r\n${'a'.repeat(100)}`)
     }
+    const answer = await ask()
+    const [socket] = registry.open
+    socket?.write('b'.repeat(200))
 
-    expect((await askWhole()).toString()).toBe('aaaabbbb')
+    expect((await answer.keep()).body.toString()).toBe('a'.repeat(100) + 'b'.repeat(200))
   })
 
   it('are used after an error of another form', async () => {
@@ -132,7 +134,7 @@ describe('the connections for blobs', () => {
 
     local[Symbol.dispose]()
 
-    await expect(answer.keep()).rejects.toThrow('the registry closed the connection')
     await eventually(() => registry.open.size === 0, { describe: 'it to be closed' })
+    await expect(answer.keep()).rejects.toThrow('the registry closed the connection')
   })
 })

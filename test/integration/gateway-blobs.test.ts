@@ -50,10 +50,11 @@ describe('a blob that passes through the gateway', () => {
   it('comes with the head and the bytes that the registry sent', async () => {
     behind.answer = (socket) => {
       socket.write('HTTP/1.1 206 Some Of It\r\nX-Two: 1\r\nContent-Le')
-      setImmediate(() => {
+      // So that it is read by itself.
+      setTimeout(() => {
         socket.write(`ngth: ${BLOB.length}\r\nX-Two: 2\r\nKeep-Alive: timeout=5\r\n\r\n`)
         socket.write(BLOB)
-      })
+      }, 20)
     }
 
     const answer = await pull({ range: 'bytes=0-', 'if-none-match': '"e"' })
