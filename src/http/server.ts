@@ -89,9 +89,13 @@ function urlOf({ host, port }: ListenAddress): string {
 function drainable(server: Server): (graceMs: number) => Promise<void> {
   const running = new Set<{ readonly headersSent: boolean; shouldKeepAlive: boolean }>()
   let draining = false
-  server.on('request', (_request, response) => {
+  server.on('request', (request, response) => {
     running.add(response)
     response.shouldKeepAlive &&= !draining
+    // An answer whose turn on the connection has not come is not told that the connection has ended; its request is.
+    request.once('close', () => {
+      if (request.socket.destroyed) running.delete(response)
+    })
     response.once('close', () => {
       running.delete(response)
       // A response that had already promised keep-alive leaves an idle connection behind.

@@ -7,6 +7,8 @@ import {
   type ServerResponse,
 } from 'node:http'
 import { connect } from 'node:net'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { buffer } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ListenError } from '../../../src/http/listen-error.ts'
@@ -45,6 +47,23 @@ describe('startHttpServer', () => {
     await expect(second).rejects.toThrow(
       `cannot listen on 127.0.0.1:${address.port}: another process listens there; change "admin.listen"`,
     )
+  })
+
+  it('holds no answer to a client that went before its turn', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const answers: WeakRef<ServerResponse>[] = []
+    const server = await start((_request, response) => answers.push(new WeakRef(response)))
+    const client = connect(server.address.port, server.address.host)
+    client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(3))
+    await eventually(() => answers.length === 3)
+
+    client.destroy()
+
+    await eventually(() => {
+      collect()
+      return answers.every((answer) => answer.deref() === undefined)
+    })
   })
 
   it('lets a running request finish when it stops, and takes no new connection', async () => {
