@@ -13,6 +13,8 @@ export interface OnTheWayView {
     reference: Reference,
     signal: AbortSignal,
   ): Promise<Manifest>
+  /** A client wants that manifest or blob now: workers bring it before what nobody waits for. */
+  ask(repository: Repository, digest: Digest): Promise<void>
   /** Where the blob can be followed, if anywhere. */
   spoolOf(digest: Digest): Promise<string | undefined>
 }

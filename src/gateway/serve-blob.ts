@@ -47,6 +47,7 @@ export async function serveBlob(
     await answer.relay(response)
     return
   }
+  void deps.onTheWay.ask(repository, digest)
   const original = await answer.keep()
   const range = readByteRange(request.headers.range, part.size)
   const bytes = blobOnTheWay(range, {

@@ -137,6 +137,7 @@ async function partOfImage(
   if (isTag(reference) || method === 'HEAD') return undefined
   const part = await onTheWay.part(repository, reference)
   if (part?.kind !== 'manifest') return undefined
+  void onTheWay.ask(repository, reference)
   const limited = AbortSignal.any([signal, AbortSignal.timeout(CHILD_WITHIN_MS)])
   const manifest = await onTheWay
     .waitForManifest(repository, reference, limited)

@@ -11,7 +11,9 @@ const KEPT_SECONDS = 6 * 3_600
  * behind; what failed may be tried again meanwhile.
  */
 const LINGERS_SECONDS = 30
-const LOOK_AFTER_MS = 10
+/** A client that waits for longer asks again. */
+const ASKED_SECONDS = 60
+const LOOK_AFTER_MS = 5
 const LOOK_AT_MOST_EVERY_MS = 100
 
 /** What of an image that is being copied clients can be told already. */
@@ -95,7 +97,7 @@ export class OnTheWay {
     reference: Reference,
     signal: AbortSignal,
   ): Promise<Manifest> {
-    for (let wait = LOOK_AFTER_MS; ; wait = Math.min(wait * 1.5, LOOK_AT_MOST_EVERY_MS)) {
+    for (let wait = LOOK_AFTER_MS; ; wait = Math.min(wait * 1.2, LOOK_AT_MOST_EVERY_MS)) {
       const manifest = await this.manifest(repository, reference)
       if (manifest !== undefined) return manifest
       await delay(wait, undefined, { signal })
@@ -120,6 +122,19 @@ export class OnTheWay {
     return (await this.#attempt(null, () => this.#redis.get(spoolKey(digest)))) ?? undefined
   }
 
+  /** A client wants that manifest or blob now. */
+  async ask(repository: Repository, digest: Digest): Promise<void> {
+    const key = askedKey(repository, digest)
+    await this.#attempt(null, () => this.#redis.set(key, '1', 'EX', ASKED_SECONDS))
+  }
+
+  /** Which of these clients have asked for in the last minute. */
+  async asked(repository: Repository, digests: readonly Digest[]): Promise<ReadonlySet<Digest>> {
+    const keys = digests.map((digest) => askedKey(repository, digest))
+    const told = await this.#attempt([], () => this.#redis.mget(keys))
+    return new Set(digests.filter((_, at) => (told[at] ?? null) !== null))
+  }
+
   async #attempt<T>(otherwise: T, ask: () => Promise<T>): Promise<T> {
     try {
       return await ask()
@@ -136,6 +151,10 @@ function manifestKey(repository: Repository, digest: Digest): string {
 
 function partKey(repository: Repository, digest: Digest): string {
   return `pullsync:way:${repository}@${digest}:part`
+}
+
+function askedKey(repository: Repository, digest: Digest): string {
+  return `pullsync:way:${repository}@${digest}:asked`
 }
 
 function tagKey(repository: Repository, tag: string): string {

@@ -6,6 +6,7 @@ import type { WantedPlatforms } from '../oci/platforms.ts'
 import type { Reference } from '../oci/reference.ts'
 import { type BlobCopy, copyBlob } from './copy-blob.ts'
 import { copyInline } from './copy-inline.ts'
+import type { Demand } from './demand.ts'
 import { ReferrerCopies } from './copy-referrers.ts'
 import { ReplicationError } from './errors.ts'
 import { PlatformChoice } from './platform-choice.ts'
@@ -23,6 +24,8 @@ export interface GraphCopy extends Omit<BlobCopy, 'signal'> {
   readonly platforms: WantedPlatforms
   /** What refers to it comes along. */
   readonly referrers: boolean
+  /** Absent where nobody waits for a part of it. */
+  readonly demand?: Demand
   /** Asked when everything else is there: whether the root is still to be put under its reference. */
   readonly isStillWanted?: () => Promise<boolean>
   readonly signal: AbortSignal
@@ -100,10 +103,7 @@ class GraphWalk {
   async #copyManifest(manifest: Manifest, reference: Reference, depth: number): Promise<void> {
     const { wanted, leftOut } = this.#choice.of(manifest)
     this.#referrers?.begin(manifest.digest)
-    await this.#all([
-      ...manifest.blobs.map((blob) => this.#once(blob, () => this.#copyBlob(blob))),
-      ...this.#children(wanted, depth),
-    ])
+    await this.#all([this.#blobs(manifest, depth), ...this.#children(wanted, depth)])
     if (depth === 0 && !(await this.#rootIsWanted())) return
     try {
       await this.#copy.target.putManifest(reference, manifest, this.#signal)
@@ -115,6 +115,18 @@ class GraphWalk {
       await this.#copy.target.putManifest(reference, manifest, this.#signal)
     }
     this.#copy.tally.manifest()
+  }
+
+  async #blobs(manifest: Manifest, depth: number): Promise<void> {
+    const copies = () => manifest.blobs.map((blob) => this.#once(blob, () => this.#copyBlob(blob)))
+    // What somebody named by itself is wanted; of an index, mostly one platform is.
+    const demand = depth > 0 && manifest.blobs.length > 0 ? this.#copy.demand : undefined
+    const end = await demand?.turn(manifest, this.#signal)
+    try {
+      await this.#all(copies())
+    } finally {
+      end?.()
+    }
   }
 
   async #rootIsWanted(): Promise<boolean> {

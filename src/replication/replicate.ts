@@ -5,6 +5,7 @@ import { parseReferrerTag } from '../oci/referrer-tag.ts'
 import type { BlobFlights } from './blob-flights.ts'
 import type { BlobLedger } from './blob-ledger.ts'
 import { copyGraph, copyReferrers, type GraphCopy } from './copy-graph.ts'
+import type { Demand } from './demand.ts'
 import { ReplicationError } from './errors.ts'
 import { findManifest } from './find-manifest.ts'
 import type { Outcome } from './outcome.ts'
@@ -23,6 +24,8 @@ export interface Replication {
   readonly slots: (upstream: string) => TransferSlots
   readonly flights: BlobFlights
   readonly ledger: BlobLedger
+  /** Absent where nobody waits for a part of an index. */
+  readonly demand?: Demand
   readonly signal: AbortSignal
   readonly onProgress: (progress: Progress) => void
   readonly log: (line: string) => void
@@ -155,7 +158,7 @@ class PushRace {
 }
 
 function graphCopy({ request, replication, source }: From): GraphCopy {
-  const { target, slots, flights, ledger, signal, onProgress, log } = replication
+  const { target, slots, flights, ledger, signal, onProgress, log, demand } = replication
   const { platforms, reference, referrers } = request
   return {
     source,
@@ -169,5 +172,6 @@ function graphCopy({ request, replication, source }: From): GraphCopy {
     referrers: referrers && parseReferrerTag(reference)?.kind !== 'fallback',
     signal,
     log,
+    ...(demand !== undefined && { demand }),
   }
 }

@@ -30,6 +30,7 @@ export async function startFront(
         part: () => Promise.resolve(undefined),
         manifest: () => Promise.resolve(undefined),
         waitForManifest: () => Promise.reject(new Error('nothing is on its way here')),
+        ask: () => Promise.resolve(),
         spoolOf: () => Promise.resolve(undefined),
       },
       openSpool: () => Promise.resolve(undefined),

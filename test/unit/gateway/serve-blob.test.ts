@@ -67,6 +67,7 @@ async function startGateway(
     local: () => local,
     onTheWay: {
       part,
+      ask: () => Promise.resolve(),
       spoolOf: () => Promise.resolve('http://worker'),
       manifest: () => Promise.resolve(undefined),
       waitForManifest: () => Promise.reject(new Error('not asked for')),
