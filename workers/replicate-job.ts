@@ -11,7 +11,8 @@ import { type ReplicationRequest, TRIGGERS } from '../src/replication/request.ts
 import type { TransferSchedule } from '../src/replication/transfer-schedule.ts'
 import type { OnTheWay } from '../src/queue/on-the-way.ts'
 import type { OpenRegistries } from '../src/open-registries.ts'
-import { type Audience, followedSource } from './followed-source.ts'
+import { ClientsFirst } from './clients-first.ts'
+import { newAudience, spooledSource } from './spooled-source.ts'
 import type { WorkerSpool } from './worker-spool.ts'
 
 export interface JobSurroundings {
@@ -34,7 +35,7 @@ export function replicateJob(surroundings: JobSurroundings): Replicate {
     )
     const order = { urgency: TRIGGERS.indexOf(request.trigger), queuedAt }
     const { repository } = request
-    const audience: Audience = { repository, onTheWay, spool, keys: new Set() }
+    const audience = newAudience(repository, onTheWay)
     const repositories = {
       target: registries.local.repository(repository),
       signal,
@@ -45,15 +46,18 @@ export function replicateJob(surroundings: JobSurroundings): Replicate {
       log(`ended: ${inWords(removed)}`)
       return removed
     }
+    const followed = request.followed === true
     const outcome = await replicate(request, {
       ...repositories,
       source: (upstream) => {
         const source = sourceOf(registries, upstream, request)
-        return request.followed === true ? followedSource(source, audience) : source
+        const origin = `${upstream}/${request.upstreamRepository}`
+        return spooledSource(source, { spool, origin, ...(followed && { audience }) })
       },
       slots: (upstream) => schedule.slots(upstream, order),
       flights,
       ledger,
+      ...(followed && { demand: new ClientsFirst(repository, onTheWay) }),
       onProgress: progress,
       log,
     }).finally(() => onTheWay.ended(audience.keys))

@@ -2,14 +2,17 @@ import { statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import type { HttpServer } from '../src/http/server.ts'
 import { Stack } from '../src/lifecycle/stack.ts'
-import type { Descriptor } from '../src/oci/descriptor.ts'
+import type { Digest } from '../src/oci/digest.ts'
 import type { OnTheWay } from '../src/queue/on-the-way.ts'
-import { Spool } from '../src/spool/spool.ts'
+import { Spool, type SpoolWish } from '../src/spool/spool.ts'
+import type { Arrivals } from './kept-body.ts'
 import { spoolUrl, startSpoolServer } from '../src/spool/spool-server.ts'
 import type { SpooledBlob } from '../src/spool/spooled-blob.ts'
 
 // Some layers of the largest kind. What finds no room is not followed but waited for.
 const MAX_BYTES = 8 * 1024 ** 3
+
+const SWEEP_EVERY_MS = 600_000
 
 /** Half of what is free: the folder is not this worker's alone. */
 async function roomIn(folder: string): Promise<number> {
@@ -19,14 +22,17 @@ async function roomIn(folder: string): Promise<number> {
 
 /** This worker's spool, its server, and the place where gateways find it. */
 export class WorkerSpool implements AsyncDisposable {
+  readonly arrivals: Arrivals = { bytes: 0 }
   readonly #spool: Spool
   readonly #server: HttpServer
   readonly #onTheWay: OnTheWay
+  readonly #sweeping: NodeJS.Timeout
 
   private constructor(spool: Spool, server: HttpServer, onTheWay: OnTheWay) {
     this.#spool = spool
     this.#server = server
     this.#onTheWay = onTheWay
+    this.#sweeping = setInterval(() => void spool.sweep(), SWEEP_EVERY_MS).unref()
   }
 
   /**
@@ -43,7 +49,7 @@ export class WorkerSpool implements AsyncDisposable {
     const folder = tmpdir()
     const stack = new Stack()
     try {
-      const spool = stack.use(await Spool.open({ folder, maxBytes: await roomIn(folder) }))
+      const spool = stack.use(await Spool.open({ parent: folder, maxBytes: await roomIn(folder) }))
       return new WorkerSpool(spool, await startSpoolServer(spool, host), onTheWay)
     } catch (error) {
       await stack[Symbol.asyncDispose]()
@@ -52,14 +58,21 @@ export class WorkerSpool implements AsyncDisposable {
     }
   }
 
-  async add(blob: Descriptor, offset: number): Promise<SpooledBlob | undefined> {
-    const spooled = await this.#spool.add(blob, offset)
+  /** Those that clients wait for can be found by them from now on. */
+  async add(wish: SpoolWish): Promise<SpooledBlob | undefined> {
+    const spooled = await this.#spool.add(wish)
     if (spooled === undefined) return undefined
-    await this.#onTheWay.follow(blob.digest, spoolUrl(this.#server, spooled.key))
+    const { blob, followed } = wish
+    if (followed) await this.#onTheWay.follow(blob.digest, spoolUrl(this.#server, spooled.key))
     return spooled.blob
   }
 
+  async release(origin: string, digest: Digest): Promise<void> {
+    await this.#spool.release(origin, digest)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#sweeping)
     await this.#server.stop(0)
     await this.#spool[Symbol.asyncDispose]()
   }

@@ -123,8 +123,11 @@ async function fetchBlob(copy: BlobCopy, blob: Descriptor): Promise<void> {
       meteredBody(body, slots.pace, (count) => {
         tally.fetched(arrival, count)
       })
-    tally.startsAt(arrival, offset)
-    return await source.getBlob(blob, until, { offset, meter })
+    const startsAt = (at: number) => {
+      tally.startsAt(arrival, at)
+    }
+    startsAt(offset)
+    return await source.getBlob(blob, until, { offset, meter, startsAt })
   }
   try {
     if (!(await putInChunks(copy, blob, open))) {
@@ -135,6 +138,7 @@ async function fetchBlob(copy: BlobCopy, blob: Descriptor): Promise<void> {
     tally.lost(arrival)
     throw error
   }
+  source.landed?.(blob.digest)
   tally.arrived(arrival)
 }
 

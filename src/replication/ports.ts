@@ -26,6 +26,8 @@ export interface ContentSource {
   listReferrers(subject: Digest, signal: AbortSignal): Promise<readonly Referrer[]>
   /** The blob's bytes, not yet verified. The caller destroys the stream when it stops early. */
   getBlob(descriptor: Descriptor, signal: AbortSignal, how?: HowToFetch): Promise<Readable>
+  /** The blob is where it should be: whatever was kept to continue it has served its purpose. */
+  landed?(digest: Digest): void
 }
 
 export interface HowToFetch {
@@ -33,6 +35,8 @@ export interface HowToFetch {
   readonly offset?: number
   /** What the bytes go through as they come from the upstream, before whatever keeps them for later. */
   readonly meter?: (body: Readable) => Readable
+  /** Told when the bytes before that are here already, so that they do not come from the upstream. */
+  readonly startsAt?: (offset: number) => void
 }
 
 /** A blob's bytes from an offset on, until they are not wanted any more. */

@@ -5,18 +5,26 @@ import type { SpooledBlob } from './spooled-blob.ts'
 // A file gives more at once than a socket does.
 const BUFFERED_BYTES = 512 * 1024
 
-/** What is here by then is handed to the followers before it is read: they wait, the copy does not. */
-const FOLLOWERS_FIRST_MS = 5_000
+export interface Passage {
+  readonly spooled: SpooledBlob
+  /** What of the blob is not in the spool yet. */
+  readonly body: Readable
+  /** How many bytes that should have; little more is read. */
+  readonly size: number
+  /** Where in the blob to begin; not before the spool does. */
+  readonly offset: number
+  /** What is here by then is handed to followers before it is read: they wait, the copy does not. */
+  readonly headStartMs: number
+}
 
 /**
- * The same bytes as `body`, by way of the spool: fetched as fast as the disk takes them, so that
- * followers wait for nobody, and read as fast as they are wanted. A disk that takes no more is done
- * without. Destroys both when it is destroyed.
- *
- * @param size how many bytes are expected; little more than that is read
+ * A blob's bytes by way of the spool: fetched as fast as the disk takes them, so that followers wait
+ * for nobody, and read as fast as they are wanted. A disk that takes no more is done without. Destroys
+ * body and spool's arrival when it is destroyed.
  */
-export function byWayOf(spooled: SpooledBlob, body: Readable, size: number): Readable {
-  const passed = Readable.from(passing(spooled, body, size), {
+export function byWayOf(passage: Passage): Readable {
+  const { body, spooled } = passage
+  const passed = Readable.from(passing(passage), {
     objectMode: false,
     highWaterMark: BUFFERED_BYTES,
   })
@@ -27,17 +35,19 @@ export function byWayOf(spooled: SpooledBlob, body: Readable, size: number): Rea
   return passed
 }
 
-async function* passing(
-  spooled: SpooledBlob,
-  body: Readable,
-  size: number,
-): AsyncGenerator<Buffer> {
+async function* passing({
+  spooled,
+  body,
+  size,
+  offset,
+  headStartMs,
+}: Passage): AsyncGenerator<Buffer> {
   const filled = fill(spooled, body, size)
   // Asked for below, if its failure makes a difference.
   filled.catch(() => undefined)
-  await settledWithin(FOLLOWERS_FIRST_MS, filled)
+  await settledWithin(headStartMs, filled)
   try {
-    for await (const piece of spooled.follow(spooled.from)) yield piece
+    for await (const piece of spooled.follow(offset)) yield piece
   } catch (error) {
     const refused = await filled
     if (refused === undefined) throw error
@@ -63,7 +73,8 @@ async function fill(
   let left = size
   try {
     for await (const piece of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-      if (!(await spooled.append(piece))) return [piece]
+      if (spooled.full) await spooled.drained()
+      if (!spooled.append(piece)) return [piece]
       left -= piece.length
       // An endless body: whoever verifies it has seen enough.
       if (left < 0) break

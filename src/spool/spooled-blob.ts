@@ -1,42 +1,46 @@
-import { type FileHandle, open, unlink } from 'node:fs/promises'
 import { Readable } from 'node:stream'
+import type { SpoolFile } from './spool-file.ts'
 
 /** More than that waiting for the disk holds the copy up: memory must not grow with a slow disk. */
-const MAX_UNWRITTEN_BYTES = 4 * 1024 * 1024
-/** The latest bytes stay in memory: who reads as fast as they come needs no disk. */
-const KEPT_BYTES = 2 * 1024 * 1024
+const MAX_UNWRITTEN_BYTES = 2 * 1024 * 1024
+/** Each write costs as much as many bytes do. */
+const WRITTEN_AT_ONCE = 512 * 1024
 const READ_BYTES = 256 * 1024
+
+export interface SpooledBlobOptions {
+  /** The latest bytes stay in memory: who reads as fast as they come needs no disk. */
+  readonly inMemory?: number
+}
 
 type State = 'arriving' | 'complete' | 'broken' | 'disk-refused'
 
 /**
  * A blob on its way: written to a file as it arrives, and read from there by any number of
- * followers, each at its own pace, as far as it has come.
+ * followers, each at its own pace, as far as it has come. What the file had already has come.
  */
 export class SpooledBlob {
-  /** Where in the blob the file begins. */
-  readonly from: number
-  readonly #path: string
-  readonly #file: FileHandle
-  #written = 0
+  readonly #file: SpoolFile
+  readonly #inMemory: number
   /** From `#keptFrom` to `#received`, never without what is not written yet. */
   readonly #kept: Buffer[] = []
-  #keptFrom = 0
-  #received = 0
+  #keptFrom: number
+  #received: number
   #state: State = 'arriving'
   #readers = 0
-  #removed = false
+  #letGo: (() => Promise<void>) | undefined
   #writing: Promise<void> | undefined
   #news: (() => void)[] = []
 
-  private constructor(path: string, file: FileHandle, from: number) {
-    this.#path = path
+  constructor(file: SpoolFile, { inMemory = 0 }: SpooledBlobOptions = {}) {
     this.#file = file
-    this.from = from
+    this.#inMemory = inMemory
+    this.#keptFrom = file.length
+    this.#received = file.length
   }
 
-  static async create(path: string, from: number): Promise<SpooledBlob> {
-    return new SpooledBlob(path, await open(path, 'wx+', 0o600), from)
+  /** Where in the blob it begins. */
+  get from(): number {
+    return this.#file.from
   }
 
   /** Bytes that have come. */
@@ -57,20 +61,34 @@ export class SpooledBlob {
     return this.#readers > 0
   }
 
-  /** Takes the next bytes, once there is memory for them; false when it takes no more. */
-  async append(bytes: Buffer): Promise<boolean> {
-    while (this.arriving && this.#unwritten > MAX_UNWRITTEN_BYTES) await this.#writing
+  /** Where in the blob the next bytes belong. */
+  get until(): number {
+    return this.from + this.#received
+  }
+
+  /** Takes the next bytes; false when it takes no more. */
+  append(bytes: Buffer): boolean {
     if (this.#state !== 'arriving') return false
     this.#kept.push(bytes)
     this.#received += bytes.length
-    this.#writing ??= this.#write()
+    if (this.#unwritten >= WRITTEN_AT_ONCE) this.#writing ??= this.#write()
     this.#tell()
     return true
+  }
+
+  /** Whether so much waits for the disk that who brings more should wait for `drained`. */
+  get full(): boolean {
+    return this.arriving && this.#unwritten > MAX_UNWRITTEN_BYTES
+  }
+
+  async drained(): Promise<void> {
+    while (this.full) await this.#writing
   }
 
   /** Nothing more comes. Followers read to the end when all of it came, else they are cut there. */
   async end(complete: boolean): Promise<void> {
     await this.#writing
+    if (this.arriving && this.#unwritten > 0) await this.#write()
     if (this.#state !== 'arriving') return
     this.#state = complete ? 'complete' : 'broken'
     this.#forget()
@@ -79,7 +97,7 @@ export class SpooledBlob {
 
   /** The blob's bytes from `offset` on; undefined when it begins after that. Cut when it breaks. */
   read(offset: number): Readable | undefined {
-    if (offset < this.from || this.#removed) return undefined
+    if (offset < this.from || this.#letGo !== undefined) return undefined
     return Readable.from(this.follow(offset), { objectMode: false })
   }
 
@@ -94,17 +112,16 @@ export class SpooledBlob {
       }
     } finally {
       this.#readers -= 1
-      if (this.#removed && this.#readers === 0) await this.#file.close()
+      if (this.#readers === 0) await this.#letGo?.()
     }
   }
 
-  /** Its place on disk is given back once the last follower has gone. */
-  async remove(): Promise<void> {
-    if (this.#removed) return
-    this.#removed = true
+  /** Once the last follower has gone, its file is let go of in that way. Nobody can follow it from now on. */
+  async letGo(how: (file: SpoolFile) => Promise<void>): Promise<void> {
+    if (this.#letGo !== undefined) return
+    this.#letGo = () => how(this.#file)
     if (this.#state === 'arriving') await this.end(false)
-    await unlink(this.#path).catch(() => undefined)
-    if (this.#readers === 0) await this.#file.close()
+    if (this.#readers === 0) await this.#letGo()
   }
 
   /** Resolves when there is more to read, or with false when that was all. Throws when it was not. */
@@ -119,9 +136,7 @@ export class SpooledBlob {
 
   async #readAt(at: number): Promise<Buffer> {
     if (at >= this.#keptFrom) return this.#keptAt(at)[0] ?? Buffer.alloc(0)
-    const length = Math.min(READ_BYTES, this.#written - at)
-    const { bytesRead, buffer } = await this.#file.read(Buffer.allocUnsafe(length), 0, length, at)
-    return buffer.subarray(0, bytesRead)
+    return await this.#file.read(at, READ_BYTES)
   }
 
   /** What is in memory from there on. */
@@ -133,15 +148,14 @@ export class SpooledBlob {
   }
 
   get #unwritten(): number {
-    return this.#received - this.#written
+    return this.#received - this.#file.length
   }
 
   async #write(): Promise<void> {
     try {
       while (this.#unwritten > 0) {
         // A part only, when the disk is nearly full; then the next one fails.
-        const { bytesWritten } = await this.#file.writev(this.#keptAt(this.#written), this.#written)
-        this.#written += bytesWritten
+        await this.#file.append(this.#keptAt(this.#file.length))
         this.#forget()
       }
     } catch {
@@ -154,8 +168,8 @@ export class SpooledBlob {
   }
 
   #forget(): void {
-    const kept = this.#state === 'arriving' ? KEPT_BYTES : 0
-    const until = Math.min(this.#written, this.#received - kept)
+    const kept = this.#state === 'arriving' ? this.#inMemory : 0
+    const until = Math.min(this.#file.length, this.#received - kept)
     for (let [first] = this.#kept; first !== undefined; [first] = this.#kept) {
       if (this.#keptFrom + first.length > until) return
       this.#kept.shift()

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { byWayOf } from '../../../src/spool/by-way-of.ts'
+import { SpoolFile } from '../../../src/spool/spool-file.ts'
 import { SpooledBlob } from '../../../src/spool/spooled-blob.ts'
 import { eventually } from '../../support/eventually.ts'
 import { run } from '../../support/run.ts'
@@ -20,12 +21,13 @@ describe('a body by way of the spool', () => {
   })
 
   afterAll(async () => {
-    for (const blob of blobs) await blob.remove()
+    for (const blob of blobs) await blob.letGo((file) => file.close())
     await folder[Symbol.asyncDispose]()
   })
 
   async function newBlob(from = 0, where = folder.path): Promise<SpooledBlob> {
-    const blob = await SpooledBlob.create(join(where, `blob-${blobs.length}`), from)
+    const file = await SpoolFile.create(join(where, `blob-${blobs.length}`), from)
+    const blob = new SpooledBlob(file, { inMemory: MIB })
     blobs.push(blob)
     return blob
   }
@@ -34,7 +36,7 @@ describe('a body by way of the spool', () => {
     const bytes = randomBytes(3 * MIB)
     const spooled = await newBlob()
 
-    const passed = byWayOf(spooled, Readable.from(inPieces(bytes)), bytes.length)
+    const passed = passing(spooled, Readable.from(inPieces(bytes)), bytes.length)
 
     const follower = spooled.read(0)
     expect((await bytesOf(passed)).equals(bytes)).toBe(true)
@@ -45,7 +47,7 @@ describe('a body by way of the spool', () => {
     const bytes = randomBytes(20 * MIB)
     const spooled = await newBlob()
 
-    const passed = byWayOf(spooled, Readable.from(inPieces(bytes)), bytes.length)
+    const passed = passing(spooled, Readable.from(inPieces(bytes)), bytes.length)
     passed.read(0)
     await eventually(() => !spooled.arriving, { describe: 'the blob to be on disk' })
 
@@ -57,12 +59,25 @@ describe('a body by way of the spool', () => {
     const bytes = randomBytes(MIB)
     const spooled = await newBlob(500)
 
-    const passed = byWayOf(spooled, Readable.from(inPieces(bytes)), bytes.length)
+    const passed = passing(spooled, Readable.from(inPieces(bytes)), bytes.length)
 
     expect((await bytesOf(passed)).equals(bytes)).toBe(true)
     expect(spooled.read(499)).toBeUndefined()
     const later = spooled.read(500 + 1_000)
     expect(later && (await bytesOf(later)).equals(bytes.subarray(1_000))).toBe(true)
+  })
+
+  it('begins with what is there already, wherever it is wanted from', async () => {
+    const bytes = randomBytes(3 * MIB)
+    const spooled = await newBlob()
+    spooled.append(bytes.subarray(0, 2 * MIB))
+    const body = Readable.from(inPieces(bytes.subarray(2 * MIB)))
+
+    const offset = MIB + 5
+    const passed = byWayOf({ spooled, body, size: MIB, offset, headStartMs: 0 })
+
+    expect((await bytesOf(passed)).equals(bytes.subarray(offset))).toBe(true)
+    expect(spooled.arrived).toBe(true)
   })
 
   it('fails as it does', async () => {
@@ -71,7 +86,7 @@ describe('a body by way of the spool', () => {
     const body = new PassThrough()
     body.write(randomBytes(1_000))
 
-    const passed = byWayOf(spooled, body, 2_000)
+    const passed = passing(spooled, body, 2_000)
     passed.read(0)
     await eventually(() => spooled.bytes === 1_000, { describe: 'the beginning to be here' })
     body.destroy(failure)
@@ -84,7 +99,7 @@ describe('a body by way of the spool', () => {
     const spooled = await newBlob()
     const body = Readable.from(endless())
 
-    const passed = byWayOf(spooled, body, MIB)
+    const passed = passing(spooled, body, MIB)
 
     const bytes = await bytesOf(passed)
     expect(bytes.length).toBeGreaterThan(MIB)
@@ -95,7 +110,7 @@ describe('a body by way of the spool', () => {
   it('is given up with who reads it, also while nothing comes', async () => {
     const spooled = await newBlob()
     const body = new PassThrough()
-    const passed = byWayOf(spooled, body, MIB)
+    const passed = passing(spooled, body, MIB)
     passed.resume()
 
     passed.destroy()
@@ -114,18 +129,22 @@ describe('a body by way of the spool', () => {
       const bytes = randomBytes(9 * MIB + 5)
       const spooled = await newBlob(0, small)
 
-      const passed = byWayOf(spooled, Readable.from(inPieces(bytes)), bytes.length)
+      const passed = passing(spooled, Readable.from(inPieces(bytes)), bytes.length)
 
       expect((await bytesOf(passed)).equals(bytes)).toBe(true)
       expect(spooled.arrived).toBe(false)
       const follower = spooled.read(0)
       await expect(follower && bytesOf(follower)).rejects.toThrow('stopped coming')
-      await spooled.remove()
+      await spooled.letGo((file) => file.close())
     } finally {
       await run('umount', [small])
     }
   })
 })
+
+function passing(spooled: SpooledBlob, body: Readable, size: number): Readable {
+  return byWayOf({ spooled, body, size, offset: spooled.from, headStartMs: 5_000 })
+}
 
 function* inPieces(bytes: Buffer): Generator<Buffer> {
   const size = 64 * 1024
