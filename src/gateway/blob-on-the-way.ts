@@ -16,8 +16,10 @@ export interface BlobPlaces {
   readonly signal: AbortSignal
 }
 
-const LOOK_AFTER_MS = 10
+const LOOK_AFTER_MS = 5
 const LOOK_AT_MOST_EVERY_MS = 250
+/** That costs the registry a request; a worker is looked for in Redis. */
+const LOOK_AT_REGISTRY_EVERY_MS = 100
 /** A blob may wait for its turn at the upstream, but not for ever. */
 const PATIENCE_MS = 120_000
 
@@ -45,12 +47,19 @@ export async function* blobOnTheWay(
 
 async function nextPlace(at: number, places: BlobPlaces): Promise<Readable | undefined> {
   const since = performance.now()
-  for (let wait = LOOK_AFTER_MS; ; wait = Math.min(wait * 1.5, LOOK_AT_MOST_EVERY_MS)) {
+  let nextLookAtRegistry = since
+  for (let wait = LOOK_AFTER_MS; ; wait = Math.min(wait * 1.2, LOOK_AT_MOST_EVERY_MS)) {
     places.signal.throwIfAborted()
-    const body = (await places.spool(at)) ?? (await places.landed(at))
-    if (body !== undefined) return body
+    const followed = await places.spool(at)
+    if (followed !== undefined) return followed
+    const now = performance.now()
+    if (now >= nextLookAtRegistry) {
+      const landed = await places.landed(at)
+      if (landed !== undefined) return landed
+      nextLookAtRegistry = now + LOOK_AT_REGISTRY_EVERY_MS
+    }
     if ((await places.part()) === undefined) return undefined
-    if (performance.now() - since > PATIENCE_MS) return undefined
+    if (now - since > PATIENCE_MS) return undefined
     await delay(wait, undefined, { signal: places.signal })
   }
 }

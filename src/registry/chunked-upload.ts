@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { hashFor } from '../oci/digest.ts'
 import type { OpenBlob, UploadCheckpoint, UploadState } from '../replication/ports.ts'
@@ -35,10 +36,12 @@ export async function putBlobInChunks(
 ): Promise<boolean> {
   const { descriptor, checkpoint } = upload
   if (Date.now() < session.learned.takesNoChunksUntil) return false
-  const begun = (await resumed(session, upload, signal)) ?? (await started(session, upload, signal))
+  using fetching = new Lingering(signal)
+  const { begun, body } = await begin(session, upload, { until: fetching.signal, signal })
   const sending = new Sending(session, descriptor, begun)
   try {
-    await sendAll(sending, upload, session.chunks, signal)
+    if (body !== undefined)
+      await sendAll(sending, session.chunks, { body, checkpoint, fetching, signal })
     await sending.commit(signal)
     await checkpoint.clear()
     return true
@@ -62,34 +65,49 @@ function refusesChunks(error: unknown): boolean {
   return error instanceof RegistryError && UNWILLING.has(error.status ?? 0)
 }
 
-async function started(
-  session: RepositorySession,
-  { descriptor }: ChunkedUpload,
-  signal: AbortSignal,
-): Promise<Begun> {
-  const { location, minimumChunk } = await openUpload(session, descriptor.digest, signal)
-  return {
-    location,
-    offset: 0,
-    leastChunk: leastChunk(minimumChunk),
-    hash: hashFor(descriptor.digest),
-  }
+interface Opened {
+  readonly begun: Begun
+  /** Undefined when all bytes had arrived: a range from there on is one that nobody can satisfy. */
+  readonly body: Readable | undefined
 }
 
-/** Undefined when there is nothing to continue: no record, or the registry does not know the upload. */
-async function resumed(
+async function begin(
   session: RepositorySession,
-  { descriptor, checkpoint }: ChunkedUpload,
-  signal: AbortSignal,
-): Promise<Begun | undefined> {
+  upload: ChunkedUpload,
+  { until, signal }: { readonly until: AbortSignal; readonly signal: AbortSignal },
+): Promise<Opened> {
+  const { descriptor, open, checkpoint } = upload
   const state = await checkpoint.load()
-  if (state === undefined) return undefined
-  const upload = await statusOf(session, descriptor, state, signal)
-  if (upload !== undefined) {
-    return { ...upload, leastChunk: leastChunk(state.chunkSize) }
+  const found = state && (await statusOf(session, descriptor, state, signal))
+  if (found === undefined) {
+    if (state !== undefined) await checkpoint.clear()
+    return await beginNew(session, upload, { until, signal })
   }
-  await checkpoint.clear()
-  return undefined
+  const body = found.offset === descriptor.size ? undefined : await open(found.offset, until)
+  return { begun: { ...found, leastChunk: leastChunk(state?.chunkSize) }, body }
+}
+
+/** The blob is opened while the registry opens the upload: clients may be waiting for it. */
+async function beginNew(
+  session: RepositorySession,
+  { descriptor, open }: ChunkedUpload,
+  { until, signal }: { readonly until: AbortSignal; readonly signal: AbortSignal },
+): Promise<Opened> {
+  const [body, upload] = await Promise.allSettled([
+    open(0, until),
+    openUpload(session, descriptor.digest, signal),
+  ])
+  if (body.status === 'rejected') {
+    if (upload.status === 'fulfilled') await cancelUpload(session, upload.value.location)
+    throw body.reason
+  }
+  if (upload.status === 'rejected') {
+    body.value.destroy()
+    throw upload.reason
+  }
+  const { location, minimumChunk } = upload.value
+  const begun = { location, offset: 0, leastChunk: leastChunk(minimumChunk) }
+  return { begun: { ...begun, hash: hashFor(descriptor.digest) }, body: body.value }
 }
 
 /**
@@ -126,16 +144,18 @@ async function statusOf(
   }
 }
 
+interface Sent {
+  readonly body: Readable
+  readonly checkpoint: UploadCheckpoint
+  readonly fetching: Lingering
+  readonly signal: AbortSignal
+}
+
 async function sendAll(
   sending: Sending,
-  { open, checkpoint }: ChunkedUpload,
   { buffers, turns }: ChunkSharing,
-  signal: AbortSignal,
+  { body, checkpoint, fetching, signal }: Sent,
 ): Promise<void> {
-  // All of it had arrived when the worker died; a range from there on is one that nobody can satisfy.
-  if (sending.left === 0) return
-  using fetching = new Lingering(signal)
-  const body = await open(sending.offset, fetching.signal)
   for await (const chunk of chunksOf(sending.chunked(body), buffers)) {
     // While a chunk is on its way, the death of this process costs the whole upload; so few at a time.
     await turns.take(chunkPatience(chunk), async () => {
