@@ -4,6 +4,7 @@ import {
   benchColdPullByGigabit,
   benchColdPullFarAway,
   benchColdPullThrottled,
+  benchOnePlatform,
   benchWarmPull,
 } from './gateway.ts'
 import { benchHerd } from './herd.ts'
@@ -37,6 +38,11 @@ export const BENCHES: readonly Bench[] = [
     name: 'gateway-gigabit',
     title: 'First pull, upstream behind 1 Gbit/s',
     measure: benchColdPullByGigabit,
+  },
+  {
+    name: 'gateway-platforms',
+    title: 'First pull of one platform of four, upstream behind 1 Gbit/s',
+    measure: benchOnePlatform,
   },
   { name: 'gateway-far', title: 'First pull, upstream 50 ms away', measure: benchColdPullFarAway },
   { name: 'gateway-warm', title: 'Pull of what is here', measure: benchWarmPull },

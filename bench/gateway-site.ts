@@ -1,6 +1,8 @@
 import { startRegistry, type TestRegistry } from '../test/support/docker-registry.ts'
+import { eventually } from '../test/support/eventually.ts'
 import { freePort } from '../test/support/free-port.ts'
 import { Started } from '../test/support/started.ts'
+import { OCI_MANIFEST } from '../src/oci/media-types.ts'
 import { type Product, startProduct } from './product.ts'
 import type { OnMiss } from './product-config.ts'
 import { layersOf, type Publisher } from './publish.ts'
@@ -27,6 +29,10 @@ export async function startGatewaySite(
     const product = await started.add(startProduct({ upstream, local }, { serving }))
     const url = `http://127.0.0.1:${listen}`
     await pullImage(url, WARM_UP, '1')
+    const tag = `${local.url}/v2/${WARM_UP}/manifests/1`
+    await eventually(async () => (await fetch(tag, { headers: { accept: OCI_MANIFEST } })).ok, {
+      describe: 'the copy of the first image to be over',
+    })
     const dispose = () => started[Symbol.asyncDispose]()
     return { url, local, product, [Symbol.asyncDispose]: dispose }
   } catch (error) {

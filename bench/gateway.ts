@@ -8,6 +8,8 @@ import type { Scale } from './scale.ts'
 import { type Slowness, startSlowWay } from './slow-way.ts'
 
 const MIB = 1024 * 1024
+/** What a network of 1 Gbit/s carries. */
+const GIGABIT = { bytesPerSecond: 110_000_000 }
 const MODES: readonly OnMiss[] = ['stream', 'hold', 'async']
 
 export function benchColdPull(scale: Scale): Promise<string> {
@@ -19,9 +21,8 @@ export function benchColdPullThrottled(scale: Scale): Promise<string> {
   return coldPulls(scale, scale.pulledLayerBytes / 4, { bytesPerSecond: 20_000_000 })
 }
 
-/** What a network of 1 Gbit/s carries. */
 export function benchColdPullByGigabit(scale: Scale): Promise<string> {
-  return coldPulls(scale, scale.pulledLayerBytes, { bytesPerSecond: 110_000_000 })
+  return coldPulls(scale, scale.pulledLayerBytes, GIGABIT)
 }
 
 export function benchColdPullFarAway(scale: Scale): Promise<string> {
@@ -29,6 +30,31 @@ export function benchColdPullFarAway(scale: Scale): Promise<string> {
 }
 
 const LAYERS = 4
+const PLATFORMS = 4
+
+/** One platform of an image for several, behind 1 Gbit/s. */
+export async function benchOnePlatform({
+  repetitionsOfPulls,
+  pulledLayerBytes,
+}: Scale): Promise<string> {
+  await using upstream = await startRegistry()
+  await using way = await startSlowWay(upstream.url, GIGABIT)
+  const publisher = new Publisher(upstream.url)
+  await publishWarmUp(publisher)
+  const platforms = Array.from({ length: PLATFORMS }, (_, at) =>
+    layersOf(`platform ${at}`, LAYERS, pulledLayerBytes / 2),
+  )
+  const images = await publisher.publishIndex('team/app', '1', platforms)
+  const [image] = images.slice(-1)
+  if (image === undefined) throw new Error('there are no platforms')
+  const pulled = { ...image, tag: '1' }
+  const contestants = [
+    { name: 'straight from upstream', pull: () => pullWhole(way.url, pulled) },
+    { name: 'gateway, stream', pull: () => pullCold(way, 'stream', pulled) },
+  ]
+  const pulls = await takeTurns(contestants, repetitionsOfPulls)
+  return pullReport(`1 of ${PLATFORMS} platforms, ${title(image)}`, pulls)
+}
 
 /** The first pull ever, straight from the upstream and through the gateway in each of its modes. */
 async function coldPulls(

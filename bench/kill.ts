@@ -4,28 +4,51 @@ import { findJob } from '../src/queue/job-records.ts'
 import { type Product, startProduct } from './product.ts'
 import type { PullsyncProcess } from '../test/support/pullsync-process.ts'
 import { cpuMsOf } from './usage.ts'
+import { type Slowness, startSlowWay } from './slow-way.ts'
 import { layersOf, type PublishedImage, Publisher } from './publish.ts'
 import type { Scale } from './scale.ts'
 import { markdownTable } from './table.ts'
 import { verifyCopies } from './verify.ts'
 
-const HEAD = ['worker killed at half', 'MiB', 'sent again, MiB', 'share', 's until done']
+const HEAD = [
+  'worker killed at half',
+  'upstream',
+  'MiB',
+  'sent again, MiB',
+  'share',
+  's until done',
+]
 /** The dead worker's lock and leases have to lapse first. */
 const TAKEN_OVER_WITHIN_MS = 120_000
+
+const WAYS: readonly { readonly name: string; readonly slowness: Slowness }[] = [
+  { name: '20 MB/s', slowness: { bytesPerSecond: 20_000_000 } },
+  { name: '1 Gbit/s', slowness: { bytesPerSecond: 110_000_000 } },
+  { name: 'same machine', slowness: {} },
+]
 
 /** Bytes that the upstream sent more than once because a worker was killed at half of an image. */
 export async function benchKill({ killedImages }: Scale): Promise<string> {
   const rows: string[][] = []
-  for (const { layers, layerBytes } of killedImages) rows.push(await rowFor(layers, layerBytes))
+  for (const way of WAYS) {
+    for (const { layers, layerBytes } of killedImages) {
+      rows.push(await rowFor(way, layers, layerBytes))
+    }
+  }
   return markdownTable([HEAD, ...rows])
 }
 
-async function rowFor(layers: number, layerBytes: number): Promise<string[]> {
+async function rowFor(
+  { name, slowness }: (typeof WAYS)[number],
+  layers: number,
+  layerBytes: number,
+): Promise<string[]> {
   await using upstream = await startRegistry()
   await using local = await startRegistry()
   const publisher = new Publisher(upstream.url)
   const image = await publisher.publish('team/killed', '1', layersOf('killed', layers, layerBytes))
-  await using product = await startProduct({ upstream, local }, { workers: 2 })
+  await using way = await startSlowWay(upstream.url, slowness)
+  await using product = await startProduct({ upstream: way, local }, { workers: 2 })
   const startedAt = performance.now()
   await copyWithOneDeath(product, image)
   const ms = performance.now() - startedAt
@@ -33,6 +56,7 @@ async function rowFor(layers: number, layerBytes: number): Promise<string[]> {
   const extra = (await sentBytes(upstream)) - image.bytes
   return [
     `${layers} × ${mib(layerBytes)} MiB`,
+    name,
     mib(image.bytes),
     mib(extra),
     `${((100 * extra) / image.bytes).toFixed(1)} %`,

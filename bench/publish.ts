@@ -1,5 +1,5 @@
 import { type Digest, digestOf } from '../src/oci/digest.ts'
-import { OCI_MANIFEST } from '../src/oci/media-types.ts'
+import { OCI_INDEX, OCI_MANIFEST } from '../src/oci/media-types.ts'
 import { expectCreated, type NoiseLayer, pushNoiseLayer } from './noise-layer.ts'
 
 /** Layers are told apart by their seeds: the same seed and size give the same layer. */
@@ -12,6 +12,8 @@ export interface PublishedImage {
   readonly repository: string
   readonly tag: string
   readonly digest: Digest
+  /** The manifest's size. */
+  readonly manifestBytes: number
   /** Of config and layers. */
   readonly blobs: readonly Digest[]
   /** The sum of the blobs' sizes. */
@@ -55,9 +57,37 @@ export class Publisher {
       repository,
       tag,
       digest: digestOf(Buffer.from(manifest)),
+      manifestBytes: Buffer.byteLength(manifest),
       blobs: [configDigest, ...layers.map(({ digest }) => digest)],
       bytes: layers.reduce((sum, { size }) => sum + size, config.length),
     }
+  }
+
+  /** An image for each of so many platforms under one tag, which share nothing. */
+  async publishIndex(
+    repository: string,
+    tag: string,
+    images: readonly (readonly LayerPlan[])[],
+  ): Promise<readonly PublishedImage[]> {
+    const published: PublishedImage[] = []
+    for (const [at, plans] of images.entries()) {
+      published.push(await this.publish(repository, `${tag}-${at}`, plans))
+    }
+    const index = {
+      ...{ schemaVersion: 2, mediaType: OCI_INDEX },
+      manifests: published.map(({ digest, manifestBytes }, at) => ({
+        ...{ mediaType: OCI_MANIFEST, digest, size: manifestBytes },
+        platform: { os: 'linux', architecture: `bench${at}` },
+      })),
+    }
+    await expectCreated(
+      await fetch(`${this.#url}/v2/${repository}/manifests/${tag}`, {
+        method: 'PUT',
+        headers: { 'content-type': OCI_INDEX },
+        body: JSON.stringify(index),
+      }),
+    )
+    return published
   }
 
   #layer(url: string, { seed, bytes }: LayerPlan): Promise<NoiseLayer> {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { Agent, type IncomingMessage, request } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
-import { OCI_MANIFEST } from '../src/oci/media-types.ts'
+import { OCI_INDEX, OCI_MANIFEST } from '../src/oci/media-types.ts'
 
 /** What a client saw of one pull, in milliseconds from its first request. */
 export interface Pull {
@@ -57,7 +57,12 @@ async function manifestBlobs(agent: Agent, url: string): Promise<string[]> {
   for (;;) {
     const answer = await get(agent, url)
     const body = (await buffer(answer)).toString()
-    if (answer.statusCode === 200) return body.match(/sha256:[0-9a-f]{64}/g) ?? []
+    if (answer.statusCode === 200) {
+      const digests = body.match(/sha256:[0-9a-f]{64}/g) ?? []
+      if (answer.headers['content-type'] !== OCI_INDEX) return digests
+      // One platform of them all, as engines do; not the one that comes first.
+      return await manifestBlobs(agent, url.replace(/[^/]+$/, digests.at(-1) ?? ''))
+    }
     if (answer.statusCode !== 404) throw new Error(`manifest: ${answer.statusCode} ${body}`)
     await pause(TRY_AGAIN_AFTER_MS)
   }
@@ -65,7 +70,11 @@ async function manifestBlobs(agent: Agent, url: string): Promise<string[]> {
 
 async function get(agent: Agent, url: string): Promise<IncomingMessage> {
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-    const asking = request(url, { agent, headers: { accept: OCI_MANIFEST } }, resolve)
+    const asking = request(
+      url,
+      { agent, headers: { accept: `${OCI_INDEX}, ${OCI_MANIFEST}` } },
+      resolve,
+    )
     asking.once('error', reject)
     asking.end()
   })
