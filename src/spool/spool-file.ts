@@ -51,7 +51,8 @@ export class SpoolFile {
     return buffer.subarray(0, bytesRead)
   }
 
+  /** Never rejects: what a failing disk says at the end is of no use to anybody. */
   async close(): Promise<void> {
-    await this.#file.close()
+    await this.#file.close().catch(() => undefined)
   }
 }
