@@ -100,7 +100,7 @@ export async function benchWarmPull(scale: Scale): Promise<string> {
     { name: 'gateway', pull: () => pullWhole(site.url, image) },
     { name: 'gateway, redirectBlobsTo', pull: () => pullWhole(redirecting.url, image) },
   ]
-  const pulls = await takeTurns(contestants, scale.repetitionsOfPulls * 2)
+  const pulls = await takeTurns(contestants, scale.repetitionsOfPulls * 5)
   return pullReport(title(image), pulls)
 }
 
