@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
@@ -117,11 +118,18 @@ describe('the blobs that several workers copy', () => {
     const { layer } = publish(40 * MIB)
     const stopped = new AbortController()
     const dying = { ...worker(), signal: stopped.signal }
-    upstream.script({ method: 'GET', path: /blobs/, times: 2 }, ({ request, response, serve }) => {
-      if (!request.url?.includes(layer.descriptor.digest)) return serve()
+    const part = { method: 'GET', path: /blobs/, times: 2 }
+    upstream.script(part, async ({ request, response, serve }) => {
+      if (!request.url?.includes(layer.descriptor.digest)) {
+        await serve()
+        return
+      }
       response.writeHead(200, { 'content-length': layer.bytes.length })
-      response.write(layer.bytes.subarray(0, 21 * MIB))
-      return undefined
+      // At 16 MiB/s: what comes faster is sent on as it comes, not in chunks from memory.
+      for (let at = 0; at < 21 * MIB; at += MIB / 4) {
+        response.write(layer.bytes.subarray(at, at + MIB / 4))
+        await delay(16)
+      }
     })
     const sent = () => local.requests({ method: 'PATCH', path: /uploads/, status: 202 }).length
     const failure = failureOf(copyImage(dying, to('one')))
