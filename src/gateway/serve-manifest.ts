@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
 import { saneId } from '../events/told.ts'
 import { MANIFEST_ACCEPT } from '../oci/media-types.ts'
 import { isTag } from '../oci/reference.ts'
@@ -37,7 +38,7 @@ export async function serveManifest(
 ): Promise<void> {
   const { response, asked } = exchange
   const signal = untilClosed(response)
-  const answer = await deps.local().ask(asked, signal)
+  const answer = await askOnceWritten(asked, deps.local(), signal)
   if (answer.statusCode !== 404) {
     await serveHit({ exchange, answer, path }, deps, signal)
     return
@@ -47,6 +48,21 @@ export async function serveManifest(
     (await partOfImage(exchange, path, deps, signal)) ??
     (await betterAnswer(exchange, path, deps, signal))
   if (!(await sendBetter(exchange, better, deps, signal))) sendAnswer(response, original)
+}
+
+// distribution 2.8 answers 500 to what is being written at that moment: its file is there, and still empty.
+const BEING_WRITTEN_MS = 50
+
+async function askOnceWritten(
+  asked: Asked,
+  local: LocalRegistry,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  const answer = await local.ask(asked, signal)
+  if (answer.statusCode !== 500) return answer
+  answer.destroy()
+  await delay(BEING_WRITTEN_MS, undefined, { signal })
+  return await local.ask(asked, signal)
 }
 
 /** False when it is not better than what the registry has answered. */

@@ -144,7 +144,11 @@ describe('the main job', () => {
         metrics,
       )
     })
-    const jobs = await site.jobs('--match', 'team/echo:1.0')
+    // The upstream tells of its push in its own time.
+    const jobs = await eventually(async () => {
+      const found = await site.jobs('--match', 'team/echo:1.0')
+      return found.length > 1 && found
+    })
     expect(jobs.map(({ request }) => request.trigger).toSorted()).toEqual(['miss', 'push'])
   })
 })

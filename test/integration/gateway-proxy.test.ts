@@ -73,6 +73,20 @@ describe('what passes through the gateway', () => {
     })
   })
 
+  it.each([
+    ['what was just being written', [500, 200], 200],
+    ['what stays broken', [500, 500], 500],
+    ['what is said to be too much', [503], 503],
+  ])('asks once more for a manifest answered 500: %s', async (_, statuses, told) => {
+    const left = [...statuses]
+    answer = (_request, response) => response.writeHead(left.shift() ?? 418).end()
+
+    const { status } = await fetch(`${front.url}/v2/team/app/manifests/1.0`)
+
+    expect(status).toBe(told)
+    expect(left).toEqual([])
+  })
+
   it('streams bodies of unknown length both ways', async () => {
     answer = (request, response) => request.pipe(response)
     const sending = request(`${front.url}/v2/x`, { method: 'POST' })
