@@ -83,8 +83,14 @@ async function begin(
     if (state !== undefined) await checkpoint.clear()
     return await beginNew(session, upload, { until, signal })
   }
-  const body = found.offset === descriptor.size ? undefined : await open(found.offset, until)
+  const all = found.offset === descriptor.size
+  const body = all ? undefined : held(await open(found.offset, until))
   return { begun: { ...found, leastChunk: leastChunk(state?.chunkSize) }, body }
+}
+
+/** It may break before anybody reads it; who reads it later is still told. */
+function held(body: Readable): Readable {
+  return body.on('error', () => undefined)
 }
 
 /** The blob is opened while the registry opens the upload: clients may be waiting for it. */
@@ -94,7 +100,7 @@ async function beginNew(
   { until, signal }: { readonly until: AbortSignal; readonly signal: AbortSignal },
 ): Promise<Opened> {
   const [body, upload] = await Promise.allSettled([
-    open(0, until),
+    open(0, until).then(held),
     openUpload(session, descriptor.digest, signal),
   ])
   if (body.status === 'rejected') {

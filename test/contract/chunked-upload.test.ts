@@ -1,9 +1,10 @@
-import { Readable } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Registry } from '../../src/registry/registry.ts'
 import { CorruptBlobError } from '../../src/registry/verified-body.ts'
 import type { UploadCheckpoint, UploadState } from '../../src/replication/ports.ts'
+import { eventually } from '../support/eventually.ts'
 import { startRegistry, type TestRegistry } from '../support/docker-registry.ts'
 import { type ScriptedRegistry, startScriptedRegistry } from '../support/scripted-registry.ts'
 import {
@@ -395,6 +396,45 @@ describe('a registry that takes chunks in its own way', () => {
     expect(done).toMatchObject({ disposition: 'transient', status: 404 })
     expect(kept.state).toBeUndefined()
     expect(scripted.requests.at(-1)).toMatchObject({ method: 'DELETE' })
+  })
+})
+
+describe('a registry that is slow to open an upload', () => {
+  it.each([
+    ['is stopped', undefined],
+    ['loses its upstream', new Error('the upstream broke')],
+  ])('costs a worker that %s nothing but that copy', async (_, broken) => {
+    await using scripted = await startScriptedRegistry()
+    let answer = (): void => undefined
+    scripted.script({ method: 'POST', path: /uploads/ }, async ({ response }) => {
+      await new Promise<void>((resolve) => (answer = resolve))
+      response.writeHead(202, { location: '/v2/team/large/blobs/uploads/1' }).end()
+    })
+    await using client = open(configFor(scripted.url))
+    const stop = new AbortController()
+    // Its error before anybody reads it must not end the process.
+    const body = new PassThrough()
+    const openBody = (_offset: number, until: AbortSignal) => {
+      until.addEventListener('abort', () => body.destroy(until.reason as Error))
+      return Promise.resolve(body)
+    }
+    const put = client
+      .repository(REPOSITORY)
+      .putBlobInChunks(
+        randomBlob(40 * MIB).descriptor,
+        openBody,
+        checkpointInMemory().checkpoint,
+        stop.signal,
+      )
+    const failure = failureOf(put)
+    await eventually(() => scripted.requests.some(({ method }) => method === 'POST'))
+
+    if (broken === undefined) stop.abort(new Error('the worker is stopping'))
+    else body.destroy(broken)
+    await eventually(() => body.destroyed)
+    answer()
+
+    expect(await failure).toMatchObject({ message: broken?.message ?? 'the worker is stopping' })
   })
 })
 
