@@ -33,15 +33,21 @@ export async function* blobOnTheWay(
   places: BlobPlaces,
 ): AsyncGenerator<Buffer, void> {
   const end = start + length
+  let cameAt = performance.now()
   for (let at = start; at < end;) {
     const body = await nextPlace(at, places)
     if (body === undefined) return
+    const before = at
     for await (const piece of untilBroken(body)) {
       const wanted = piece.subarray(0, end - at)
       at += wanted.length
       yield wanted
       if (at === end) break
     }
+    if (at > before) cameAt = performance.now()
+    else if (performance.now() - cameAt > PATIENCE_MS) return
+    // Whoever has no byte, again and again, must not be asked without a pause.
+    else await delay(LOOK_AT_REGISTRY_EVERY_MS, undefined, { signal: places.signal })
   }
 }
 

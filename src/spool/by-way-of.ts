@@ -18,34 +18,53 @@ export interface Passage {
 }
 
 /**
- * A blob's bytes by way of the spool: fetched as fast as the disk takes them, so that followers wait
- * for nobody, and read as fast as they are wanted. A disk that takes no more is done without. Destroys
- * body and spool's arrival when it is destroyed.
+ * A blob's bytes by way of the spool: fetched from now on, as fast as the disk takes them, so that
+ * followers wait for nobody, and read as fast as they are wanted. A disk that takes no more is done
+ * without. Destroyed, it destroys the body at once.
  */
 export function byWayOf(passage: Passage): Readable {
-  const { body, spooled } = passage
-  const passed = Readable.from(passing(passage), {
-    objectMode: false,
-    highWaterMark: BUFFERED_BYTES,
-  })
-  passed.once('close', () => {
-    body.destroy()
-    void spooled.end(false)
-  })
-  return passed
+  return new ByWayOf(passage)
 }
 
-async function* passing({
-  spooled,
-  body,
-  size,
-  offset,
-  headStartMs,
-}: Passage): AsyncGenerator<Buffer> {
-  const filled = fill(spooled, body, size)
-  // Asked for below, if its failure makes a difference.
-  filled.catch(() => undefined)
-  await settledWithin(headStartMs, filled)
+class ByWayOf extends Readable {
+  readonly #passage: Passage
+  readonly #pieces: AsyncGenerator<Buffer>
+  readonly #release: () => void
+
+  constructor(passage: Passage) {
+    super({ highWaterMark: BUFFERED_BYTES })
+    this.#passage = passage
+    this.#release = passage.spooled.retain()
+    const filled = fill(passage)
+    // Asked for in `passing`, if its failure makes a difference.
+    filled.catch(() => undefined)
+    this.#pieces = passing(passage, filled, settledWithin(passage.headStartMs, filled))
+  }
+
+  override _read(): void {
+    this.#pieces.next().then(
+      ({ done, value }) => this.push(done === true ? null : value),
+      (error: unknown) => this.destroy(error as Error),
+    )
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    const { body, spooled } = this.#passage
+    // With these two, whatever the pieces wait for has an end.
+    body.destroy()
+    void spooled.end(false)
+    const ended = this.#pieces.return(undefined).catch(() => undefined)
+    void ended.then(this.#release)
+    done(error)
+  }
+}
+
+async function* passing(
+  { spooled, body, offset }: Passage,
+  filled: Promise<readonly Buffer[] | undefined>,
+  headStart: Promise<void>,
+): AsyncGenerator<Buffer> {
+  await headStart
   try {
     for await (const piece of spooled.follow(offset)) yield piece
   } catch (error) {
@@ -65,11 +84,7 @@ async function settledWithin(limitMs: number, work: Promise<unknown>): Promise<v
 }
 
 /** Resolves at the body's end, or with what the disk did not take; rejects as the body does. */
-async function fill(
-  spooled: SpooledBlob,
-  body: Readable,
-  size: number,
-): Promise<readonly Buffer[] | undefined> {
+async function fill({ spooled, body, size }: Passage): Promise<readonly Buffer[] | undefined> {
   let left = size
   try {
     for await (const piece of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
@@ -79,7 +94,7 @@ async function fill(
       // An endless body: whoever verifies it has seen enough.
       if (left < 0) break
     }
-    await spooled.end(true)
+    await spooled.end(left <= 0)
   } catch (error) {
     await spooled.end(false)
     throw error

@@ -87,8 +87,7 @@ export class SpooledBlob {
 
   /** Nothing more comes. Followers read to the end when all of it came, else they are cut there. */
   async end(complete: boolean): Promise<void> {
-    await this.#writing
-    if (this.arriving && this.#unwritten > 0) await this.#write()
+    while (this.arriving && this.#unwritten > 0) await (this.#writing ??= this.#write())
     if (this.#state !== 'arriving') return
     this.#state = complete ? 'complete' : 'broken'
     this.#forget()
@@ -98,21 +97,26 @@ export class SpooledBlob {
   /** The blob's bytes from `offset` on; undefined when it begins after that. Cut when it breaks. */
   read(offset: number): Readable | undefined {
     if (offset < this.from || this.#letGo !== undefined) return undefined
-    return Readable.from(this.follow(offset), { objectMode: false })
+    const bytes = Readable.from(this.follow(offset), { objectMode: false })
+    bytes.once('close', this.retain())
+    return bytes
   }
 
-  /** As `read`, of bytes that are not before the first one. */
+  /** As `read`, of bytes that are not before the first one, for who has retained it. */
   async *follow(offset: number): AsyncGenerator<Buffer> {
+    for (let at = offset - this.from; await this.#hasAfter(at);) {
+      const piece = await this.#readAt(at)
+      at += piece.length
+      yield piece
+    }
+  }
+
+  /** Its file stays open until what this gives back is called. */
+  retain(): () => void {
     this.#readers += 1
-    try {
-      for (let at = offset - this.from; await this.#hasAfter(at);) {
-        const piece = await this.#readAt(at)
-        at += piece.length
-        yield piece
-      }
-    } finally {
+    return () => {
       this.#readers -= 1
-      if (this.#readers === 0) await this.#letGo?.()
+      if (this.#readers === 0) void this.#letGo?.()
     }
   }
 

@@ -48,7 +48,6 @@ describe('a body by way of the spool', () => {
     const spooled = await newBlob()
 
     const passed = passing(spooled, Readable.from(inPieces(bytes)), bytes.length)
-    passed.read(0)
     await eventually(() => !spooled.arriving, { describe: 'the blob to be on disk' })
 
     expect(spooled.bytes).toBe(bytes.length)
@@ -105,6 +104,44 @@ describe('a body by way of the spool', () => {
     expect(bytes.length).toBeGreaterThan(MIB)
     expect(bytes.length).toBeLessThan(2 * MIB)
     await eventually(() => body.destroyed, { describe: 'the body to be given up' })
+  })
+
+  it('is fetched while whoever is to read it has not begun, and may be dropped by nobody', async () => {
+    const bytes = randomBytes(MIB)
+    const spooled = await newBlob()
+    const passed = passing(spooled, Readable.from(inPieces(bytes)), bytes.length)
+    await eventually(() => spooled.arrived, { describe: 'the blob to be on disk' })
+    expect(spooled.followed).toBe(true)
+    await spooled.letGo((file) => file.close())
+
+    expect((await bytesOf(passed)).equals(bytes)).toBe(true)
+    await eventually(() => !spooled.followed, { describe: 'its reader to be gone' })
+  })
+
+  it('is not whole for followers when it ends too early', async () => {
+    const bytes = randomBytes(MIB)
+    const spooled = await newBlob()
+
+    const passed = passing(spooled, Readable.from(inPieces(bytes)), bytes.length + 1)
+
+    expect((await bytesOf(passed)).equals(bytes)).toBe(true)
+    expect(spooled.arrived).toBe(false)
+    const follower = spooled.read(0)
+    await expect(follower && bytesOf(follower)).rejects.toThrow('stopped coming')
+  })
+
+  it('lets go of a body at once, whatever it waits for', async () => {
+    const spooled = await newBlob()
+    const body = new PassThrough()
+    const passed = passing(spooled, body, MIB)
+    const read = bytesOf(passed)
+    read.catch(() => undefined)
+
+    passed.destroy(new Error('the registry failed'))
+
+    expect(body.destroyed).toBe(true)
+    await expect(read).rejects.toThrow('the registry failed')
+    await eventually(() => !spooled.followed, { describe: 'its reader to be gone' })
   })
 
   it('is given up with who reads it, also while nothing comes', async () => {
