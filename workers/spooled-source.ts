@@ -98,7 +98,7 @@ async function spooledBlob(source: ContentSource, fetch: Fetch): Promise<Readabl
   try {
     const open = () => source.getBlob(blob, signal, { ...how, offset: until })
     const inTurns = audience !== undefined && blob.size >= IN_TURNS_FROM
-    const body = await (inTurns ? inTurn(audience.turns, open) : open())
+    const body = await (inTurns ? inTurn(audience.turns, signal, open) : open())
     return spooling(fetch, spooled, { body, offset, size: blob.size - until })
   } catch (error) {
     await spooled.end(false)
@@ -107,10 +107,14 @@ async function spooledBlob(source: ContentSource, fetch: Fetch): Promise<Readabl
 }
 
 /** Resolves with the body; its turn ends with it. */
-async function inTurn(turns: Turns, open: () => Promise<Readable>): Promise<Readable> {
+async function inTurn(
+  turns: Turns,
+  signal: AbortSignal,
+  open: () => Promise<Readable>,
+): Promise<Readable> {
   return await new Promise((resolve, reject) => {
     turns
-      .take(PATIENCE_MS, async () => {
+      .take({ patienceMs: PATIENCE_MS, signal }, async () => {
         const body = await open()
         resolve(body)
         await finished(body).catch(() => undefined)

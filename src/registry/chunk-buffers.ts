@@ -46,6 +46,17 @@ export class ChunkBuffers {
     })
   }
 
+  /** The same; undefined when there was no room for so long. */
+  async takeWithin(ms: number, size: number, signal: AbortSignal): Promise<Buffer | undefined> {
+    const late = AbortSignal.timeout(ms)
+    try {
+      return await this.take(size, AbortSignal.any([signal, late]))
+    } catch (error) {
+      if (late.aborted && !signal.aborted) return undefined
+      throw error
+    }
+  }
+
   /** Nobody may read or write it any more: the next one to take it will. */
   giveBack(buffer: Buffer): void {
     this.#free.push(buffer)

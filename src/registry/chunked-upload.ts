@@ -164,7 +164,7 @@ async function sendAll(
 ): Promise<void> {
   for await (const chunk of chunksOf(sending.chunked(body), buffers)) {
     // While a chunk is on its way, the death of this process costs the whole upload; so few at a time.
-    await turns.take(chunkPatience(chunk), async () => {
+    await turns.take({ patienceMs: chunkPatience(chunk), signal }, async () => {
       signal.throwIfAborted()
       await checkpoint.save(await fetching.during(() => sending.send(chunk)))
     })

@@ -23,11 +23,15 @@ export interface Chunk {
 }
 
 interface Beginning {
-  readonly buffer: Buffer
-  /** In bytes. */
-  readonly filled: number
+  /** None where there was no memory for them. */
+  readonly bytes: Buffer
+  readonly memory: Buffer | undefined
+  /** In milliseconds; 0 where nothing was read. */
   readonly bytesPerMs: number
 }
+
+/** Uploads of slow bodies hold memory for long; whoever finds none for a while passes a chunk through. */
+const MEMORY_WITHIN_MS = 1_000
 
 /**
  * A body in chunks. Each is the caller's until it asks for the next one, which is read meanwhile if
@@ -46,7 +50,7 @@ export async function* chunksOf(
     for (;;) {
       lent = await next
       if (lent === undefined) return undefined
-      const bytes = lent.buffer.subarray(0, lent.filled)
+      const { bytes, memory } = lent
       const length = beginnings.lengthOf(lent)
       if (length > bytes.length) {
         yield { length, body: new NextBytes(bytes, body, length, passing) }
@@ -55,19 +59,19 @@ export async function* chunksOf(
         next = beginnings.read()
         yield { length, body: bytes }
       }
-      buffers.giveBack(lent.buffer)
+      if (memory !== undefined) buffers.giveBack(memory)
       lent = undefined
     }
   } finally {
-    if (lent !== undefined) buffers.forget(lent.buffer)
+    if (lent?.memory !== undefined) buffers.forget(lent.memory)
     stop.abort()
     body.destroy()
     const unused = await next.catch(() => undefined)
-    if (unused !== undefined && unused !== lent) buffers.giveBack(unused.buffer)
+    if (unused?.memory !== undefined && unused !== lent) buffers.giveBack(unused.memory)
   }
 }
 
-/** The first bytes of each chunk. Who gets them gives their buffer back. */
+/** The first bytes of each chunk. Who gets them gives their memory back. */
 class Beginnings {
   readonly #chunked: ChunkedBody
   readonly #buffers: ChunkBuffers
@@ -93,32 +97,42 @@ class Beginnings {
   }
 
   /** In bytes. To be asked once, and before what follows is read. */
-  lengthOf({ filled, bytesPerMs }: Beginning): number {
-    if (this.#ended) return filled
-    const more = Math.min(this.#chunked.lengthAt(bytesPerMs) - filled, this.#left - 1)
-    if (more <= 0) return filled
+  lengthOf({ bytes, memory, bytesPerMs }: Beginning): number {
+    if (this.#ended) return bytes.length
+    const { least, lengthAt } = this.#chunked
+    const wanted = memory === undefined ? least : lengthAt(bytesPerMs)
+    const more = Math.max(0, Math.min(wanted - bytes.length, this.#left - 1))
     this.#left -= more
-    return filled + more
+    return bytes.length + more
   }
 
   async #read(): Promise<Beginning | undefined> {
     if (this.#ended || this.#left === 0) return undefined
-    const { body, least, passing } = this.#chunked
-    const buffer = await this.#buffers.take(least, this.#signal)
+    const { least } = this.#chunked
+    // Whether there is more than there should be is seen without.
+    if (this.#left === 1) return await this.#readInto(Buffer.alloc(1), undefined)
+    const memory = await this.#buffers.takeWithin(MEMORY_WITHIN_MS, least, this.#signal)
+    if (memory === undefined) return { bytes: Buffer.alloc(0), memory, bytesPerMs: 0 }
     try {
-      const begunAt = performance.now()
-      const wanted = Math.min(least, this.#left)
-      const filled = await readInto(body, buffer.subarray(0, wanted))
-      const bytesPerMs = filled / (performance.now() - begunAt)
-      this.#ended = filled < wanted
-      this.#left -= filled
-      passing(buffer.subarray(0, filled))
-      if (filled > 0) return { buffer, filled, bytesPerMs }
+      const read = await this.#readInto(memory, memory)
+      if (read === undefined) this.#buffers.giveBack(memory)
+      return read
     } catch (error) {
-      this.#buffers.giveBack(buffer)
+      this.#buffers.giveBack(memory)
       throw error
     }
-    this.#buffers.giveBack(buffer)
-    return undefined
+  }
+
+  async #readInto(buffer: Buffer, memory: Buffer | undefined): Promise<Beginning | undefined> {
+    const { body, least, passing } = this.#chunked
+    const begunAt = performance.now()
+    const wanted = Math.min(least, this.#left)
+    const filled = await readInto(body, buffer.subarray(0, wanted))
+    const bytesPerMs = filled / (performance.now() - begunAt)
+    this.#ended = filled < wanted
+    this.#left -= filled
+    const bytes = buffer.subarray(0, filled)
+    passing(bytes)
+    return filled > 0 ? { bytes, memory, bytesPerMs } : undefined
   }
 }

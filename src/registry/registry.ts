@@ -51,7 +51,8 @@ export interface RegistryOptions {
 // Registries on object stores take up to half of this before the first byte of a large blob.
 const STALL_TIMEOUT_MS = 60_000
 
-// What lies there is lost with the process, and its memory. Five chunks, or the beginnings of long ones: more copy no faster.
+// What lies there is lost with the process, and its memory. Five chunks, or the beginnings of long ones. With
+// eight, one large image was copied no faster.
 const CHUNK_MEMORY = 20 * 1024 * 1024
 // distribution hashes and writes an upload on one core, at 140 MB/s here: one at a time takes half as long
 // again as several. Each one more is one more upload that the death of this process can cost.

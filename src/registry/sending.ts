@@ -8,6 +8,7 @@ import { longChunk } from './chunk-sizes.ts'
 import type { Chunk, ChunkedBody } from './chunks.ts'
 import { wrongAnswer } from './errors.ts'
 import { withQuery } from './links.ts'
+import { EarlyEndError } from './next-bytes.ts'
 import { never } from './retry.ts'
 import type { RepositorySession } from './session.ts'
 import { arrivedUntil, pushOperation, uploadLocation } from './uploads.ts'
@@ -97,7 +98,7 @@ export class Sending {
         signal: NEVER,
       })
       .catch((error: unknown) => {
-        throw culprit(body, error)
+        throw this.#culprit({ length, body }, error)
       })
     discard(response.body)
     const location = uploadLocation(response)
@@ -133,6 +134,13 @@ export class Sending {
     discard(response.body)
   }
 
+  /** A body that breaks takes the request with it. */
+  #culprit({ length, body }: Chunk, error: unknown): unknown {
+    const broken = Buffer.isBuffer(body) ? undefined : body.errored
+    if (!(broken instanceof EarlyEndError)) return broken ?? error
+    return this.#wrongSize(`${this.#offset + length - broken.missing}`)
+  }
+
   #wrongSize(got: string): CorruptBlobError {
     return new CorruptBlobError(this.#descriptor, `${this.#descriptor.size} bytes`, got)
   }
@@ -140,11 +148,6 @@ export class Sending {
 
 // A registry on an object store reads the whole blob again before it answers: at this speed at least.
 const COMMIT_BYTES_PER_MS = 10 * 1024
-
-/** A body that breaks takes the request with it. */
-function culprit(body: Chunk['body'], error: unknown): unknown {
-  return Buffer.isBuffer(body) ? error : (body.errored ?? error)
-}
 
 /** The stall timeout ends a request that hangs. */
 const NEVER = new AbortController().signal

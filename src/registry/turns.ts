@@ -1,3 +1,11 @@
+import { abortReason, onAbort } from './aborting.ts'
+
+export interface Patience {
+  /** After which one acts beside those before it. */
+  readonly patienceMs: number
+  readonly signal: AbortSignal
+}
+
 /** Lets some act at once and the others after them, as long as nobody has to wait too long for that. */
 export class Turns {
   readonly #atOnce: number
@@ -11,10 +19,10 @@ export class Turns {
   /**
    * The promise of the act. One that fails is no obstacle to the next.
    *
-   * @param patienceMs after which it acts beside those before it
+   * Rejects when the signal is aborted before its turn.
    */
-  async take<T>(patienceMs: number, act: () => Promise<T>): Promise<T> {
-    if (this.#acting >= this.#atOnce) await this.#turn(patienceMs)
+  async take<T>({ patienceMs, signal }: Patience, act: () => Promise<T>): Promise<T> {
+    if (this.#acting >= this.#atOnce) await this.#turn(patienceMs, signal)
     this.#acting += 1
     try {
       return await act()
@@ -24,17 +32,26 @@ export class Turns {
     }
   }
 
-  async #turn(patienceMs: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const patience = setTimeout(() => {
-        this.#waiting.splice(this.#waiting.indexOf(begin), 1)
-        resolve()
-      }, patienceMs)
-      const begin = () => {
+  async #turn(patienceMs: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    await new Promise<void>((resolve, reject) => {
+      const end = (settle: () => void) => {
         clearTimeout(patience)
-        resolve()
+        stopListening()
+        const at = this.#waiting.indexOf(begin)
+        if (at >= 0) this.#waiting.splice(at, 1)
+        settle()
       }
+      const begin = () => {
+        end(resolve)
+      }
+      const patience = setTimeout(begin, patienceMs)
       this.#waiting.push(begin)
+      const stopListening = onAbort(signal, () => {
+        end(() => {
+          reject(abortReason(signal))
+        })
+      })
     })
   }
 }

@@ -233,6 +233,26 @@ describe('an upload in chunks', () => {
     expect(kept.state).toBeUndefined()
   })
 
+  it('of a body that ends early in the middle of much at once is the fault of that body', async () => {
+    const blob = randomBlob(60 * MIB)
+    const short = { ...blob, bytes: blob.bytes.subarray(0, 50 * MIB) }
+
+    const failure = await failureOf(
+      worker().putBlobInChunks(
+        blob.descriptor,
+        sourceOf(short).openAt,
+        checkpointInMemory().checkpoint,
+        SIGNAL,
+      ),
+    )
+
+    expect(failure).toBeInstanceOf(CorruptBlobError)
+    expect(failure).toHaveProperty(
+      'message',
+      expect.stringContaining(`expected ${60 * MIB} bytes, got ${50 * MIB}`),
+    )
+  })
+
   it('spoiled by the worker before is refused by the registry, and begun again next time', async () => {
     const blob = randomBlob(12 * MIB)
     const spoiled = { ...blob, bytes: Buffer.alloc(blob.bytes.length, 7) }

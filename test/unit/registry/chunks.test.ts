@@ -177,6 +177,21 @@ describe('chunksOf', () => {
     expect(await buffers.take(100, SIGNAL)).toHaveLength(100)
   })
 
+  it('passes a chunk through when others hold all memory', async () => {
+    const buffers = new ChunkBuffers(100)
+    const held = await buffers.take(100, SIGNAL)
+
+    const chunks = await collected(chunked(streamOf(BYTES, 70), { least: 600 }), buffers)
+
+    expect(joined(chunks).equals(BYTES)).toBe(true)
+    expect(chunks.map(({ bytes, inMemory }) => [bytes.length, inMemory])).toEqual([
+      [600, false],
+      [400, false],
+    ])
+    buffers.giveBack(held)
+    expect(await buffers.take(100, SIGNAL)).toHaveLength(100)
+  })
+
   it.each([0, 250])('reads on with memory for one chunk (long: %i)', async (long) => {
     const of = chunked(streamOf(BYTES, 70), { least: 100, long })
 

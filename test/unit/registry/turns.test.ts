@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Turns } from '../../../src/registry/turns.ts'
 
-const LONG_MS = 60_000
+const LONG = { patienceMs: 60_000, signal: new AbortController().signal }
 
 /** An act that ends when it is told to. */
 function act() {
@@ -32,7 +32,7 @@ describe('Turns', () => {
   it('lets one act after the other, in the order they came', async () => {
     const turns = new Turns(1)
     const [first, second, third] = [act(), act(), act()]
-    const all = [first, second, third].map(({ run }) => turns.take(LONG_MS, run))
+    const all = [first, second, third].map(({ run }) => turns.take(LONG, run))
     const begun = () => [first, second, third].map(({ state }) => state.begun)
 
     await soon()
@@ -50,7 +50,7 @@ describe('Turns', () => {
   it('lets no more act at once than it was told', async () => {
     const turns = new Turns(2)
     const acts = [act(), act(), act(), act()]
-    const all = acts.map(({ run }) => turns.take(LONG_MS, run))
+    const all = acts.map(({ run }) => turns.take(LONG, run))
     const begun = () => acts.filter(({ state }) => state.begun).length
 
     await soon()
@@ -69,8 +69,8 @@ describe('Turns', () => {
   it('goes on after one that failed, which alone is told', async () => {
     const turns = new Turns(1)
     const failing = act()
-    const failed = turns.take(LONG_MS, failing.run)
-    const next = turns.take(LONG_MS, () => Promise.resolve('done'))
+    const failed = turns.take(LONG, failing.run)
+    const next = turns.take(LONG, () => Promise.resolve('done'))
     await soon()
 
     failing.end(new Error('no'))
@@ -82,9 +82,28 @@ describe('Turns', () => {
   it('lets nobody wait longer than its patience', async () => {
     const turns = new Turns(1)
     const endless = act()
-    void turns.take(LONG_MS, endless.run)
+    void turns.take(LONG, endless.run)
 
-    expect(await turns.take(10, () => Promise.resolve('done'))).toBe('done')
+    expect(await turns.take({ ...LONG, patienceMs: 10 }, () => Promise.resolve('done'))).toBe(
+      'done',
+    )
     expect(endless.state.begun).toBe(true)
+  })
+
+  it("has nobody wait who is stopped, and his turn is the next one's", async () => {
+    const turns = new Turns(1)
+    const [first, last] = [act(), act()]
+    void turns.take(LONG, first.run)
+    const stop = new AbortController()
+    const stopped = turns.take({ ...LONG, signal: stop.signal }, () => Promise.resolve('acted'))
+    const all = turns.take(LONG, last.run)
+
+    stop.abort(new Error('the worker is stopping'))
+    await expect(stopped).rejects.toThrow('is stopping')
+    first.end()
+    await soon()
+    expect(last.state.begun).toBe(true)
+    last.end()
+    await all
   })
 })
