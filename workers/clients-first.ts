@@ -10,13 +10,15 @@ import type { Demand } from '../src/replication/demand.ts'
 const ASKS_WITHIN_MS = 2_000
 const LOOK_EVERY_MS = 10
 const LOOK_AT_MOST_EVERY_MS = 200
+/** An index may name more blobs than should be asked for so often; who gets one asks for a manifest first. */
+const NAMES_AT_ONCE = 1_000
 
 /** What clients wait for. */
 export type Asked = Pick<OnTheWay, 'asked'>
 
 interface Waiting {
-  /** Of the manifest and its blobs. */
-  readonly names: readonly Digest[]
+  readonly manifest: Digest
+  readonly blobs: readonly Digest[]
   readonly begin: (end: () => void) => void
 }
 
@@ -44,10 +46,10 @@ export class ClientsFirst implements Demand {
 
   async turn(manifest: Manifest, signal: AbortSignal): Promise<() => void> {
     this.#asksUntil ??= performance.now() + this.#asksWithinMs
-    const names = [manifest.digest, ...manifest.blobs.map(({ digest }) => digest)]
     return await new Promise((resolve, reject) => {
       const waiting: Waiting = {
-        names,
+        manifest: manifest.digest,
+        blobs: manifest.blobs.map(({ digest }) => digest),
         begin: (end) => {
           stopListening()
           resolve(end)
@@ -81,9 +83,10 @@ export class ClientsFirst implements Demand {
 
   async #asked(): Promise<readonly Waiting[]> {
     const all = [...this.#waiting]
-    const names = new Set(all.flatMap((waiting) => waiting.names))
-    const asked = await this.#clients.asked(this.#repository, [...names])
-    return all.filter((waiting) => waiting.names.some((name) => asked.has(name)))
+    const manifests = all.map(({ manifest }) => manifest)
+    const names = new Set([...manifests, ...all.flatMap(({ blobs }) => blobs)])
+    const asked = await this.#clients.asked(this.#repository, [...names].slice(0, NAMES_AT_ONCE))
+    return all.filter(({ manifest, blobs }) => [manifest, ...blobs].some((name) => asked.has(name)))
   }
 
   #restMayCome(): boolean {

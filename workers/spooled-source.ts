@@ -26,8 +26,10 @@ export function newAudience(repository: Repository, onTheWay: OnTheWay): Audienc
   return { repository, onTheWay, keys: new Set(), turns: new Turns(AT_ONCE) }
 }
 
+type UsedSpool = Pick<WorkerSpool, 'add' | 'release' | 'arrivals'>
+
 export interface Spooling {
-  readonly spool: WorkerSpool | undefined
+  readonly spool: UsedSpool | undefined
   /** Which repository of which upstream it is. */
   readonly origin: string
   /** Absent where no client waits. */
@@ -80,7 +82,7 @@ export function spooledSource(source: ContentSource, spooling: Spooling): Conten
 }
 
 interface Fetch extends Spooling {
-  readonly spool: WorkerSpool
+  readonly spool: UsedSpool
   readonly blob: Descriptor
   readonly signal: AbortSignal
   readonly how: HowToFetch
@@ -89,12 +91,25 @@ interface Fetch extends Spooling {
 async function spooledBlob(source: ContentSource, fetch: Fetch): Promise<Readable> {
   const { audience, origin, spool, blob, signal, how } = fetch
   const { offset = 0 } = how
-  const spooled = await spool.add({ blob, origin, offset, followed: audience !== undefined })
-  if (spooled === undefined) return await source.getBlob(blob, signal, how)
+  const followed = audience !== undefined
+  const spooled = await spool.add({ blob, origin, offset, followed, signal })
+  const whole = spooled?.arrived === true ? spooled.read(offset) : undefined
+  // One that is whole may have had to make room already, and of upstream there is no rest to ask for.
+  if (spooled === undefined || (spooled.arrived && whole === undefined)) {
+    return await source.getBlob(blob, signal, how)
+  }
+  if (spooled.until > offset) how.startsAt?.(spooled.until)
+  return whole ?? (await continued(source, fetch, spooled))
+}
+
+async function continued(
+  source: ContentSource,
+  fetch: Fetch,
+  spooled: SpooledBlob,
+): Promise<Readable> {
+  const { audience, blob, signal, how } = fetch
+  const { offset = 0 } = how
   const { until } = spooled
-  if (until > offset) how.startsAt?.(until)
-  const whole = spooled.arrived ? spooled.read(offset) : undefined
-  if (whole !== undefined) return whole
   try {
     const open = () => source.getBlob(blob, signal, { ...how, offset: until })
     const inTurns = audience !== undefined && blob.size >= IN_TURNS_FROM

@@ -65,11 +65,16 @@ async function* passing(
   headStart: Promise<void>,
 ): AsyncGenerator<Buffer> {
   await headStart
+  let at = offset
   try {
-    for await (const piece of spooled.follow(offset)) yield piece
+    for await (const piece of spooled.follow(offset)) {
+      at += piece.length
+      yield piece
+    }
   } catch (error) {
     const refused = await filled
-    if (refused === undefined) throw error
+    // A disk that does not give back what it took leaves a gap.
+    if (refused === undefined || at < spooled.until) throw error
     yield* refused
     yield* body as AsyncIterable<Buffer>
   }

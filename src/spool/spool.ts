@@ -19,6 +19,7 @@ export interface SpoolWish {
   readonly offset: number
   /** Whether clients wait for it. */
   readonly followed: boolean
+  readonly signal: AbortSignal
 }
 
 export interface Spooled {
@@ -71,11 +72,9 @@ export class Spool implements AsyncDisposable {
     for (const kept of this.#ofName(name)) if (!kept.blob.arriving) await this.#leave(kept)
     const room = blob.size - offset
     // Half of it is for those alone that clients wait for.
-    if (!(await this.#makeRoom(room, followed ? this.#maxBytes : this.#maxBytes / 2))) {
+    if (!(await this.#reserve(room, followed ? this.#maxBytes : this.#maxBytes / 2))) {
       return undefined
     }
-    // Taken before the next await, so that two at once cannot take the same room.
-    this.#reserved += room
     try {
       const file = await this.#fileFor(name, wish)
       const inMemory = followed || file.length > 0 ? IN_MEMORY_BYTES : 0
@@ -115,11 +114,22 @@ export class Spool implements AsyncDisposable {
     await Promise.all(all.map((kept) => (kept.released ? this.#drop(kept) : this.#leave(kept))))
   }
 
-  async #fileFor(name: string, { blob, offset }: SpoolWish): Promise<SpoolFile> {
+  async #fileFor(name: string, { blob, offset, signal }: SpoolWish): Promise<SpoolFile> {
     const left = await this.#folder.takeLeft(name, offset)
-    if (left !== undefined && (await mayBePartOf(blob, left))) return left
+    if (left !== undefined && (await this.#mayBePartOf(blob, left, signal))) return left
     if (left !== undefined) await this.#folder.remove(left)
     return await this.#folder.create(name, offset)
+  }
+
+  /** Also false of what the disk does not give back. Stopped, it leaves the file to the next one. */
+  async #mayBePartOf(blob: Descriptor, left: SpoolFile, signal: AbortSignal): Promise<boolean> {
+    try {
+      return await mayBePartOf(blob, left, signal)
+    } catch (error) {
+      if (!signal.aborted) return false
+      await left.close()
+      throw error
+    }
   }
 
   #ofName(name: string): readonly Kept[] {
@@ -127,12 +137,15 @@ export class Spool implements AsyncDisposable {
   }
 
   /** Drops the oldest that have arrived and that nobody follows, as far as needed. */
-  async #makeRoom(room: number, limit: number): Promise<boolean> {
+  async #reserve(room: number, limit: number): Promise<boolean> {
     for (const kept of this.#kept.values()) {
       if (this.#taken() + room <= limit) break
       if (!kept.blob.arriving && !kept.blob.followed) await this.#drop(kept)
     }
-    return this.#taken() + room <= limit
+    // With nothing to wait for in between: two at once must not take the same room.
+    const there = this.#taken() + room <= limit
+    if (there) this.#reserved += room
+    return there
   }
 
   #taken(): number {
@@ -156,11 +169,18 @@ function nameOf(origin: string, digest: Digest): string {
 }
 
 /** A whole one is verified: it may be whole because its bytes were wrong, and then never end well. */
-async function mayBePartOf({ digest, size }: Descriptor, file: SpoolFile): Promise<boolean> {
+async function mayBePartOf(
+  { digest, size }: Descriptor,
+  file: SpoolFile,
+  signal: AbortSignal,
+): Promise<boolean> {
   const end = file.from + file.length
   if (end < size) return true
   if (end > size || file.from > 0) return false
   const hash = hashFor(digest)
-  for (let at = 0; at < size; at += READ_BYTES) hash.update(await file.read(at, READ_BYTES))
+  for (let at = 0; at < size; at += READ_BYTES) {
+    signal.throwIfAborted()
+    hash.update(await file.read(at, READ_BYTES))
+  }
   return finishDigest(algorithmOf(digest), hash) === digest
 }

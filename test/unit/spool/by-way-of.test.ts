@@ -7,6 +7,7 @@ import { byWayOf } from '../../../src/spool/by-way-of.ts'
 import { SpoolFile } from '../../../src/spool/spool-file.ts'
 import { SpooledBlob } from '../../../src/spool/spooled-blob.ts'
 import { eventually } from '../../support/eventually.ts'
+import { inPieces } from '../../support/in-pieces.ts'
 import { run } from '../../support/run.ts'
 import { type TempFolder, tempFolder } from '../../support/temp-folder.ts'
 
@@ -130,6 +131,17 @@ describe('a body by way of the spool', () => {
     await expect(follower && bytesOf(follower)).rejects.toThrow('stopped coming')
   })
 
+  it('leaves nothing out when the disk does not give back what it took', async () => {
+    const spooled = await newBlob()
+    spooled.append(randomBytes(MIB))
+    await spooled.drained()
+    await spooled.letGo((file) => file.close())
+
+    const passed = passing(spooled, Readable.from(inPieces(randomBytes(MIB))), MIB)
+
+    await expect(bytesOf(passed)).rejects.toThrow()
+  })
+
   it('lets go of a body at once, whatever it waits for', async () => {
     const spooled = await newBlob()
     const body = new PassThrough()
@@ -181,11 +193,6 @@ describe('a body by way of the spool', () => {
 
 function passing(spooled: SpooledBlob, body: Readable, size: number): Readable {
   return byWayOf({ spooled, body, size, offset: spooled.from, headStartMs: 5_000 })
-}
-
-function* inPieces(bytes: Buffer): Generator<Buffer> {
-  const size = 64 * 1024
-  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
 }
 
 function* endless(): Generator<Buffer> {

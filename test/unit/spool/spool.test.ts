@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { chmod, mkdir, readdir, stat, utimes } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readlink, stat, utimes } from 'node:fs/promises'
 import { uptime } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -29,6 +29,13 @@ describe('the spool', () => {
   async function files(): Promise<readonly string[]> {
     const [folder = ''] = await readdir(parent.path)
     return (await readdir(join(parent.path, folder))).map((name) => join(parent.path, folder, name))
+  }
+
+  /** Of this process, in that folder. */
+  async function openFiles(): Promise<readonly string[]> {
+    const all = await readdir('/proc/self/fd')
+    const paths = all.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => ''))
+    return (await Promise.all(paths)).filter((path) => path.startsWith(parent.path))
   }
 
   /** As if the process had died after so many bytes: nothing is closed in order. */
@@ -92,6 +99,18 @@ describe('the spool', () => {
 
     expect((await added(spool)).blob.until).toBe(0)
     expect(await files()).toHaveLength(1)
+  })
+
+  it('stops verifying when it is told to, and leaves it to the next one', async () => {
+    await leftBehind(BYTES)
+    await using spool = await open()
+    const before = await openFiles()
+
+    const stopped = AbortSignal.abort(new Error('the worker is stopping'))
+    expect(await spool.add({ ...WISH, signal: stopped })).toBeUndefined()
+
+    expect(await openFiles()).toHaveLength(before.length)
+    expect((await added(spool)).blob.arrived).toBe(true)
   })
 
   it('uses what began later for what is wanted from there on, not for what is wanted before', async () => {
@@ -178,6 +197,14 @@ describe('the spool', () => {
     expect(await spool.add({ ...WISH, origin: 'three', followed: true })).toBeUndefined()
   })
 
+  it('gives the same room to one only, when two want it at once', async () => {
+    await using spool = await open(BYTES.length)
+
+    const both = await Promise.all([spool.add(WISH), spool.add({ ...WISH, origin: 'two' })])
+
+    expect(both.map((spooled) => spooled !== undefined)).toEqual([true, false])
+  })
+
   it('makes room by dropping what has arrived and nobody reads', async () => {
     await using spool = await open(BYTES.length)
     const first = await added(spool)
@@ -217,6 +244,7 @@ const WISH: SpoolWish = {
   origin: 'hq/team/app',
   offset: 0,
   followed: true,
+  signal: new AbortController().signal,
 }
 
 function blobOf(bytes: Buffer): Descriptor {

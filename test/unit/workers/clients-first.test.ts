@@ -18,13 +18,14 @@ function clients() {
   return { asked, seen }
 }
 
-function manifest(name: string): Manifest {
-  const [config, layer] = [`${name} config`, `${name} layer`].map((content) => ({
+function manifest(name: string, layerCount = 1): Manifest {
+  const contents = Array.from({ length: layerCount }, (_, at) => `${name} layer ${at}`)
+  const [config, ...layers] = [`${name} config`, ...contents].map((content) => ({
     mediaType: 'application/octet-stream',
     digest: digestOf(Buffer.from(content)),
     size: content.length,
   }))
-  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, config, layers: [layer] }))
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, config, layers }))
   const parsed = parseManifest(bytes, OCI_MANIFEST, digestOf(bytes))
   if (!parsed.ok) throw new Error(parsed.reason)
   return parsed.value
@@ -73,6 +74,24 @@ describe('clients come first', () => {
 
     await wanted?.promise
     expect(first?.begun).toBe(false)
+  })
+
+  it('also of an index that names far more than is asked for at once', async () => {
+    const asked = new Set<Digest>([amd.digest])
+    const asks: number[] = []
+    const seen: Asked = {
+      asked: (_, digests) => {
+        asks.push(digests.length)
+        return Promise.resolve(new Set(digests.filter((digest) => asked.has(digest))))
+      },
+    }
+    const demand = new ClientsFirst(repository(), seen, NEVER_MS)
+    const [large, wanted] = turnsOf(demand, [manifest('large', 3_000), amd])
+
+    await wanted?.promise
+
+    expect(large?.begun).toBe(false)
+    expect(Math.max(...asks)).toBe(1_000)
   })
 
   it('with several at once', async () => {

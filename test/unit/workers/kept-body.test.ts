@@ -9,6 +9,7 @@ import { SpoolFile } from '../../../src/spool/spool-file.ts'
 import { SpooledBlob } from '../../../src/spool/spooled-blob.ts'
 import { KeptBody } from '../../../workers/kept-body.ts'
 import { eventually } from '../../support/eventually.ts'
+import { inPieces } from '../../support/in-pieces.ts'
 import { run } from '../../support/run.ts'
 import { type TempFolder, tempFolder } from '../../support/temp-folder.ts'
 
@@ -99,13 +100,8 @@ describe('a body that is kept as it passes', () => {
 
 /** 64 MiB/s at most. */
 async function* slowly(bytes: Buffer): AsyncGenerator<Buffer> {
-  for (const piece of inPieces(bytes)) {
+  for (const piece of inPieces(bytes, 256 * 1024)) {
     await delay(4)
     yield piece
   }
-}
-
-function* inPieces(bytes: Buffer): Generator<Buffer> {
-  const size = 256 * 1024
-  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
 }
