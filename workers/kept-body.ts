@@ -16,9 +16,8 @@ export interface Keeping {
 
 /** By then it is known how fast it comes. */
 const DECIDED_AFTER_BYTES = 8 * 1024 * 1024
-// More than a network of 1 Gbit/s carries. What comes so fast is fetched again in no time, but a disk that
-// has to write it twice, for the registry and for the spool, holds every copy up.
-const TOO_FAST_BYTES_PER_MS = 160 * 1024
+/** In bytes per millisecond: more than a network of 1 Gbit/s carries. */
+export const FASTER_THAN_A_NETWORK = 160 * 1024
 
 /**
  * The same bytes, written to the spool as they pass, unless they come faster than that is worth. Its
@@ -67,6 +66,8 @@ export class KeptBody extends Relay {
     this.#decided = true
     const { arrivals, giveUp } = this.#keeping
     const bytesPerMs = (arrivals.bytes - arrived) / (performance.now() - at)
-    if (bytesPerMs > TOO_FAST_BYTES_PER_MS) giveUp()
+    // What comes so fast is fetched again in no time, but a disk that has to write it twice, for the
+    // registry and for the spool, holds every copy up.
+    if (bytesPerMs > FASTER_THAN_A_NETWORK) giveUp()
   }
 }

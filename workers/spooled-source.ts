@@ -8,6 +8,7 @@ import type { ContentSource, HowToFetch } from '../src/replication/ports.ts'
 import { byWayOf } from '../src/spool/by-way-of.ts'
 import { Turns } from '../src/registry/turns.ts'
 import type { SpooledBlob } from '../src/spool/spooled-blob.ts'
+import { type Coming, FollowersFirst } from './followers-first.ts'
 import { KeptBody } from './kept-body.ts'
 import type { WorkerSpool } from './worker-spool.ts'
 
@@ -20,10 +21,12 @@ export interface Audience {
   readonly keys: Set<string>
   /** Of its large blobs. */
   readonly turns: Turns
+  readonly followersFirst: FollowersFirst
 }
 
 export function newAudience(repository: Repository, onTheWay: OnTheWay): Audience {
-  return { repository, onTheWay, keys: new Set(), turns: new Turns(AT_ONCE) }
+  const turns = new Turns(AT_ONCE)
+  return { repository, onTheWay, keys: new Set(), turns, followersFirst: new FollowersFirst() }
 }
 
 type UsedSpool = Pick<WorkerSpool, 'add' | 'release' | 'arrivals'>
@@ -49,9 +52,6 @@ const PATIENCE_MS = 5_000
 
 /** Less than that is fetched again sooner than it is looked for. */
 const KEPT_FROM = 32 * 1024 * 1024
-/** What is here by then is handed to the followers before it is read: they wait, the copy does not. */
-const FOLLOWERS_FIRST_MS = 5_000
-
 /**
  * The same source, with a memory. Large blobs are written to the spool as they come, and continued from
  * what is there. For clients that wait, manifests are published as soon as they are here, and all blobs
@@ -110,12 +110,14 @@ async function continued(
   const { audience, blob, signal, how } = fetch
   const { offset = 0 } = how
   const { until } = spooled
+  const coming = audience?.followersFirst.begin(spooled)
   try {
     const open = () => source.getBlob(blob, signal, { ...how, offset: until })
     const inTurns = audience !== undefined && blob.size >= IN_TURNS_FROM
     const body = await (inTurns ? inTurn(audience.turns, signal, open) : open())
-    return spooling(fetch, spooled, { body, offset, size: blob.size - until })
+    return spooling(fetch, spooled, { body, offset, size: blob.size - until, coming })
   } catch (error) {
+    coming?.end()
     await spooled.end(false)
     throw error
   }
@@ -144,19 +146,21 @@ interface Rest {
   readonly offset: number
   /** In bytes, of the body. */
   readonly size: number
+  /** Where clients follow it. */
+  readonly coming: Coming | undefined
 }
 
 function spooling(
   { audience, origin, spool, blob }: Fetch,
   spooled: SpooledBlob,
-  { body, offset, size }: Rest,
+  { body, offset, size, coming }: Rest,
 ): Readable {
   if (audience === undefined && spooled.until === offset) {
     const giveUp = () => void spool.release(origin, blob.digest)
     return new KeptBody(body, { spooled, arrivals: spool.arrivals, giveUp })
   }
-  const headStartMs = audience === undefined ? 0 : FOLLOWERS_FIRST_MS
-  return byWayOf({ spooled, body, size, offset, headStartMs })
+  const headStart = async (here: Promise<unknown>) => await coming?.headStart(here)
+  return byWayOf({ spooled, body, size, offset, headStart })
 }
 
 async function publish(

@@ -1,5 +1,4 @@
 import { Readable } from 'node:stream'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { SpooledBlob } from './spooled-blob.ts'
 
 // A file gives more at once than a socket does.
@@ -13,8 +12,8 @@ export interface Passage {
   readonly size: number
   /** Where in the blob to begin; not before the spool does. */
   readonly offset: number
-  /** What is here by then is handed to followers before it is read: they wait, the copy does not. */
-  readonly headStartMs: number
+  /** When it may be read, asked with a promise that settles when nothing more of it comes. */
+  readonly headStart: (here: Promise<unknown>) => Promise<void>
 }
 
 /**
@@ -38,7 +37,7 @@ class ByWayOf extends Readable {
     const filled = fill(passage)
     // Asked for in `passing`, if its failure makes a difference.
     filled.catch(() => undefined)
-    this.#pieces = passing(passage, filled, settledWithin(passage.headStartMs, filled))
+    this.#pieces = passing(passage, filled, passage.headStart(filled))
   }
 
   override _read(): void {
@@ -67,7 +66,7 @@ async function* passing(
   await headStart
   let at = offset
   try {
-    for await (const piece of spooled.follow(offset)) {
+    for await (const piece of spooled.bytesFrom(offset)) {
       at += piece.length
       yield piece
     }
@@ -78,14 +77,6 @@ async function* passing(
     yield* refused
     yield* body as AsyncIterable<Buffer>
   }
-}
-
-async function settledWithin(limitMs: number, work: Promise<unknown>): Promise<void> {
-  const enough = new AbortController()
-  const tooLate = delay(limitMs, undefined, { signal: enough.signal, ref: false })
-  await Promise.race([work, tooLate]).catch(() => undefined)
-  enough.abort()
-  tooLate.catch(() => undefined)
 }
 
 /** Resolves at the body's end, or with what the disk did not take; rejects as the body does. */

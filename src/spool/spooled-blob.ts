@@ -27,6 +27,7 @@ export class SpooledBlob {
   #received: number
   #state: State = 'arriving'
   #readers = 0
+  #followers = 0
   #letGo: (() => Promise<void>) | undefined
   #writing: Promise<void> | undefined
   #news: (() => void)[] = []
@@ -96,14 +97,24 @@ export class SpooledBlob {
 
   /** The blob's bytes from `offset` on; undefined when it begins after that. Cut when it breaks. */
   read(offset: number): Readable | undefined {
-    if (offset < this.from || this.#letGo !== undefined) return undefined
-    const bytes = Readable.from(this.follow(offset), { objectMode: false })
+    if (!this.#has(offset)) return undefined
+    const bytes = Readable.from(this.bytesFrom(offset), { objectMode: false })
     bytes.once('close', this.retain())
     return bytes
   }
 
-  /** As `read`, of bytes that are not before the first one, for who has retained it. */
-  async *follow(offset: number): AsyncGenerator<Buffer> {
+  /** The same for a follower, who has to begin at once. */
+  follow(offset: number): AsyncGenerator<Buffer> | undefined {
+    return this.#has(offset) ? this.#followed(offset) : undefined
+  }
+
+  /** Resolves when no follower is reading it. */
+  async unfollowed(): Promise<void> {
+    while (this.#followers > 0) await this.#anyNews()
+  }
+
+  /** For who has retained it. */
+  async *bytesFrom(offset: number): AsyncGenerator<Buffer> {
     for (let at = offset - this.from; await this.#hasAfter(at);) {
       const piece = await this.#readAt(at)
       at += piece.length
@@ -128,10 +139,26 @@ export class SpooledBlob {
     if (this.#readers === 0) await this.#letGo()
   }
 
+  #has(offset: number): boolean {
+    return offset >= this.from && this.#letGo === undefined
+  }
+
+  async *#followed(offset: number): AsyncGenerator<Buffer> {
+    const release = this.retain()
+    this.#followers += 1
+    try {
+      for await (const piece of this.bytesFrom(offset)) yield piece
+    } finally {
+      this.#followers -= 1
+      this.#tell()
+      release()
+    }
+  }
+
   /** Resolves when there is more to read, or with false when that was all. Throws when it was not. */
   async #hasAfter(at: number): Promise<boolean> {
     while (at >= this.#received && this.#state === 'arriving') {
-      await new Promise<void>((resolve) => this.#news.push(resolve))
+      await this.#anyNews()
     }
     if (at < this.#received) return true
     if (this.#state === 'complete') return false
@@ -179,6 +206,10 @@ export class SpooledBlob {
       this.#kept.shift()
       this.#keptFrom += first.length
     }
+  }
+
+  async #anyNews(): Promise<void> {
+    await new Promise<void>((resolve) => this.#news.push(resolve))
   }
 
   #tell(): void {

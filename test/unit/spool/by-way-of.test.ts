@@ -74,7 +74,7 @@ describe('a body by way of the spool', () => {
     const body = Readable.from(inPieces(bytes.subarray(2 * MIB)))
 
     const offset = MIB + 5
-    const passed = byWayOf({ spooled, body, size: MIB, offset, headStartMs: 0 })
+    const passed = byWayOf({ spooled, body, size: MIB, offset, headStart: () => Promise.resolve() })
 
     expect((await bytesOf(passed)).equals(bytes.subarray(offset))).toBe(true)
     expect(spooled.arrived).toBe(true)
@@ -192,7 +192,12 @@ describe('a body by way of the spool', () => {
 })
 
 function passing(spooled: SpooledBlob, body: Readable, size: number): Readable {
-  return byWayOf({ spooled, body, size, offset: spooled.from, headStartMs: 5_000 })
+  return byWayOf({ spooled, body, size, offset: spooled.from, headStart: waitFor })
+}
+
+/** Until all of it is here. */
+async function waitFor(here: Promise<unknown>): Promise<void> {
+  await here.catch(() => undefined)
 }
 
 function* endless(): Generator<Buffer> {
