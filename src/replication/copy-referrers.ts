@@ -10,7 +10,8 @@ import { listLocally } from './list-locally.ts'
 const MAX_DEPTH = 8
 /** Of one image with all its platforms. */
 const MAX_REFERRERS = 500
-/** A request and its answer, as far as the limits are concerned. */
+/** As far as the limits are concerned: a layer need not wait for an answer that is mostly "no". */
+const ASKING = { bytes: 0, uploads: false, asks: true } as const
 const SMALL = { bytes: 0, uploads: false }
 
 const COSIGN = ['sig', 'att', 'sbom'] as const
@@ -63,7 +64,7 @@ export class ReferrerCopies {
 
   async #listed(subject: Digest, depth: number): Promise<void> {
     const { source, target, slots, signal } = this.#copy
-    const listed = await slots.run(SMALL, signal, () => source.listReferrers(subject, signal))
+    const listed = await slots.run(ASKING, signal, () => source.listReferrers(subject, signal))
     const here: Referrer[] = []
     await Promise.all(
       listed.map((referrer) =>
@@ -82,7 +83,7 @@ export class ReferrerCopies {
 
   async #tagged(tag: Reference, depth: number): Promise<void> {
     const { source, target, slots, signal } = this.#copy
-    const there = await slots.run(SMALL, signal, () => source.headManifest(tag, signal))
+    const there = await slots.run(ASKING, signal, () => source.headManifest(tag, signal))
     if (there === undefined) return
     const here = await target.headManifest(tag, signal)
     if (here?.digest === there.digest) return

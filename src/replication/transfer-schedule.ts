@@ -69,12 +69,12 @@ export class TransferSchedule {
   async #turn(
     upstream: UpstreamLines,
     job: Waiting['job'],
-    { bytes, uploads }: Transfer,
+    { bytes, uploads, asks = false }: Transfer,
     signal: AbortSignal,
   ): Promise<() => void> {
     signal.throwIfAborted()
     const kind = { background: job.urgency >= BACKGROUND_FROM, large: bytes > SMALL_BYTES }
-    const line = upstream.line({ ...kind, uploads })
+    const line = upstream.line({ ...kind, uploads, asks })
     this.#arrivals += 1
     const arrived = this.#arrivals
     return await new Promise((resolve, reject) => {
@@ -115,7 +115,9 @@ export class TransferSchedule {
     if (known !== undefined) return known
     const { upstream: transfers, bytesPerSecond } = this.#limits
     const rate = new TransferRate(() => bytesPerSecond?.(id))
-    const upstream = new UpstreamLines(new TransferLimit(() => transfers(id)), this.#local, rate)
+    const limit = () => new TransferLimit(() => transfers(id))
+    const limits = { transfers: limit(), asks: limit(), uploads: this.#local }
+    const upstream = new UpstreamLines(limits, rate)
     this.#upstreams.set(id, upstream)
     return upstream
   }

@@ -5,6 +5,8 @@ export interface Transfer {
   readonly bytes: number
   /** Whether it also sends them to the local registry, which has a limit of its own. */
   readonly uploads: boolean
+  /** It brings nothing, it only asks what there is: such have slots of their own, as many as transfers have. */
+  readonly asks?: boolean
 }
 
 /**

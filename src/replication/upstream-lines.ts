@@ -7,31 +7,43 @@ const TURNS = 15
 
 interface LineKind extends TransferClass {
   readonly uploads: boolean
+  readonly asks: boolean
+}
+
+export interface UpstreamLimits {
+  readonly transfers: TransferLimit
+  /** Of requests that only ask what there is. */
+  readonly asks: TransferLimit
+  /** To the local registry, from all upstreams. */
+  readonly uploads: TransferLimit
 }
 
 /** All that waits for slots of one upstream, and how fast what runs may go. */
 export class UpstreamLines {
   readonly rate: TransferRate
-  readonly #limit: TransferLimit
-  readonly #local: TransferLimit
+  readonly #limits: UpstreamLimits
   readonly #lines = new Map<string, TransferLine>()
   #startsInTurn = 0
   #outOfTurn: Waiting | undefined
 
-  constructor(limit: TransferLimit, local: TransferLimit, rate: TransferRate) {
+  constructor(limits: UpstreamLimits, rate: TransferRate) {
     this.rate = rate
-    this.#limit = limit
-    this.#local = local
+    this.#limits = limits
   }
 
   line(kind: LineKind): TransferLine {
-    const key = [kind.background, kind.large, kind.uploads].join()
+    const key = [kind.background, kind.large, kind.uploads, kind.asks].join()
     const known = this.#lines.get(key)
     if (known !== undefined) return known
-    const limits = kind.uploads ? [this.#limit, this.#local] : [this.#limit]
-    const line = new TransferLine(kind, limits)
+    const line = new TransferLine(kind, this.#limitsOf(kind))
     this.#lines.set(key, line)
     return line
+  }
+
+  #limitsOf({ uploads, asks }: LineKind): readonly TransferLimit[] {
+    if (asks) return [this.#limits.asks]
+    const { transfers, uploads: local } = this.#limits
+    return uploads ? [transfers, local] : [transfers]
   }
 
   /** Whose turn it is, of those that there is room for. */

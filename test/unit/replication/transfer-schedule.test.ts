@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { TRIGGERS, type Trigger } from '../../../src/replication/request.ts'
 import { SMALL_BYTES, TransferSchedule } from '../../../src/replication/transfer-schedule.ts'
-import type { TransferSlots } from '../../../src/replication/transfer-slots.ts'
+import type { Transfer, TransferSlots } from '../../../src/replication/transfer-slots.ts'
 
 const never = new AbortController().signal
 const LARGE = SMALL_BYTES + 1
@@ -26,7 +26,11 @@ class Bench {
   }
 
   begin(slots: TransferSlots, name: string, bytes: number = LARGE, uploads = true): Promise<void> {
-    return slots.run({ bytes, uploads }, never, () => {
+    return this.start(slots, name, { bytes, uploads })
+  }
+
+  start(slots: TransferSlots, name: string, transfer: Transfer): Promise<void> {
+    return slots.run(transfer, never, () => {
       this.began.push(name)
       return new Promise((resolve) => {
         this.#open.set(name, resolve)
@@ -64,6 +68,21 @@ describe('the transfer schedule', () => {
     await bench.end('b')
 
     expect(bench.began).toEqual(['a', 'b', 'c', 'd'])
+  })
+
+  it('lets those that only ask begin beside the transfers, and as many of them', async () => {
+    const bench = new Bench(2)
+    const job = bench.job('miss')
+    const asking = { bytes: 0, uploads: false, asks: true }
+    for (const name of ['ask 1', 'ask 2', 'ask 3']) void bench.start(job, name, asking)
+    for (const name of ['a', 'b', 'c']) void bench.begin(job, name, 1)
+    await settled()
+    expect(bench.began).toEqual(['ask 1', 'ask 2', 'a', 'b'])
+
+    await bench.end('ask 1')
+    await bench.end('a')
+
+    expect(bench.began).toEqual(['ask 1', 'ask 2', 'a', 'b', 'ask 3', 'c'])
   })
 
   it('takes the most urgent job first, then the oldest, then its largest transfer', async () => {
