@@ -7,6 +7,14 @@ import { SpoolFile } from './spool-file.ts'
 /** What nobody has continued by then is not continued any more. */
 const LEFT_FOR_MS = 3_600_000
 
+interface Left {
+  readonly name: string
+  readonly path: string
+  /** Since it was written last, in milliseconds. */
+  readonly age: number
+  readonly bytes: number
+}
+
 /** In milliseconds. What was written before the machine started may be whatever the disk had there. */
 function oldest(): number {
   return Math.min(LEFT_FOR_MS, uptime() * 1_000)
@@ -39,11 +47,10 @@ export class SpoolFolder {
 
   /** What was left of that blob, if it is of use from `offset` on. */
   async takeLeft(name: string, offset: number): Promise<SpoolFile | undefined> {
-    await this.#removeOld(`${name}.`)
-    for (const left of await this.#list(`${name}.`)) {
-      const from = Number(left.split('.')[1])
+    for (const left of await this.#removeOld(`${name}.`)) {
+      const from = Number(left.name.split('.')[1])
       const path = this.#pathFor(name, from)
-      const file = await rename(join(this.#path, left), path)
+      const file = await rename(left.path, path)
         .then(() => SpoolFile.reopen(path, from))
         .catch(() => undefined)
       // Undefined where another worker was faster.
@@ -65,8 +72,7 @@ export class SpoolFolder {
    * a worker still writes stays open there: it only does not outlive it.
    */
   async sweep(maxBytes: number): Promise<void> {
-    await this.#removeOld('')
-    const files = await this.#facts('')
+    const files = await this.#removeOld('')
     let taken = 0
     for (const { path, bytes } of files.sort((one, other) => one.age - other.age)) {
       taken += bytes
@@ -74,25 +80,24 @@ export class SpoolFolder {
     }
   }
 
-  async #removeOld(prefix: string): Promise<void> {
-    for (const { path, age } of await this.#facts(prefix)) {
-      if (age > oldest()) await unlink(path).catch(() => undefined)
-    }
+  /** Gives back the rest of those whose names begin so. */
+  async #removeOld(prefix: string): Promise<Left[]> {
+    const all = await this.#facts(prefix)
+    const old = all.filter(({ age }) => age > oldest())
+    for (const { path } of old) await unlink(path).catch(() => undefined)
+    return all.filter((left) => !old.includes(left))
   }
 
-  async #facts(prefix: string) {
-    const facts = (await this.#list(prefix)).map(async (name) => {
+  async #facts(prefix: string): Promise<readonly Left[]> {
+    const names = await readdir(this.#path).catch(() => [])
+    const wanted = names.filter((name) => name.startsWith(prefix))
+    const facts = wanted.map(async (name) => {
       const path = join(this.#path, name)
       // Somebody may just have removed it.
       const found = await stat(path).catch(() => ({ mtimeMs: Date.now(), size: 0 }))
-      return { path, age: Date.now() - found.mtimeMs, bytes: found.size }
+      return { name, path, age: Date.now() - found.mtimeMs, bytes: found.size }
     })
     return await Promise.all(facts)
-  }
-
-  async #list(prefix: string): Promise<readonly string[]> {
-    const names = await readdir(this.#path).catch(() => [])
-    return names.filter((name) => name.startsWith(prefix))
   }
 
   #pathFor(name: string, from: number): string {
