@@ -12,7 +12,7 @@ import { OnTheWay } from './queue/on-the-way.ts'
 import { RedisTagNames } from './queue/redis-tag-names.ts'
 import type { TagChecks } from './queue/tag-checks.ts'
 import { isEnded, waitForJob, waitsForRetry } from './queue/wait-for-job.ts'
-import type { SpoolFollower } from './spool/follow-spool.ts'
+import type { SpoolFollower } from './gateway/follow-spool.ts'
 import type { Reporter } from './telemetry/report.ts'
 
 export interface GatewayParts {
@@ -49,7 +49,7 @@ export function openGateway(parts: GatewayParts) {
     checks,
     look: (request) => look.head(request),
     onTheWay: new OnTheWay(queues.redis, onError),
-    openSpool: (url, offset) => follower.open(url, offset),
+    openSpool: (url, offset, signal) => follower.open(url, offset, signal),
     names: {
       remember: async ({ repository, reference }, { digest }) => {
         if (isTag(reference)) await names.remember(repository, digest, reference)

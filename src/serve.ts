@@ -23,7 +23,7 @@ import { ResyncSchedule } from './queue/resync-schedule.ts'
 import { TagChecks } from './queue/tag-checks.ts'
 import { readDepths } from './queue/upstream-status.ts'
 import { redisUrlOf } from './redis-url.ts'
-import { SpoolFollower } from './spool/follow-spool.ts'
+import { SpoolFollower } from './gateway/follow-spool.ts'
 import { openTelemetry, type Telemetry } from './telemetry/telemetry.ts'
 import { VERSION } from './version.ts'
 import { webhookRoutes } from './webhook/route.ts'
@@ -54,7 +54,7 @@ export async function serve(options: RootOptions): Promise<void> {
   const schedule = stack.use(new ResyncSchedule(queues.redis, config.projects, onError))
   const registries = stack.use(new OpenRegistries(config))
   const local = stack.use(new LiveLocalRegistry(live))
-  const follower = stack.use(new SpoolFollower())
+  const follower = stack.use(new SpoolFollower(options.spools))
   live.onChange(({ config: changed }) => {
     queues.configure(changed.upstreams.keys(), changed)
     registries.configure(changed)

@@ -56,7 +56,9 @@ export async function runWorker(options: RootOptions): Promise<void> {
   })
   const onTheWay = new OnTheWay(queues.redis, onError)
   const host = await ownAddress(queues.redis)
-  const spool = await WorkerSpool.open(host, onTheWay, (folder, error) => {
+  const { spools: here } = options
+  const publicity = { onTheWay, ...(here && { here }) }
+  const spool = await WorkerSpool.open(host, publicity, (folder, error) => {
     reporter.spoolRefused({ folder, error })
   })
   if (spool !== undefined) stack.use(spool)

@@ -1,5 +1,6 @@
 import type { Address, TokenConfig } from '../config/config.ts'
 import type { FormatName } from '../events/formats.ts'
+import type { SpoolsHere } from '../spool/spools-here.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 
 /** What the processes that run for long are told; each reads the configuration file itself. */
@@ -11,6 +12,8 @@ export interface RootOptions {
   readonly adminListen?: Address
   /** Of a process that runs several roots; absent: the root opens its own. */
   readonly telemetry?: Telemetry
+  /** Of a process that runs several roots: what the one fetches, the other reads there. */
+  readonly spools?: SpoolsHere
   /** Aborted when the process is to stop. */
   readonly signal: AbortSignal
 }

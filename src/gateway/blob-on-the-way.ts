@@ -1,18 +1,24 @@
-import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { OnTheWayPart } from '../queue/on-the-way.ts'
 import type { ByteRange } from './byte-range.ts'
 
-export type OpenSpool = (url: string, offset: number) => Promise<Readable | undefined>
+/** Each piece is good until the next one is asked for. */
+export type Pieces = AsyncIterable<Buffer>
+
+export type OpenSpool = (
+  url: string,
+  offset: number,
+  signal: AbortSignal,
+) => Promise<Pieces | undefined>
 
 /** Where the bytes of a blob on its way may be had. */
 export interface BlobPlaces {
   /** Undefined once no copy is bringing it any more. */
   readonly part: () => Promise<OnTheWayPart | undefined>
   /** From the worker that is fetching it; undefined when none is, or it began after that offset. */
-  readonly spool: (offset: number) => Promise<Readable | undefined>
+  readonly spool: (offset: number) => Promise<Pieces | undefined>
   /** From the local registry, once it has landed there. */
-  readonly landed: (offset: number) => Promise<Readable | undefined>
+  readonly landed: (offset: number) => Promise<Pieces | undefined>
   readonly signal: AbortSignal
 }
 
@@ -51,10 +57,10 @@ export async function* blobOnTheWay(
   }
 }
 
-async function nextPlace(at: number, places: BlobPlaces): Promise<Readable | undefined> {
+async function nextPlace(at: number, places: BlobPlaces): Promise<Pieces | undefined> {
   const since = performance.now()
   let nextLookAtRegistry = since
-  for (let wait = LOOK_AFTER_MS; ; wait = Math.min(wait * 1.2, LOOK_AT_MOST_EVERY_MS)) {
+  for (let wait = LOOK_AFTER_MS; ; wait = Math.min(wait * 1.05, LOOK_AT_MOST_EVERY_MS)) {
     places.signal.throwIfAborted()
     const followed = await places.spool(at)
     if (followed !== undefined) return followed
@@ -71,12 +77,10 @@ async function nextPlace(at: number, places: BlobPlaces): Promise<Readable | und
 }
 
 /** What of the body comes; where it breaks, the rest is to be had elsewhere. */
-async function* untilBroken(body: Readable): AsyncGenerator<Buffer> {
+async function* untilBroken(body: Pieces): AsyncGenerator<Buffer> {
   try {
-    for await (const piece of body as AsyncIterable<Buffer>) yield piece
+    for await (const piece of body) yield piece
   } catch {
     // The worker died, or its fetch broke.
-  } finally {
-    body.destroy()
   }
 }

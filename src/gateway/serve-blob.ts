@@ -10,7 +10,7 @@ import type { Asked, LocalRegistry } from './local-registry.ts'
 import type { OnTheWayView } from './on-the-way-view.ts'
 import { sendAnswer } from './original-answer.ts'
 import { type ByteRange, readByteRange } from './byte-range.ts'
-import { sendPieces } from './send-pieces.ts'
+import { sendPieces } from '../http/send-pieces.ts'
 import { untilClosed } from './until-closed.ts'
 
 export interface BlobDeps {
@@ -54,7 +54,7 @@ export async function serveBlob(
     part: () => deps.onTheWay.part(repository, digest),
     spool: async (offset) => {
       const url = await deps.onTheWay.spoolOf(digest)
-      return url === undefined ? undefined : await deps.openSpool(url, offset)
+      return url === undefined ? undefined : await deps.openSpool(url, offset, signal)
     },
     landed: (offset) => fromLocal(asked, deps.local(), offset, signal),
     signal,

@@ -4,7 +4,7 @@ import type { BlobConnection } from './blob-connection.ts'
 import { endToEnd } from './forwarded-headers.ts'
 import { keepAnswer, type OriginalAnswer } from './original-answer.ts'
 import type { SizedHead } from './response-head.ts'
-import { sendPieces } from './send-pieces.ts'
+import { sendPieces } from '../http/send-pieces.ts'
 
 export interface SizedParts {
   readonly head: SizedHead
@@ -31,7 +31,7 @@ export class SizedAnswer implements BlobAnswer {
     const { status, statusMessage, rawHeaders, bodyBytes } = this.#parts.head
     response.sendDate = false
     response.writeHead(status, statusMessage, endToEnd(rawHeaders))
-    await sendPieces(this.#pieces(), response, bodyBytes)
+    await sendPieces(this.pieces(), response, bodyBytes)
   }
 
   async keep(): Promise<OriginalAnswer> {
@@ -41,7 +41,7 @@ export class SizedAnswer implements BlobAnswer {
   }
 
   /** Each is good until the next one is asked for. */
-  async *#pieces(): AsyncGenerator<Buffer> {
+  async *pieces(): AsyncGenerator<Buffer> {
     const { head, first, connection, keep } = this.#parts
     let left = head.bodyBytes
     let reusable = false
@@ -61,6 +61,6 @@ export class SizedAnswer implements BlobAnswer {
   }
 
   async *#copies(): AsyncGenerator<Buffer> {
-    for await (const piece of this.#pieces()) yield Buffer.from(piece)
+    for await (const piece of this.pieces()) yield Buffer.from(piece)
   }
 }

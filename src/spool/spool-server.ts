@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { pipeline } from 'node:stream/promises'
 import { type HttpServer, startHttpServer } from '../http/server.ts'
+import { sendPieces } from '../http/send-pieces.ts'
+import { follow } from './follow.ts'
 import type { Spool } from './spool.ts'
 
 const PREFIX = '/spool/'
@@ -18,8 +19,9 @@ export async function startSpoolServer(spool: Spool, host: string): Promise<Http
   )
 }
 
-export function spoolUrl(server: HttpServer, key: string): string {
-  return `${server.url}${PREFIX}${key}`
+/** What comes before the keys. */
+export function spoolAddress(server: HttpServer): string {
+  return `${server.url}${PREFIX}`
 }
 
 async function answer(
@@ -27,14 +29,19 @@ async function answer(
   { url = '', headers }: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const blob = url.startsWith(PREFIX) ? spool.find(url.slice(PREFIX.length)) : undefined
+  const spooled = url.startsWith(PREFIX) ? spool.find(url.slice(PREFIX.length)) : undefined
   const offset = Number(/^bytes=(\d{1,15})-$/.exec(headers.range ?? 'bytes=0-')?.[1])
-  const bytes = Number.isNaN(offset) ? undefined : blob?.read(offset)
-  if (bytes === undefined) {
-    response.writeHead(blob === undefined ? 404 : 416).end()
+  const following = spooled && follow(spooled, offset)
+  if (following === undefined) {
+    response.writeHead(spooled === undefined ? 404 : 416, { 'Content-Length': 0 }).end()
     return
   }
-  response.writeHead(200, { 'Content-Type': 'application/octet-stream' })
-  // A follower that went away, or a blob that stopped coming: both ends are destroyed by now.
-  await pipeline(bytes, response).catch(() => undefined)
+  const { length, pieces } = following
+  response.writeHead(200, {
+    'Content-Type': 'application/octet-stream',
+    'Content-Length': length,
+  })
+  // Its first byte may be long in coming; whoever asks is to know that there is a worker.
+  response.flushHeaders()
+  await sendPieces(pieces, response, length)
 }

@@ -26,6 +26,8 @@ export interface Spooled {
   /** Not to be guessed: whoever knows it may read the blob. */
   readonly key: string
   readonly blob: SpooledBlob
+  /** Of all of it, in bytes. */
+  readonly size: number
 }
 
 interface Kept extends Spooled {
@@ -81,7 +83,8 @@ export class Spool implements AsyncDisposable {
       const spooled = new SpooledBlob(file, { inMemory })
       if (spooled.until === blob.size) await spooled.end(true)
       const key = randomBytes(24).toString('hex')
-      const kept = { key, blob: spooled, name, followed, room, released: false }
+      const size = blob.size
+      const kept = { key, blob: spooled, size, name, followed, room, released: false }
       this.#kept.set(key, kept)
       return kept
     } catch {
@@ -91,8 +94,8 @@ export class Spool implements AsyncDisposable {
     }
   }
 
-  find(key: string): SpooledBlob | undefined {
-    return this.#kept.get(key)?.blob
+  find(key: string): Spooled | undefined {
+    return this.#kept.get(key)
   }
 
   /** Nobody need continue it: it is where it should be, or fetched sooner. Late clients may still read it. */

@@ -18,6 +18,8 @@ export interface SiteOptions {
   readonly local?: RegistryOptions
   /** Workers as processes of their own, beside one `pullsync serve`; 1 unless told. */
   readonly workers?: number
+  /** One process, `pullsync up`, instead of all these. */
+  readonly together?: boolean
   /** Lines of the upstream's part of the configuration, indented by four. */
   readonly upstreamConfig?: string
   readonly jobs?: string
@@ -95,15 +97,19 @@ async function startParts(parts: AsyncDisposableList, options: SiteOptions): Pro
   ])
   const line = await parts.add(startLine(upstream.port))
   const config = configuration({ listen, admin, redis, upstream, line, local }, options)
+  const { together = false } = options
+  const args = [together ? 'up' : 'serve']
   const serve = await parts.add(
-    startPullsync({ args: ['serve'], config, readyUrl: `http://127.0.0.1:${admin}/readyz` }),
+    startPullsync({ args, config, readyUrl: `http://127.0.0.1:${admin}/readyz` }),
   )
   const environment = options.workerEnv === undefined ? {} : { env: options.workerEnv }
   const startWorker = () =>
     parts.add(
       startPullsync({ args: ['worker'], config, readyLine: /process started/, ...environment }),
     )
-  const workers = await Promise.all(Array.from({ length: options.workers ?? 1 }, startWorker))
+  const workers = await Promise.all(
+    Array.from({ length: together ? 0 : (options.workers ?? 1) }, startWorker),
+  )
   const post = (source: string, body: unknown) => postTo(`${events}/${source}`, body)
   return {
     upstream,

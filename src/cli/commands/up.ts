@@ -3,6 +3,7 @@ import type { Address } from '../../config/config.ts'
 import { loadConfig } from '../../config/load-config.ts'
 import { deadline } from '../../lifecycle/deadline.ts'
 import type { StopSignal } from '../../lifecycle/stop-signal.ts'
+import { SpoolsHere } from '../../spool/spools-here.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { Cli } from '../cli.ts'
 import { CommandError } from '../command-error.ts'
@@ -63,7 +64,8 @@ async function runTogether(
 ): Promise<void> {
   const [serve, worker] = await Promise.all([roots.serve(), roots.worker()])
   const { signal } = stop
-  const common = { configFile, telemetry, signal, ...(redis && { redisUrl: redis.url }) }
+  const spools = new SpoolsHere()
+  const common = { configFile, telemetry, signal, spools, ...(redis && { redisUrl: redis.url }) }
   const running = [
     serve({ ...common, ...(adminListen && { adminListen }) }),
     // Without a listener of its own: the one of `serve` tells about the whole process.

@@ -1,0 +1,197 @@
+import { randomBytes } from 'node:crypto'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { SpoolFollower } from '../../src/gateway/follow-spool.ts'
+import type { HttpServer } from '../../src/http/server.ts'
+import { digestOf } from '../../src/oci/digest.ts'
+import { Spool, type Spooled } from '../../src/spool/spool.ts'
+import { spoolAddress, startSpoolServer } from '../../src/spool/spool-server.ts'
+import { SpoolsHere } from '../../src/spool/spools-here.ts'
+import { eventually } from '../support/eventually.ts'
+import { inPieces } from '../support/in-pieces.ts'
+import { type RegistryInBytes, startRegistryInBytes } from '../support/registry-in-bytes.ts'
+import { type TempFolder, tempFolder } from '../support/temp-folder.ts'
+
+const BYTES = randomBytes(3_000_000)
+const HALF = 1_500_000
+const SIGNAL = new AbortController().signal
+
+/** The same for gateways of other processes, and for the one in the worker's own. */
+describe.each(['over HTTP', 'in the same process'])('a blob in a spool, followed %s', (how) => {
+  let folder: TempFolder
+  let spool: Spool
+  let server: HttpServer
+  let follower: SpoolFollower
+  let spooled: Spooled
+
+  beforeEach(async () => {
+    folder = await tempFolder('spool')
+    spool = await Spool.open({ parent: folder.path, maxBytes: 100_000_000 })
+    server = await startSpoolServer(spool, '127.0.0.1')
+    const here = new SpoolsHere()
+    if (how !== 'over HTTP') here.add(spoolAddress(server), spool)
+    follower = new SpoolFollower(here)
+    const added = await spool.add(wish())
+    if (added === undefined) throw new Error('there was no room')
+    spooled = added
+  })
+
+  afterEach(async () => {
+    follower[Symbol.dispose]()
+    await server.stop(0)
+    await spool[Symbol.asyncDispose]()
+    await folder[Symbol.asyncDispose]()
+  })
+
+  const open = (offset: number, { key = spooled.key, signal = SIGNAL } = {}) =>
+    follower.open(spoolAddress(server) + key, offset, signal)
+
+  async function bytesFrom(offset: number): Promise<Buffer> {
+    return await bytesOf(await open(offset))
+  }
+
+  function append(bytes: Buffer): void {
+    for (const piece of inPieces(bytes)) spooled.blob.append(piece)
+  }
+
+  it.each([0, 1_000_000, BYTES.length])('is there from byte %i on', async (offset) => {
+    append(BYTES)
+    await spooled.blob.end(true)
+
+    expect((await bytesFrom(offset)).equals(BYTES.subarray(offset))).toBe(true)
+  })
+
+  it('comes as it arrives', async () => {
+    append(BYTES.subarray(0, HALF))
+    const pieces = (await open(0))?.[Symbol.asyncIterator]()
+    let read = 0
+    while (read < HALF) read += ((await pieces?.next())?.value as Buffer).length
+    const next = pieces?.next()
+    append(BYTES.subarray(HALF))
+    await spooled.blob.end(true)
+
+    expect((await next)?.done).toBe(false)
+    await pieces?.return?.()
+    await eventually(() => !spooled.blob.followed, { describe: 'the follower to be gone' })
+  })
+
+  it.each(['breaks', 'ends too early'])('fails where it %s', async (way) => {
+    append(BYTES.subarray(0, HALF))
+    const following = await open(0)
+    await spooled.blob.end(way !== 'breaks')
+
+    const read = bytesOf(following)
+
+    if (how === 'over HTTP' || way === 'breaks') await expect(read).rejects.toThrow()
+    else expect((await read).length).toBe(HALF)
+  })
+
+  it('gives no more than it should have', async () => {
+    append(Buffer.concat([BYTES, BYTES]))
+    await spooled.blob.end(true)
+
+    expect((await bytesFrom(HALF)).equals(BYTES.subarray(HALF))).toBe(true)
+    expect((await bytesFrom(0)).equals(BYTES)).toBe(true)
+  })
+
+  it.each([
+    ['under another key', { key: 'f'.repeat(48) }],
+    ['that begins later', { offset: 10 }],
+    ['that is shorter', { offset: BYTES.length + 1 }],
+  ])('is nothing %s', async (what, { key = spooled.key, offset = 0 }: Where) => {
+    if (what === 'that begins later') {
+      const later = await spool.add({ ...wish(), origin: 'later', offset: 20 })
+      expect(await open(offset, { key: later?.key ?? '' })).toBeUndefined()
+      expect(await open(20, { key: later?.key ?? '' })).toBeDefined()
+      return
+    }
+    expect(await open(offset, { key })).toBeUndefined()
+  })
+})
+
+interface Where {
+  readonly key?: string
+  readonly offset?: number
+}
+
+describe('a follower over HTTP', () => {
+  let worker: RegistryInBytes
+  const blob = randomBytes(10_000)
+
+  beforeEach(async () => {
+    worker = await startRegistryInBytes(blob)
+  })
+
+  afterEach(() => {
+    worker[Symbol.dispose]()
+  })
+
+  it('asks for the next blob on the same connection', async () => {
+    using follower = new SpoolFollower()
+    for (let blobs = 0; blobs < 3; blobs += 1) {
+      const pieces = await follower.open(`${worker.url.origin}/spool/key`, 7, SIGNAL)
+      expect((await bytesOf(pieces)).equals(blob)).toBe(true)
+    }
+
+    expect(worker.asked.map(({ length }) => length)).toEqual([3])
+    expect(worker.asked[0]?.[0]).toContain('GET /spool/key HTTP/1.1\r\n')
+    expect(worker.asked[0]?.[0]).toContain('Range: bytes=7-\r\n')
+  })
+
+  it('goes with its client, and gives up a worker that is gone', async () => {
+    using follower = new SpoolFollower()
+    worker.answer = (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nsome')
+    const client = new AbortController()
+    const pieces = await follower.open(`${worker.url.origin}/spool/key`, 0, client.signal)
+    const read = bytesOf(pieces)
+
+    client.abort(new Error('the client went away'))
+
+    await expect(read).rejects.toThrow()
+    await eventually(() => worker.open.size === 0, { describe: 'the connection to be closed' })
+    const { origin } = worker.url
+    worker[Symbol.dispose]()
+    expect(await follower.open(`${origin}/spool/key`, 0, SIGNAL)).toBeUndefined()
+  })
+
+  it('does not wait for a worker that does not answer', async () => {
+    using follower = new SpoolFollower()
+    worker.answer = () => undefined
+
+    expect(await follower.open(`${worker.url.origin}/spool/key`, 0, SIGNAL)).toBeUndefined()
+    await eventually(() => worker.open.size === 0, { describe: 'the connection to be closed' })
+  })
+
+  it('forgets the workers of long ago', async () => {
+    using follower = new SpoolFollower()
+    const url = (host: number) => `http://127.0.0.${host}:${worker.url.port}/spool/key`
+    worker[Symbol.dispose]()
+    worker = await startRegistryInBytes(blob, { host: '0.0.0.0' })
+    await bytesOf(await follower.open(url(1), 0, SIGNAL))
+    expect(worker.open.size).toBe(1)
+
+    for (let host = 2; host <= 101; host += 1) {
+      await bytesOf(await follower.open(url(host), 0, SIGNAL))
+    }
+
+    await eventually(() => worker.open.size === 100, { describe: 'the first to be closed' })
+  })
+})
+
+function wish() {
+  const mediaType = 'application/octet-stream'
+  return {
+    blob: { mediaType, digest: digestOf(BYTES), size: BYTES.length },
+    origin: 'hq/team/app',
+    offset: 0,
+    followed: true,
+    signal: SIGNAL,
+  }
+}
+
+async function bytesOf(pieces: AsyncIterable<Buffer> | undefined): Promise<Buffer> {
+  if (pieces === undefined) throw new Error('there is no such blob')
+  const all: Buffer[] = []
+  // Each is good until the next one only.
+  for await (const piece of pieces) all.push(Buffer.from(piece))
+  return Buffer.concat(all)
+}
