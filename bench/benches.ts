@@ -5,6 +5,7 @@ import {
   benchColdPullFarAway,
   benchColdPullThrottled,
   benchOnePlatform,
+  benchSmallColdPullFarAway,
   benchWarmPull,
 } from './gateway.ts'
 import { benchHerd } from './herd.ts'
@@ -45,6 +46,11 @@ export const BENCHES: readonly Bench[] = [
     measure: benchOnePlatform,
   },
   { name: 'gateway-far', title: 'First pull, upstream 50 ms away', measure: benchColdPullFarAway },
+  {
+    name: 'gateway-small',
+    title: 'First pull of a small image, upstream 50 ms away',
+    measure: benchSmallColdPullFarAway,
+  },
   { name: 'gateway-warm', title: 'Pull of what is here', measure: benchWarmPull },
   { name: 'gateway-herd', title: 'Many clients at once', measure: benchHerd },
   { name: 'webhook', title: 'Events', measure: benchWebhook },

@@ -8,7 +8,7 @@ import type { OnMiss } from './product-config.ts'
 import { layersOf, type Publisher } from './publish.ts'
 import { pullImage } from './pull.ts'
 
-/** An empty local registry behind a gateway, with one worker; everything has run once. */
+/** An empty local registry behind a gateway, with one worker, which have worked for a while. */
 export interface GatewaySite extends AsyncDisposable {
   readonly url: string
   readonly local: TestRegistry
@@ -19,20 +19,19 @@ export interface GatewaySite extends AsyncDisposable {
 export async function startGatewaySite(
   upstream: { readonly url: string },
   onMiss: OnMiss,
-  { redirects = false } = {},
+  { redirects = false, together = false }: SiteShape = {},
 ): Promise<GatewaySite> {
   const started = new Started()
   try {
     const local = await started.add(startRegistry())
     const [listen, admin] = [await freePort(), await freePort()]
     const serving = { listen, admin, secret: 'bench-secret-of-the-gateway', onMiss, redirects }
-    const product = await started.add(startProduct({ upstream, local }, { serving }))
+    const product = await started.add(startProduct({ upstream, local }, { serving, together }))
     const url = `http://127.0.0.1:${listen}`
-    await pullImage(url, WARM_UP, '1')
-    const tag = `${local.url}/v2/${WARM_UP}/manifests/1`
-    await eventually(async () => (await fetch(tag, { headers: { accept: OCI_MANIFEST } })).ok, {
-      describe: 'the copy of the first image to be over',
-    })
+    for (const tag of WARM_UP.tags) {
+      await pullImage(url, WARM_UP.repository, tag)
+      await copied(local, tag)
+    }
     const dispose = () => started[Symbol.asyncDispose]()
     return { url, local, product, [Symbol.asyncDispose]: dispose }
   } catch (error) {
@@ -41,9 +40,30 @@ export async function startGatewaySite(
   }
 }
 
-const WARM_UP = 'team/warm-up'
+export interface SiteShape {
+  /** Clients are sent to the local registry for what is here. */
+  readonly redirects?: boolean
+  /** One process, `pullsync up`. */
+  readonly together?: boolean
+}
+
+/** Ten images: V8 compiles what has run some times. */
+const WARM_UP = {
+  repository: 'team/warm-up',
+  tags: Array.from({ length: 10 }, (_, at) => `${at}`),
+}
 
 /** What every site pulls before it is measured: code is compiled, connections are open. */
 export async function publishWarmUp(publisher: Publisher): Promise<void> {
-  await publisher.publish(WARM_UP, '1', layersOf('warm-up', 2, 1024 * 1024))
+  for (const tag of WARM_UP.tags) {
+    await publisher.publish(WARM_UP.repository, tag, layersOf(`warm-up ${tag}`, 3, 1024 * 1024))
+  }
+}
+
+/** Resolves when the local registry has it, and nothing goes on beside what is measured. */
+async function copied(local: TestRegistry, tag: string): Promise<void> {
+  const url = `${local.url}/v2/${WARM_UP.repository}/manifests/${tag}`
+  await eventually(async () => (await fetch(url, { headers: { accept: OCI_MANIFEST } })).ok, {
+    describe: `the copy of ${tag} to be over`,
+  })
 }

@@ -1,15 +1,17 @@
 import { startRegistry } from '../test/support/docker-registry.ts'
-import { publishWarmUp, startGatewaySite } from './gateway-site.ts'
+import { publishWarmUp, type SiteShape, startGatewaySite } from './gateway-site.ts'
 import type { OnMiss } from './product-config.ts'
 import { layersOf, type PublishedImage, Publisher } from './publish.ts'
 import { type Pull, pullImage } from './pull.ts'
 import { pullReport } from './pull-report.ts'
 import type { Scale } from './scale.ts'
-import { type Slowness, startSlowWay } from './slow-way.ts'
+import type { Slowness } from './slow-way.ts'
+import { startWay } from './way.ts'
 
 const MIB = 1024 * 1024
 /** What a network of 1 Gbit/s carries. */
 const GIGABIT = { bytesPerSecond: 110_000_000 }
+const FAR_AWAY = { roundTripMs: 50 }
 const MODES: readonly OnMiss[] = ['stream', 'hold', 'async']
 
 export function benchColdPull(scale: Scale): Promise<string> {
@@ -26,7 +28,11 @@ export function benchColdPullByGigabit(scale: Scale): Promise<string> {
 }
 
 export function benchColdPullFarAway(scale: Scale): Promise<string> {
-  return coldPulls(scale, scale.pulledLayerBytes, { roundTripMs: 50 })
+  return coldPulls(scale, scale.pulledLayerBytes, FAR_AWAY)
+}
+
+export function benchSmallColdPullFarAway(scale: Scale): Promise<string> {
+  return coldPulls(scale, Math.min(scale.pulledLayerBytes, MIB), FAR_AWAY)
 }
 
 const LAYERS = 4
@@ -38,7 +44,7 @@ export async function benchOnePlatform({
   pulledLayerBytes,
 }: Scale): Promise<string> {
   await using upstream = await startRegistry()
-  await using way = await startSlowWay(upstream.url, GIGABIT)
+  await using way = await startWay(upstream.url, GIGABIT)
   const publisher = new Publisher(upstream.url)
   await publishWarmUp(publisher)
   const platforms = Array.from({ length: PLATFORMS }, (_, at) =>
@@ -63,13 +69,17 @@ async function coldPulls(
   slowness: Slowness,
 ): Promise<string> {
   await using upstream = await startRegistry()
-  await using way = await startSlowWay(upstream.url, slowness)
+  await using way = await startWay(upstream.url, slowness)
   const publisher = new Publisher(upstream.url)
   await publishWarmUp(publisher)
   const image = await publisher.publish('team/app', '1', layersOf('cold', LAYERS, layerBytes))
   const contestants = [
     { name: 'straight from upstream', pull: () => pullWhole(way.url, image) },
     ...MODES.map((mode) => ({ name: `gateway, ${mode}`, pull: () => pullCold(way, mode, image) })),
+    {
+      name: 'pullsync up, stream',
+      pull: () => pullCold(way, 'stream', image, { together: true }),
+    },
   ]
   return pullReport(title(image), await takeTurns(contestants, repetitionsOfPulls))
 }
@@ -78,8 +88,9 @@ async function pullCold(
   way: { readonly url: string },
   mode: OnMiss,
   image: PublishedImage,
+  shape: SiteShape = {},
 ): Promise<Pull> {
-  await using site = await startGatewaySite(way, mode)
+  await using site = await startGatewaySite(way, mode, shape)
   return await pullWhole(site.url, image)
 }
 

@@ -4,7 +4,8 @@ import { findJob } from '../src/queue/job-records.ts'
 import { type Product, startProduct } from './product.ts'
 import type { PullsyncProcess } from '../test/support/pullsync-process.ts'
 import { cpuMsOf } from './usage.ts'
-import { type Slowness, startSlowWay } from './slow-way.ts'
+import type { Slowness } from './slow-way.ts'
+import { startWay } from './way.ts'
 import { layersOf, type PublishedImage, Publisher } from './publish.ts'
 import type { Scale } from './scale.ts'
 import { markdownTable } from './table.ts'
@@ -47,7 +48,7 @@ async function rowFor(
   await using local = await startRegistry()
   const publisher = new Publisher(upstream.url)
   const image = await publisher.publish('team/killed', '1', layersOf('killed', layers, layerBytes))
-  await using way = await startSlowWay(upstream.url, slowness)
+  await using way = await startWay(upstream.url, slowness)
   await using product = await startProduct({ upstream: way, local }, { workers: 2 })
   const startedAt = performance.now()
   await copyWithOneDeath(product, image)

@@ -34,6 +34,8 @@ export interface ProductShape {
   readonly workers?: number
   /** With `pullsync serve` too. */
   readonly serving?: Serving
+  /** All in one process, `pullsync up`. */
+  readonly together?: boolean
 }
 
 export async function startProduct(ends: Ends, shape: ProductShape = {}): Promise<Product> {
@@ -41,15 +43,8 @@ export async function startProduct(ends: Ends, shape: ProductShape = {}): Promis
   try {
     const redis = await started.add(startRedis())
     const config = productConfig(ends, { ...shape, redisUrl: redis.url })
-    const workers = await Promise.all(
-      Array.from({ length: shape.workers ?? 1 }, () =>
-        started.add(startPullsync({ args: ['worker'], config, readyLine: STARTED })),
-      ),
-    )
-    const serving =
-      shape.serving &&
-      (await started.add(startPullsync({ args: ['serve'], config, readyLine: STARTED })))
-    const read = await loadConfig(workers[0]?.configFile ?? '', {})
+    const { workers, serving } = await startProcesses(started, config, shape)
+    const read = await loadConfig((serving ?? workers[0])?.configFile ?? '', {})
     const queues = await started.add(openQueues(read, ''))
     return { ...product(queues, workers, started), ...(serving && { serving }) }
   } catch (error) {
@@ -59,6 +54,18 @@ export async function startProduct(ends: Ends, shape: ProductShape = {}): Promis
 }
 
 const STARTED = /process started/
+
+async function startProcesses(
+  started: Started,
+  config: string,
+  { workers: wanted = 1, serving, together = false }: ProductShape,
+) {
+  const start = (command: string) =>
+    started.add(startPullsync({ args: [command], config, readyLine: STARTED }))
+  const count = together ? 0 : wanted
+  const workers = await Promise.all(Array.from({ length: count }, () => start('worker')))
+  return { workers, serving: serving && (await start(together ? 'up' : 'serve')) }
+}
 
 function product(
   queues: ReplicationQueues,
