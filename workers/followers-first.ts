@@ -17,6 +17,9 @@ export interface Coming {
   end(): void
 }
 
+/** A burst says nothing of how fast the rest comes: so much may have waited in the sockets. */
+const FAST_FROM_BYTES = 8 * 1024 * 1024
+
 /**
  * Lets the clients that follow an image have its blobs before the copy reads them again: they wait, the copy does
  * not. What comes over a network is copied as soon as it is here, while the next one comes. Where it comes faster,
@@ -28,11 +31,11 @@ export class FollowersFirst {
   /** With the bytes that were here before. */
   readonly #coming = new Map<SpooledBlob, number>()
   /** These, and those that have come since then. */
-  readonly #spooled = new Set<SpooledBlob>()
+  readonly #spooled: SpooledBlob[] = []
   #firstByteAt: number | undefined
   /** Bytes of those that are here by now. */
   #came = 0
-  #waiting: (() => void)[] = []
+  readonly #waiting: (() => void)[] = []
 
   constructor(clock: Clock = REAL_CLOCK) {
     this.#clock = clock
@@ -40,7 +43,7 @@ export class FollowersFirst {
 
   begin(spooled: SpooledBlob): Coming {
     this.#coming.set(spooled, spooled.bytes)
-    this.#spooled.add(spooled)
+    this.#spooled.push(spooled)
     return {
       headStart: async (here) => {
         this.#firstByteAt ??= this.#clock.now()
@@ -54,15 +57,17 @@ export class FollowersFirst {
 
   async #turn(spooled: SpooledBlob, here: Promise<unknown>): Promise<void> {
     await here.catch(() => undefined)
-    const fast = this.#isFast()
+    // Clients that follow what the disk refused wait for the copy.
+    const waits = spooled.arrived && this.#isFast()
+    const turn = waits ? new Promise<void>((resolve) => this.#waiting.push(resolve)) : undefined
     this.#end(spooled)
-    if (fast) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    await turn
   }
 
   #isFast(): boolean {
     let bytes = this.#came
     for (const [spooled, before] of this.#coming) bytes += spooled.bytes - before
-    return bytes / this.#sinceFirstByte() > FASTER_THAN_A_NETWORK
+    return bytes > FAST_FROM_BYTES && bytes / this.#sinceFirstByte() > FASTER_THAN_A_NETWORK
   }
 
   #end(spooled: SpooledBlob): void {
@@ -74,15 +79,15 @@ export class FollowersFirst {
   }
 
   async #allHere(): Promise<void> {
-    const read = Promise.all([...this.#spooled].map((spooled) => spooled.unfollowed()))
     const took = this.#sinceFirstByte()
+    const waiting = this.#waiting.splice(0)
+    const spooled = this.#spooled.splice(0)
     this.#firstByteAt = undefined
     this.#came = 0
-    await this.#within(took, read)
-    // If others have begun to come meanwhile, it is their end that is waited for.
-    if (this.#coming.size > 0) return
-    this.#spooled.clear()
-    for (const resolve of this.#waiting.splice(0)) resolve()
+    if (waiting.length === 0) return
+    const read = Promise.all(spooled.map((blob) => blob.unfollowed()))
+    await this.#within(Math.min(took, HEAD_START_MS), read)
+    for (const resolve of waiting) resolve()
   }
 
   /** In milliseconds. */

@@ -7,7 +7,7 @@ import {
 import type { Asked } from './local-registry.ts'
 import { getHead } from './request-head.ts'
 import { readResponseHead } from './response-head.ts'
-import { SizedAnswer } from './sized-answer.ts'
+import { SizedAnswer, type SizedParts } from './sized-answer.ts'
 
 // Each holds the memory that it reads into.
 const MAX_KEPT = 16
@@ -83,14 +83,25 @@ export class BlobConnections implements Disposable {
       connection.destroy(signal.reason as Error)
     }
     signal.addEventListener('abort', abort, { once: true })
-    connection.write(head)
-    return await this.#answer(connection, () => {
+    // A composite signal with a listener is kept by Node for ever, and the connection's memory with it.
+    const end = (reusable: boolean) => {
       signal.removeEventListener('abort', abort)
-      this.#keep(connection)
-    })
+      if (reusable) this.#keep(connection)
+      else connection.destroy()
+    }
+    try {
+      connection.write(head)
+      return await this.#answer(connection, end)
+    } catch (error) {
+      end(false)
+      throw error
+    }
   }
 
-  async #answer(connection: BlobConnection, keep: () => void): Promise<SizedAnswer | undefined> {
+  async #answer(
+    connection: BlobConnection,
+    end: SizedParts['end'],
+  ): Promise<SizedAnswer | undefined> {
     let bytes = await connection.read()
     let reading = readResponseHead(bytes)
     while (reading.kind === 'incomplete') {
@@ -100,9 +111,9 @@ export class BlobConnections implements Disposable {
     }
     if (reading.kind === 'sized') {
       const { head, headBytes } = reading
-      return new SizedAnswer({ head, first: bytes.subarray(headBytes), connection, keep })
+      return new SizedAnswer({ head, first: bytes.subarray(headBytes), connection, end })
     }
-    connection.destroy()
+    end(false)
     const { status } = reading
     if (status === 200 || status === 206) this.#notBefore = performance.now() + NOT_AGAIN_FOR_MS
     return undefined

@@ -60,7 +60,7 @@ export async function* blobOnTheWay(
 async function nextPlace(at: number, places: BlobPlaces): Promise<Pieces | undefined> {
   const since = performance.now()
   let nextLookAtRegistry = since
-  for (let wait = LOOK_AFTER_MS; ; wait = Math.min(wait * 1.05, LOOK_AT_MOST_EVERY_MS)) {
+  for (let wait = LOOK_AFTER_MS; ; wait = Math.min(wait * 1.1, LOOK_AT_MOST_EVERY_MS)) {
     places.signal.throwIfAborted()
     const followed = await places.spool(at)
     if (followed !== undefined) return followed

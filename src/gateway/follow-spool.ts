@@ -5,8 +5,9 @@ import { BlobConnections } from './blob-connections.ts'
 import type { SizedAnswer } from './sized-answer.ts'
 
 const BOUNDS: Bounds = {
-  // Bytes come at upstream's pace; of one that stalls, the worker lets go before.
-  idleMs: 120_000,
+  // Bytes come at upstream's pace. Of one that stalls, the worker lets go after a minute, or of three requests
+  // that lead to its bytes (a redirect, a token) after three.
+  idleMs: 200_000,
   keptMs: 4_000,
 }
 // A worker of the same site answers at once, or is gone.
@@ -35,8 +36,8 @@ export class SpoolFollower implements Disposable {
     signal: AbortSignal,
   ): Promise<AsyncIterable<Buffer> | undefined> {
     const here = this.#here?.find(url)
-    if (here !== undefined) return follow(here, offset)?.pieces
-    const answer = await this.#ask(new URL(url), offset, signal).catch(() => undefined)
+    if (here !== undefined) return follow(here, offset, signal)?.pieces
+    const answer = await this.#ask(url, offset, signal).catch(() => undefined)
     if (answer?.status === 200) return answer.pieces()
     await answer?.keep().catch(() => undefined)
     return undefined
@@ -46,7 +47,12 @@ export class SpoolFollower implements Disposable {
     for (const worker of this.#workers.values()) worker[Symbol.dispose]()
   }
 
-  async #ask(url: URL, offset: number, signal: AbortSignal): Promise<SizedAnswer | undefined> {
+  async #ask(
+    address: string,
+    offset: number,
+    signal: AbortSignal,
+  ): Promise<SizedAnswer | undefined> {
+    const url = new URL(address)
     const late = new AbortController()
     const timer = setTimeout(() => {
       late.abort(new Error('the worker does not answer'))

@@ -11,7 +11,7 @@ import type { OnTheWayView } from './on-the-way-view.ts'
 import { sendAnswer } from './original-answer.ts'
 import { type ByteRange, readByteRange } from './byte-range.ts'
 import { sendPieces } from '../http/send-pieces.ts'
-import { untilClosed } from './until-closed.ts'
+import { untilClosed } from '../http/until-closed.ts'
 
 export interface BlobDeps {
   readonly local: () => LocalRegistry
@@ -60,7 +60,7 @@ export async function serveBlob(
     signal,
   })
   const first = bytes.next()
-  const soon = await Promise.race([first, delay(HEAD_AFTER_MS, undefined, { ref: false })])
+  const soon = await withinHeadTime(first)
   if (soon?.done === true && range.length > 0) {
     sendAnswer(response, original)
     return
@@ -96,13 +96,31 @@ function lacksIt({ status }: BlobAnswer): boolean {
 // containerd 2.3 and later wait 30 s for the head of an answer, and for ever for what follows it.
 const HEAD_AFTER_MS = 10_000
 
+/** Undefined when that takes longer. */
+async function withinHeadTime<T>(first: Promise<T>): Promise<T | undefined> {
+  const enough = new AbortController()
+  const tooLate = delay(HEAD_AFTER_MS, undefined, { signal: enough.signal, ref: false })
+  tooLate.catch(() => undefined)
+  try {
+    return await Promise.race([first, tooLate])
+  } finally {
+    // Until it has settled, the race keeps what has won it: a piece of a blob.
+    enough.abort()
+  }
+}
+
 async function* resumed(
   first: Promise<IteratorResult<Buffer, void>>,
   rest: AsyncGenerator<Buffer, void>,
 ): AsyncGenerator<Buffer> {
-  const { done, value } = await first
-  if (done !== true) yield value
-  yield* rest
+  try {
+    const { done, value } = await first
+    if (done !== true) yield value
+    yield* rest
+  } finally {
+    // A client that leaves with the first piece has never come to it.
+    await rest.return()
+  }
 }
 
 async function fromLocal(

@@ -14,7 +14,7 @@ import { keepAnswer, sendAnswer } from './original-answer.ts'
 import { mayPush } from './push-claim.ts'
 import type { RegistryPath } from './registry-path.ts'
 import { relay } from './relay.ts'
-import { untilClosed } from './until-closed.ts'
+import { untilClosed } from '../http/until-closed.ts'
 
 export interface ManifestDeps extends MissesDeps, HitsDeps {
   readonly config: MissesDeps['config']

@@ -11,8 +11,8 @@ export interface SizedParts {
   /** What came with the head. */
   readonly first: Buffer
   readonly connection: BlobConnection
-  /** Gets the connection after the last byte, where the registry may be asked again on it. */
-  readonly keep: () => void
+  /** To be called once, when no more of it is wanted: whether the connection may carry another answer. */
+  readonly end: (reusable: boolean) => void
 }
 
 /** An answer of known length that is read from its connection as fast as it is wanted. */
@@ -42,9 +42,8 @@ export class SizedAnswer implements BlobAnswer {
 
   /** Each is good until the next one is asked for. */
   async *pieces(): AsyncGenerator<Buffer> {
-    const { head, first, connection, keep } = this.#parts
+    const { head, first, connection, end } = this.#parts
     let left = head.bodyBytes
-    let reusable = false
     try {
       for (let piece = first; ; piece = await connection.read()) {
         const wanted = piece.subarray(0, left)
@@ -52,11 +51,9 @@ export class SizedAnswer implements BlobAnswer {
         if (wanted.length > 0) yield wanted
         if (left <= 0) break
       }
-      // Less than none left: there was more than the head said.
-      reusable = head.reusable && left === 0
     } finally {
-      if (reusable) keep()
-      else connection.destroy()
+      // Less than none left: there was more than the head said.
+      end(head.reusable && left === 0)
     }
   }
 

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { untilClosed } from './until-closed.ts'
 
 /**
  * Sends a body of that length after a head that was written. No piece is asked for before the one before it is no
@@ -9,10 +10,11 @@ export async function sendPieces(
   response: ServerResponse,
   length: number,
 ): Promise<void> {
+  const write = writer(response)
   let left = length
   try {
     for await (const piece of pieces) {
-      await written(response, piece)
+      await write(piece)
       left -= piece.length
     }
   } catch {
@@ -23,17 +25,21 @@ export async function sendPieces(
   else response.destroy()
 }
 
-/** Resolves when the bytes are no longer needed. */
-async function written(response: ServerResponse, bytes: Buffer): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const gone = () => {
-      reject(new Error('the client went away'))
-    }
-    response.once('close', gone)
-    response.write(bytes, (error) => {
-      response.off('close', gone)
-      if (error) reject(error)
-      else resolve()
-    })
+/** What it gives resolves when the bytes are no longer needed. */
+function writer(response: ServerResponse): (bytes: Buffer) => Promise<void> {
+  // Bytes of an answer whose turn on its connection has not come are neither written nor refused when that ends.
+  const gone = untilClosed(response)
+  let leave: (error: Error) => void = () => undefined
+  gone.addEventListener('abort', () => {
+    leave(gone.reason as Error)
   })
+  return (bytes) =>
+    new Promise((resolve, reject) => {
+      gone.throwIfAborted()
+      leave = reject
+      response.write(bytes, (error) => {
+        if (error) reject(error)
+        else resolve()
+      })
+    })
 }

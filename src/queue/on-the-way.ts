@@ -97,7 +97,7 @@ export class OnTheWay {
     reference: Reference,
     signal: AbortSignal,
   ): Promise<Manifest> {
-    for (let wait = LOOK_AFTER_MS; ; wait = Math.min(wait * 1.05, LOOK_AT_MOST_EVERY_MS)) {
+    for (let wait = LOOK_AFTER_MS; ; wait = Math.min(wait * 1.1, LOOK_AT_MOST_EVERY_MS)) {
       const manifest = await this.manifest(repository, reference)
       if (manifest !== undefined) return manifest
       await delay(wait, undefined, { signal })

@@ -7,10 +7,18 @@ export interface Following {
   readonly length: number
 }
 
-/** The blob from `offset` on, as it comes; undefined when the spool has not that part. */
-export function follow({ blob, size }: Spooled, offset: number): Following | undefined {
+/**
+ * The blob from `offset` on, as it comes; undefined when the spool has not that part.
+ *
+ * @param signal aborted when the follower leaves
+ */
+export function follow(
+  { blob, size }: Spooled,
+  offset: number,
+  signal: AbortSignal,
+): Following | undefined {
   const length = size - offset
-  const pieces = length >= 0 ? blob.follow(offset) : undefined
+  const pieces = length >= 0 ? blob.follow(offset, signal) : undefined
   return pieces && { pieces: atMost(length, pieces), length }
 }
 

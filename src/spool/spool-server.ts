@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type HttpServer, startHttpServer } from '../http/server.ts'
 import { sendPieces } from '../http/send-pieces.ts'
+import { untilClosed } from '../http/until-closed.ts'
 import { follow } from './follow.ts'
 import type { Spool } from './spool.ts'
 
@@ -31,7 +32,7 @@ async function answer(
 ): Promise<void> {
   const spooled = url.startsWith(PREFIX) ? spool.find(url.slice(PREFIX.length)) : undefined
   const offset = Number(/^bytes=(\d{1,15})-$/.exec(headers.range ?? 'bytes=0-')?.[1])
-  const following = spooled && follow(spooled, offset)
+  const following = spooled && follow(spooled, offset, untilClosed(response))
   if (following === undefined) {
     response.writeHead(spooled === undefined ? 404 : 416, { 'Content-Length': 0 }).end()
     return

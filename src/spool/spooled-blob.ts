@@ -103,9 +103,9 @@ export class SpooledBlob {
     return bytes
   }
 
-  /** The same for a follower, who has to begin at once. */
-  follow(offset: number): AsyncGenerator<Buffer> | undefined {
-    return this.#has(offset) ? this.#followed(offset) : undefined
+  /** The same for a follower, who has to begin at once and may leave at any time. */
+  follow(offset: number, signal: AbortSignal): AsyncGenerator<Buffer> | undefined {
+    return this.#has(offset) ? this.#followed(offset, signal) : undefined
   }
 
   /** Resolves when no follower is reading it. */
@@ -114,8 +114,8 @@ export class SpooledBlob {
   }
 
   /** For who has retained it. */
-  async *bytesFrom(offset: number): AsyncGenerator<Buffer> {
-    for (let at = offset - this.from; await this.#hasAfter(at);) {
+  async *bytesFrom(offset: number, signal?: AbortSignal): AsyncGenerator<Buffer> {
+    for (let at = offset - this.from; await this.#hasAfter(at, signal);) {
       const piece = await this.#readAt(at)
       at += piece.length
       yield piece
@@ -143,12 +143,17 @@ export class SpooledBlob {
     return offset >= this.from && this.#letGo === undefined
   }
 
-  async *#followed(offset: number): AsyncGenerator<Buffer> {
+  async *#followed(offset: number, signal: AbortSignal): AsyncGenerator<Buffer> {
     const release = this.retain()
+    const left = () => {
+      this.#tell()
+    }
+    signal.addEventListener('abort', left)
     this.#followers += 1
     try {
-      for await (const piece of this.bytesFrom(offset)) yield piece
+      for await (const piece of this.bytesFrom(offset, signal)) yield piece
     } finally {
+      signal.removeEventListener('abort', left)
       this.#followers -= 1
       this.#tell()
       release()
@@ -156,8 +161,9 @@ export class SpooledBlob {
   }
 
   /** Resolves when there is more to read, or with false when that was all. Throws when it was not. */
-  async #hasAfter(at: number): Promise<boolean> {
+  async #hasAfter(at: number, signal?: AbortSignal): Promise<boolean> {
     while (at >= this.#received && this.#state === 'arriving') {
+      signal?.throwIfAborted()
       await this.#anyNews()
     }
     if (at < this.#received) return true

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { getEventListeners } from 'node:events'
 import { networkInterfaces } from 'node:os'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { LocalRegistry } from '../../src/gateway/local-registry.ts'
@@ -57,6 +58,20 @@ describe('the connections for blobs', () => {
 
     expect(both.every((blob) => blob.equals(BLOB))).toBe(true)
     expect(requests()).toEqual([2, 1])
+  })
+
+  it('listen to nobody who has got an answer, or none', async () => {
+    const [client, other] = [new AbortController(), new AbortController()]
+    await (await ask(local, client.signal)).keep()
+    registry.answer = (socket) => socket.destroy()
+    await expect(ask(local, client.signal)).rejects.toThrow()
+    registry.answer = (socket) => socket.end('HTTP/1.0 200 OK\r\n\r\nno length')
+    await (await ask(local, other.signal)).keep()
+
+    expect(getEventListeners(client.signal, 'abort')).toEqual([])
+    await eventually(() => getEventListeners(other.signal, 'abort').length === 0, {
+      describe: 'nobody to listen',
+    })
   })
 
   it('are kept up to a number', async () => {

@@ -9,6 +9,7 @@ import { ManualClock } from '../../support/manual-clock.ts'
 import { type TempFolder, tempFolder } from '../../support/temp-folder.ts'
 
 const MIB = 1024 * 1024
+const SIGNAL = new AbortController().signal
 
 /** A blob that clients follow, and whether the copy may read it. */
 interface Followed {
@@ -17,7 +18,7 @@ interface Followed {
   /** Its first byte is about to come. */
   start(): void
   /** All of it comes, in so many milliseconds. */
-  comes(bytes: number, ms: number): Promise<void>
+  comes(bytes: number, ms: number, arrives?: boolean): Promise<void>
   mayBeRead: boolean
 }
 
@@ -52,9 +53,9 @@ describe('followers first', () => {
         const isHere = new Promise<void>((resolve) => (here = resolve))
         void coming.headStart(isHere).then(() => (one.mayBeRead = true))
       },
-      async comes(bytes, ms) {
+      async comes(bytes, ms, arrives = true) {
         blob.append(Buffer.alloc(bytes))
-        await blob.end(true)
+        await blob.end(arrives)
         clock.advance(ms)
         here()
         await settled()
@@ -99,10 +100,10 @@ describe('followers first', () => {
 
   it('waits for the clients that read it', async () => {
     const one = await followed()
-    const client = one.blob.follow(0)
+    const client = one.blob.follow(0, SIGNAL)
     one.start()
     const read = client?.next()
-    await one.comes(MIB, 5)
+    await one.comes(10 * MIB, 5)
     await read
     expect(one.mayBeRead).toBe(false)
 
@@ -113,7 +114,7 @@ describe('followers first', () => {
 
   it('waits no longer for clients than the bytes took to come', async () => {
     const one = await followed()
-    const slow = one.blob.follow(0)
+    const slow = one.blob.follow(0, SIGNAL)
     one.start()
     const read = slow?.next()
     await one.comes(10 * MIB, 20)
@@ -142,6 +143,44 @@ describe('followers first', () => {
     await settled()
 
     expect([one.mayBeRead, stalled.mayBeRead]).toEqual([true, true])
+  })
+
+  it('takes no burst for a fast upstream', async () => {
+    const [small, large] = [await followed(), await followed()]
+    small.start()
+    large.start()
+
+    await small.comes(MIB, 1)
+
+    expect(small.mayBeRead).toBe(true)
+  })
+
+  it('waits for nobody with what the disk refused', async () => {
+    const [one, other] = [await followed(), await followed()]
+    one.start()
+    other.start()
+
+    await one.comes(10 * MIB, 20, false)
+
+    expect(one.mayBeRead).toBe(true)
+  })
+
+  it('waits for each image by itself, one after the other', async () => {
+    const early = await followed()
+    const slow = early.blob.follow(0, SIGNAL)
+    early.start()
+    const read = slow?.next()
+    await early.comes(10 * MIB, 20)
+    await read
+    const [late, last] = [await followed(), await followed()]
+    late.start()
+    last.start()
+    await late.comes(10 * MIB, 15)
+    clock.advance(5)
+    await settled()
+
+    expect([early.mayBeRead, late.mayBeRead]).toEqual([true, false])
+    await slow?.return(undefined)
   })
 
   it('counts what was here before for nothing', async () => {
