@@ -12,5 +12,6 @@ export function untilClosed(response: ServerResponse): AbortSignal {
   request.once('close', () => {
     if (request.socket.destroyed) left()
   })
+  if (response.closed || request.socket.destroyed) left()
   return gone.signal
 }

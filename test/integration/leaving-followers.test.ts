@@ -31,6 +31,8 @@ describe.each(['over HTTP', 'in the same process'])('a client that follows %s', 
   let servers: Server[]
   let port: number
   let began: number
+  let ended: number
+  let openWhen: Promise<unknown>
 
   beforeEach(async () => {
     folder = await tempFolder('spool')
@@ -52,6 +54,8 @@ describe.each(['over HTTP', 'in the same process'])('a client that follows %s', 
     port = await listening(gateway)
     servers = [empty, gateway]
     began = 0
+    ended = 0
+    openWhen = Promise.resolve()
   })
 
   afterEach(async () => {
@@ -81,10 +85,23 @@ describe.each(['over HTTP', 'in the same process'])('a client that follows %s', 
         },
         openSpool: async (url, offset, signal) => {
           began += 1
+          await openWhen
           return await follower.open(url, offset, signal)
         },
       },
-    ).catch(() => undefined)
+    )
+      .catch(() => undefined)
+      .finally(() => (ended += 1))
+  }
+
+  async function connections(): Promise<number> {
+    const [, gateway] = servers
+    return await new Promise((resolve, reject) => {
+      gateway?.getConnections((error, count) => {
+        if (error) reject(error)
+        else resolve(count)
+      })
+    })
   }
 
   async function isFollowed(): Promise<void> {
@@ -141,6 +158,26 @@ describe.each(['over HTTP', 'in the same process'])('a client that follows %s', 
 
     await isLetGo()
   })
+
+  it.each(['/slow', '/other'])(
+    'and has left before its bytes are found lets go (%s)',
+    async (path) => {
+      append(BYTES)
+      await spooled.blob.end(true)
+      let open: () => void = () => undefined
+      openWhen = new Promise<void>((resolve) => (open = resolve))
+      const socket = connect(port, '127.0.0.1').on('error', () => undefined)
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n`)
+      await eventually(() => began > 0, { describe: 'a request to be served' })
+      socket.destroy()
+      await eventually(async () => (await connections()) === 0, { describe: 'it to have left' })
+
+      open()
+
+      await eventually(() => ended === began, { describe: 'nobody to be served any more' })
+      expect(spooled.blob.followed).toBe(false)
+    },
+  )
 
   it('gets it whole, time after time, and leaves nothing behind', async () => {
     append(BYTES)
