@@ -1,8 +1,11 @@
 import { parseArgs } from 'node:util'
+import { tuneGarbageCollection } from '../workers/tune-garbage-collection.ts'
 import { chosenBenches } from './benches.ts'
 import { machineLine } from './machine.ts'
 import { FULL, SMALL, withRepetitions } from './scale.ts'
 
+// The client of the pulls is in this process: twice its own work would be V8's.
+tuneGarbageCollection()
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { small: { type: 'boolean', default: false }, repetitions: { type: 'string' } },

@@ -14,8 +14,10 @@ export interface Keeping {
   readonly giveUp: () => void
 }
 
+/** So much may have waited in the socket for a busy process: Linux keeps 6 MiB at most. */
+const MEASURED_FROM_BYTES = 6 * 1024 * 1024
 /** By then it is known how fast it comes. */
-const DECIDED_AFTER_BYTES = 8 * 1024 * 1024
+const DECIDED_AFTER_BYTES = 14 * 1024 * 1024
 /** In bytes per millisecond: more than a network of 1 Gbit/s carries. */
 export const FASTER_THAN_A_NETWORK = 160 * 1024
 
@@ -40,11 +42,13 @@ export class KeptBody extends Relay {
 
   protected override passing(piece: Buffer): void {
     const { arrivals, spooled } = this.#keeping
-    this.#begun ??= { at: performance.now(), arrived: arrivals.bytes }
     arrivals.bytes += piece.length
     this.#passed += piece.length
     spooled.append(piece)
-    if (!this.#decided && this.#passed >= DECIDED_AFTER_BYTES) this.#decide(this.#begun)
+    if (this.#passed >= MEASURED_FROM_BYTES) {
+      this.#begun ??= { at: performance.now(), arrived: arrivals.bytes }
+      if (!this.#decided && this.#passed >= DECIDED_AFTER_BYTES) this.#decide(this.#begun)
+    }
   }
 
   protected override broken(cause: Error): void {

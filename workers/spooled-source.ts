@@ -52,6 +52,7 @@ const PATIENCE_MS = 5_000
 
 /** Less than that is fetched again sooner than it is looked for. */
 const KEPT_FROM = 32 * 1024 * 1024
+
 /**
  * The same source, with a memory. Large blobs are written to the spool as they come, and continued from
  * what is there. For clients that wait, manifests are published as soon as they are here, and all blobs

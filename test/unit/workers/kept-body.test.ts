@@ -14,7 +14,7 @@ import { run } from '../../support/run.ts'
 import { type TempFolder, tempFolder } from '../../support/temp-folder.ts'
 
 const MIB = 1024 * 1024
-const BYTES = randomBytes(12 * MIB)
+const BYTES = randomBytes(18 * MIB)
 
 describe('a body that is kept as it passes', () => {
   let folder: TempFolder
@@ -70,6 +70,19 @@ describe('a body that is kept as it passes', () => {
     expect(givenUp).toBe(1)
   })
 
+  it('is kept when what had waited in the socket comes at once', async () => {
+    const socket = BYTES.subarray(0, 6 * MIB)
+    const line = BYTES.subarray(6 * MIB)
+    async function* burst(): AsyncGenerator<Buffer> {
+      yield* inPieces(socket)
+      yield* slowly(line)
+    }
+
+    expect((await buffer(kept(Readable.from(burst())))).equals(BYTES)).toBe(true)
+
+    expect(givenUp).toBe(0)
+  })
+
   it('is not kept when all that comes is faster, be it slow itself', async () => {
     const arrivals = { bytes: 0 }
     const passed = kept(Readable.from(slowly(BYTES)), arrivals)
@@ -98,9 +111,9 @@ describe('a body that is kept as it passes', () => {
   })
 })
 
-/** 64 MiB/s at most. */
+/** 125 MiB/s at most. */
 async function* slowly(bytes: Buffer): AsyncGenerator<Buffer> {
-  for (const piece of inPieces(bytes, 256 * 1024)) {
+  for (const piece of inPieces(bytes, 512 * 1024)) {
     await delay(4)
     yield piece
   }
