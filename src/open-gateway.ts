@@ -1,9 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from './config/config.ts'
 import type { LiveConfig } from './config/live-config.ts'
 import { gateway } from './gateway/gateway.ts'
 import { LocalRegistry } from './gateway/local-registry.ts'
 import { type LookLimits, UpstreamLook } from './gateway/upstream-look.ts'
+import { inTime } from './lifecycle/in-time.ts'
 import { isTag } from './oci/reference.ts'
 import type { OpenRegistries } from './open-registries.ts'
 import type { MissLimits } from './queue/miss-limits.ts'
@@ -94,15 +94,8 @@ function lookLimits(limits: MissLimits, onError: (error: Error) => void): LookLi
   }
   return {
     async check(request) {
-      const enough = new AbortController()
-      const tooLate = delay(LIMITS_WITHIN_MS, undefined, { signal: enough.signal })
       const asked = limits.check([request]).then(([reason]) => reason, failed)
-      try {
-        return await Promise.race([asked, tooLate])
-      } finally {
-        enough.abort()
-        tooLate.catch(() => undefined)
-      }
+      return await inTime(asked, LIMITS_WITHIN_MS)
     },
     take(request) {
       limits.take(request).catch(failed)

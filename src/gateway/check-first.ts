@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { inTime } from '../lifecycle/in-time.ts'
 import { parseDigest } from '../oci/digest.ts'
 import { projectOfLocal } from '../policy/matching.ts'
 import { isLimited } from '../queue/enqueued.ts'
@@ -67,16 +67,9 @@ async function lookInTime(
   { look, checks }: Deps,
   signal: AbortSignal,
 ): Promise<ManifestHead | undefined> {
-  const enough = new AbortController()
-  const tooLate = delay(CHECK_WITHIN_MS, undefined, { signal: enough.signal })
-  try {
-    const looked = await Promise.race([look(request, signal), tooLate])
-    if (looked !== undefined && !isLimited(looked)) return looked
-    // The answer is what is here; the look comes after it.
-    await checks.forget(request)
-    return undefined
-  } finally {
-    enough.abort()
-    tooLate.catch(() => undefined)
-  }
+  const looked = await inTime(look(request, signal), CHECK_WITHIN_MS)
+  if (looked !== undefined && !isLimited(looked)) return looked
+  // The answer is what is here; the look comes after it.
+  await checks.forget(request)
+  return undefined
 }

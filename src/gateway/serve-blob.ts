@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { setTimeout as delay } from 'node:timers/promises'
+import { inTime } from '../lifecycle/in-time.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { Repository } from '../oci/reference.ts'
 import type { BlobAnswer } from './blob-answer.ts'
@@ -60,7 +60,7 @@ export async function serveBlob(
     signal,
   })
   const first = bytes.next()
-  const soon = await withinHeadTime(first)
+  const soon = await inTime(first, HEAD_AFTER_MS)
   if (soon?.done === true && range.length > 0) {
     sendAnswer(response, original)
     return
@@ -95,19 +95,6 @@ function lacksIt({ status }: BlobAnswer): boolean {
 
 // containerd 2.3 and later wait 30 s for the head of an answer, and for ever for what follows it.
 const HEAD_AFTER_MS = 10_000
-
-/** Undefined when that takes longer. */
-async function withinHeadTime<T>(first: Promise<T>): Promise<T | undefined> {
-  const enough = new AbortController()
-  const tooLate = delay(HEAD_AFTER_MS, undefined, { signal: enough.signal, ref: false })
-  tooLate.catch(() => undefined)
-  try {
-    return await Promise.race([first, tooLate])
-  } finally {
-    // Until it has settled, the race keeps what has won it: a piece of a blob.
-    enough.abort()
-  }
-}
 
 async function* resumed(
   first: Promise<IteratorResult<Buffer, void>>,

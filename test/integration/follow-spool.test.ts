@@ -1,83 +1,63 @@
 import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SpoolFollower } from '../../src/gateway/follow-spool.ts'
-import type { HttpServer } from '../../src/http/server.ts'
-import { digestOf } from '../../src/oci/digest.ts'
-import { Spool, type Spooled } from '../../src/spool/spool.ts'
-import { spoolAddress, startSpoolServer } from '../../src/spool/spool-server.ts'
-import { SpoolsHere } from '../../src/spool/spools-here.ts'
 import { eventually } from '../support/eventually.ts'
-import { inPieces } from '../support/in-pieces.ts'
+import {
+  BYTES,
+  type FollowedBlob,
+  startFollowedBlob,
+  WAYS,
+  WISH,
+} from '../support/followed-blob.ts'
 import { type RegistryInBytes, startRegistryInBytes } from '../support/registry-in-bytes.ts'
-import { type TempFolder, tempFolder } from '../support/temp-folder.ts'
 
-const BYTES = randomBytes(3_000_000)
 const HALF = 1_500_000
 const SIGNAL = new AbortController().signal
 
 /** The same for gateways of other processes, and for the one in the worker's own. */
-describe.each(['over HTTP', 'in the same process'])('a blob in a spool, followed %s', (how) => {
-  let folder: TempFolder
-  let spool: Spool
-  let server: HttpServer
-  let follower: SpoolFollower
-  let spooled: Spooled
+describe.each(WAYS)('a blob in a spool, followed %s', (how) => {
+  let followed: FollowedBlob
 
   beforeEach(async () => {
-    folder = await tempFolder('spool')
-    spool = await Spool.open({ parent: folder.path, maxBytes: 100_000_000 })
-    server = await startSpoolServer(spool, '127.0.0.1')
-    const here = new SpoolsHere()
-    if (how !== 'over HTTP') here.add(spoolAddress(server), spool)
-    follower = new SpoolFollower(here)
-    const added = await spool.add(wish())
-    if (added === undefined) throw new Error('there was no room')
-    spooled = added
+    followed = await startFollowedBlob(how)
   })
 
   afterEach(async () => {
-    follower[Symbol.dispose]()
-    await server.stop(0)
-    await spool[Symbol.asyncDispose]()
-    await folder[Symbol.asyncDispose]()
+    await followed[Symbol.asyncDispose]()
   })
 
-  const open = (offset: number, { key = spooled.key, signal = SIGNAL } = {}) =>
-    follower.open(spoolAddress(server) + key, offset, signal)
+  const open = (offset: number, { key = followed.spooled.key } = {}) =>
+    followed.follower.open(followed.address + key, offset, SIGNAL)
 
   async function bytesFrom(offset: number): Promise<Buffer> {
     return await bytesOf(await open(offset))
   }
 
-  function append(bytes: Buffer): void {
-    for (const piece of inPieces(bytes)) spooled.blob.append(piece)
-  }
-
   it.each([0, 1_000_000, BYTES.length])('is there from byte %i on', async (offset) => {
-    append(BYTES)
-    await spooled.blob.end(true)
+    followed.append(BYTES)
+    await followed.spooled.blob.end(true)
 
     expect((await bytesFrom(offset)).equals(BYTES.subarray(offset))).toBe(true)
   })
 
   it('comes as it arrives', async () => {
-    append(BYTES.subarray(0, HALF))
+    followed.append(BYTES.subarray(0, HALF))
     const pieces = (await open(0))?.[Symbol.asyncIterator]()
     let read = 0
     while (read < HALF) read += ((await pieces?.next())?.value as Buffer).length
     const next = pieces?.next()
-    append(BYTES.subarray(HALF))
-    await spooled.blob.end(true)
+    followed.append(BYTES.subarray(HALF))
+    await followed.spooled.blob.end(true)
 
     expect((await next)?.done).toBe(false)
     await pieces?.return?.()
-    await eventually(() => !spooled.blob.followed, { describe: 'the follower to be gone' })
+    await eventually(() => !followed.spooled.blob.followed, { describe: 'the follower to be gone' })
   })
 
   it.each(['breaks', 'ends too early'])('fails where it %s', async (way) => {
-    append(BYTES.subarray(0, HALF))
+    followed.append(BYTES.subarray(0, HALF))
     const following = await open(0)
-    await spooled.blob.end(way !== 'breaks')
+    await followed.spooled.blob.end(way !== 'breaks')
 
     const read = bytesOf(following)
 
@@ -86,8 +66,8 @@ describe.each(['over HTTP', 'in the same process'])('a blob in a spool, followed
   })
 
   it('gives no more than it should have', async () => {
-    append(Buffer.concat([BYTES, BYTES]))
-    await spooled.blob.end(true)
+    followed.append(Buffer.concat([BYTES, BYTES]))
+    await followed.spooled.blob.end(true)
 
     expect((await bytesFrom(HALF)).equals(BYTES.subarray(HALF))).toBe(true)
     expect((await bytesFrom(0)).equals(BYTES)).toBe(true)
@@ -97,9 +77,9 @@ describe.each(['over HTTP', 'in the same process'])('a blob in a spool, followed
     ['under another key', { key: 'f'.repeat(48) }],
     ['that begins later', { offset: 10 }],
     ['that is shorter', { offset: BYTES.length + 1 }],
-  ])('is nothing %s', async (what, { key = spooled.key, offset = 0 }: Where) => {
+  ])('is nothing %s', async (what, { key = followed.spooled.key, offset = 0 }: Where) => {
     if (what === 'that begins later') {
-      const later = await spool.add({ ...wish(), origin: 'later', offset: 20 })
+      const later = await followed.spool.add({ ...WISH, origin: 'later', offset: 20 })
       expect(await open(offset, { key: later?.key ?? '' })).toBeUndefined()
       expect(await open(20, { key: later?.key ?? '' })).toBeDefined()
       return
@@ -182,17 +162,6 @@ describe('a follower over HTTP', () => {
     await eventually(() => worker.open.size === 100, { describe: 'the first to be closed' })
   })
 })
-
-function wish() {
-  const mediaType = 'application/octet-stream'
-  return {
-    blob: { mediaType, digest: digestOf(BYTES), size: BYTES.length },
-    origin: 'hq/team/app',
-    offset: 0,
-    followed: true,
-    signal: SIGNAL,
-  }
-}
 
 async function bytesOf(pieces: AsyncIterable<Buffer> | undefined): Promise<Buffer> {
   if (pieces === undefined) throw new Error('there is no such blob')

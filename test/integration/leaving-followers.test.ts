@@ -1,32 +1,22 @@
-import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, get, type Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { SpoolFollower } from '../../src/gateway/follow-spool.ts'
 import { LocalRegistry } from '../../src/gateway/local-registry.ts'
 import { serveBlob } from '../../src/gateway/serve-blob.ts'
-import type { HttpServer } from '../../src/http/server.ts'
-import { digestOf } from '../../src/oci/digest.ts'
 import { parseRepository } from '../../src/oci/reference.ts'
-import { Spool, type Spooled } from '../../src/spool/spool.ts'
-import { spoolAddress, startSpoolServer } from '../../src/spool/spool-server.ts'
-import { SpoolsHere } from '../../src/spool/spools-here.ts'
 import { eventually } from '../support/eventually.ts'
-import { inPieces } from '../support/in-pieces.ts'
-import { type TempFolder, tempFolder } from '../support/temp-folder.ts'
-
-const BYTES = randomBytes(3_000_000)
-const DIGEST = digestOf(BYTES)
-const SIGNAL = new AbortController().signal
+import {
+  BYTES,
+  DIGEST,
+  type FollowedBlob,
+  startFollowedBlob,
+  WAYS,
+} from '../support/followed-blob.ts'
 
 /** A gateway that has nothing but what is in a spool. */
-describe.each(['over HTTP', 'in the same process'])('a client that follows %s', (how) => {
-  let folder: TempFolder
-  let spool: Spool
-  let spoolServer: HttpServer
-  let follower: SpoolFollower
-  let spooled: Spooled
+describe.each(WAYS)('a client that follows %s', (how) => {
+  let followed: FollowedBlob
   let local: LocalRegistry
   let servers: Server[]
   let port: number
@@ -35,17 +25,7 @@ describe.each(['over HTTP', 'in the same process'])('a client that follows %s', 
   let openWhen: Promise<unknown>
 
   beforeEach(async () => {
-    folder = await tempFolder('spool')
-    spool = await Spool.open({ parent: folder.path, maxBytes: 100_000_000 })
-    spoolServer = await startSpoolServer(spool, '127.0.0.1')
-    const here = new SpoolsHere()
-    if (how !== 'over HTTP') here.add(spoolAddress(spoolServer), spool)
-    follower = new SpoolFollower(here)
-    const blob = { mediaType: 'application/octet-stream', digest: DIGEST, size: BYTES.length }
-    const wish = { blob, origin: 'hq/team/app', offset: 0, followed: true, signal: SIGNAL }
-    const added = await spool.add(wish)
-    if (added === undefined) throw new Error('there was no room')
-    spooled = added
+    followed = await startFollowedBlob(how)
     const empty = createServer((_, response) =>
       response.writeHead(404, { 'Content-Length': 0 }).end(),
     )
@@ -61,10 +41,7 @@ describe.each(['over HTTP', 'in the same process'])('a client that follows %s', 
   afterEach(async () => {
     for (const server of servers) server.close().closeAllConnections()
     local[Symbol.dispose]()
-    follower[Symbol.dispose]()
-    await spoolServer.stop(0)
-    await spool[Symbol.asyncDispose]()
-    await folder[Symbol.asyncDispose]()
+    await followed[Symbol.asyncDispose]()
   })
 
   const serve: Parameters<typeof createServer>[1] = (request, response) => {
@@ -79,14 +56,14 @@ describe.each(['over HTTP', 'in the same process'])('a client that follows %s', 
         onTheWay: {
           part: () => Promise.resolve({ kind: 'blob', size: BYTES.length }),
           ask: () => Promise.resolve(),
-          spoolOf: () => Promise.resolve(spoolAddress(spoolServer) + spooled.key),
+          spoolOf: () => Promise.resolve(followed.address + followed.spooled.key),
           manifest: () => Promise.resolve(undefined),
           waitForManifest: () => Promise.reject(new Error('not asked for')),
         },
         openSpool: async (url, offset, signal) => {
           began += 1
           await openWhen
-          return await follower.open(url, offset, signal)
+          return await followed.follower.open(url, offset, signal)
         },
       },
     )
@@ -105,15 +82,13 @@ describe.each(['over HTTP', 'in the same process'])('a client that follows %s', 
   }
 
   async function isFollowed(): Promise<void> {
-    await eventually(() => spooled.blob.followed, { describe: 'the client to follow' })
+    await eventually(() => followed.spooled.blob.followed, { describe: 'the client to follow' })
   }
 
   async function isLetGo(): Promise<void> {
-    await eventually(() => !spooled.blob.followed, { describe: 'the blob to be let go of' })
-  }
-
-  function append(bytes: Buffer): void {
-    for (const piece of inPieces(bytes)) spooled.blob.append(piece)
+    await eventually(() => !followed.spooled.blob.followed, {
+      describe: 'the blob to be let go of',
+    })
   }
 
   it('and leaves before the first byte lets go of the blob at once', async () => {
@@ -130,13 +105,13 @@ describe.each(['over HTTP', 'in the same process'])('a client that follows %s', 
     await isFollowed()
     asking.on('response', () => asking.destroy())
 
-    append(BYTES)
+    followed.append(BYTES)
 
     await isLetGo()
   })
 
   it('and leaves while more is to come lets go of the blob at once', async () => {
-    append(BYTES.subarray(0, 1_000_000))
+    followed.append(BYTES.subarray(0, 1_000_000))
     const asking = get({ host: '127.0.0.1', port }).on('error', () => undefined)
     const [response] = (await once(asking, 'response')) as [NodeJS.ReadableStream]
     response.on('error', () => undefined)
@@ -148,8 +123,8 @@ describe.each(['over HTTP', 'in the same process'])('a client that follows %s', 
   })
 
   it('and leaves before its turn on the connection lets go of the blob', async () => {
-    append(BYTES)
-    await spooled.blob.end(true)
+    followed.append(BYTES)
+    await followed.spooled.blob.end(true)
     const socket = connect(port, '127.0.0.1').on('error', () => undefined)
     socket.write('GET /slow HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n')
     await eventually(() => began > 0, { describe: 'the second request to be served' })
@@ -162,8 +137,8 @@ describe.each(['over HTTP', 'in the same process'])('a client that follows %s', 
   it.each(['/slow', '/other'])(
     'and has left before its bytes are found lets go (%s)',
     async (path) => {
-      append(BYTES)
-      await spooled.blob.end(true)
+      followed.append(BYTES)
+      await followed.spooled.blob.end(true)
       let open: () => void = () => undefined
       openWhen = new Promise<void>((resolve) => (open = resolve))
       const socket = connect(port, '127.0.0.1').on('error', () => undefined)
@@ -175,13 +150,13 @@ describe.each(['over HTTP', 'in the same process'])('a client that follows %s', 
       open()
 
       await eventually(() => ended === began, { describe: 'nobody to be served any more' })
-      expect(spooled.blob.followed).toBe(false)
+      expect(followed.spooled.blob.followed).toBe(false)
     },
   )
 
   it('gets it whole, time after time, and leaves nothing behind', async () => {
-    append(BYTES)
-    await spooled.blob.end(true)
+    followed.append(BYTES)
+    await followed.spooled.blob.end(true)
 
     for (let pulls = 0; pulls < 3; pulls += 1) {
       const answer = await fetch(`http://127.0.0.1:${port}/`)
