@@ -1,5 +1,4 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
-import { inTime } from '../lifecycle/in-time.ts'
 
 /** How many jobs of an upstream's queue are in one state. */
 export interface QueueDepth {
@@ -202,5 +201,15 @@ async function within(
   limitMs: number,
   depths: Promise<readonly QueueDepth[]>,
 ): Promise<readonly QueueDepth[]> {
-  return (await inTime(depths, limitMs).catch(() => undefined)) ?? []
+  let timer: NodeJS.Timeout | undefined
+  const tooLate = new Promise<readonly QueueDepth[]>((resolve) => {
+    timer = setTimeout(resolve, limitMs, [])
+  })
+  try {
+    return await Promise.race([depths, tooLate])
+  } catch {
+    return []
+  } finally {
+    clearTimeout(timer)
+  }
 }
