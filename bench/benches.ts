@@ -1,4 +1,4 @@
-import { benchLargeImage, benchManyTags, benchSmallLayers } from './copy.ts'
+import { benchLargeImage, benchLargeImageOverTls, benchManyTags, benchSmallLayers } from './copy.ts'
 import {
   benchColdPull,
   benchColdPullByGigabit,
@@ -8,9 +8,12 @@ import {
   benchSmallColdPullFarAway,
   benchWarmPull,
 } from './gateway.ts'
+import { benchCounts } from './counts/counts.ts'
 import { benchHerd } from './herd.ts'
+import { benchHold } from './hold.ts'
 import { benchKill } from './kill.ts'
 import { benchMemory } from './memory.ts'
+import type { Rivals } from './rivals/rivals.ts'
 import type { Scale } from './scale.ts'
 import { benchStart } from './start.ts'
 import { benchWebhook } from './webhook.ts'
@@ -20,13 +23,23 @@ export interface Bench {
   /** What it is chosen by; `copy` chooses every `copy-…`. */
   readonly name: string
   readonly title: string
-  readonly measure: (scale: Scale) => Promise<string>
+  readonly measure: (scale: Scale, rivals: Rivals) => Promise<string>
+  /** It has rivals, be they an older pullsync. */
+  readonly compares?: boolean
 }
 
 export const BENCHES: readonly Bench[] = [
-  { name: 'copy-large', title: 'One large image', measure: benchLargeImage },
-  { name: 'copy-small', title: 'Small layers', measure: benchSmallLayers },
-  { name: 'copy-tags', title: 'Many tags that share layers', measure: benchManyTags },
+  { name: 'copy-large', title: 'One large image', measure: benchLargeImage, compares: true },
+  {
+    ...{ name: 'copy-tls', title: 'One large image, both registries over TLS', compares: true },
+    measure: benchLargeImageOverTls,
+  },
+  { name: 'copy-small', title: 'Small layers', measure: benchSmallLayers, compares: true },
+  {
+    ...{ name: 'copy-tags', title: 'Many tags that share layers', compares: true },
+    measure: benchManyTags,
+  },
+  { name: 'counts', title: 'Requests and Redis commands', measure: benchCounts },
   { name: 'memory', title: 'Memory of a worker', measure: benchMemory },
   { name: 'kill', title: 'A worker killed at half of an image', measure: benchKill },
   { name: 'gateway-cold', title: 'First pull', measure: benchColdPull },
@@ -53,6 +66,7 @@ export const BENCHES: readonly Bench[] = [
   },
   { name: 'gateway-warm', title: 'Pull of what is here', measure: benchWarmPull },
   { name: 'gateway-herd', title: 'Many clients at once', measure: benchHerd },
+  { name: 'hold', title: 'Clients that wait', measure: benchHold },
   { name: 'webhook', title: 'Events', measure: benchWebhook },
   { name: 'start', title: 'From a miss to its job', measure: benchStart },
 ]

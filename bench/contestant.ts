@@ -5,18 +5,23 @@ import type { Usage } from './usage.ts'
 export interface Pair {
   readonly upstream: TestRegistry
   readonly local: TestRegistry
+  /** Of who vouches for both; absent over plain http. */
+  readonly caFile?: string
 }
 
 /** The same, as far as pullsync's configuration knows it. */
 export interface Ends {
   readonly upstream: { readonly url: string }
   readonly local: { readonly url: string }
+  readonly caFile?: string
 }
 
 /** Images of one repository. */
 export interface Wanted {
   readonly repository: string
   readonly tags: readonly string[]
+  /** With what refers to them; not unless told. */
+  readonly referrers?: boolean
 }
 
 /** Something that copies images, made ready for one pair of registries. */
@@ -27,6 +32,8 @@ export interface Contestant extends AsyncDisposable {
 
 export interface Entry {
   readonly name: string
+  /** Ratios are to the fastest of these. */
+  readonly isPeer?: boolean
   /** Whether it knows in a further copy what it did in the one before; else it takes one step only. */
   readonly remembers: boolean
   readonly enter: (pair: Pair) => Promise<Contestant>

@@ -1,7 +1,8 @@
-import { startRegistry, type TestRegistry } from '../test/support/docker-registry.ts'
+import type { TestRegistry } from '../test/support/docker-registry.ts'
 import type { Entry } from './contestant.ts'
 import type { PublishedImage } from './publish.ts'
-import type { Usage } from './usage.ts'
+import type { BenchRegistry, RegistryMaker } from './pair.ts'
+import { cpuMsOf, type Usage } from './usage.ts'
 import { verifyCopies } from './verify.ts'
 
 /** Something that is copied as a whole: all its tags are of one repository. */
@@ -17,10 +18,26 @@ export interface Copies {
   readonly repetitions: number
 }
 
+/** What a copy took, of the registries too. */
+export interface CopyUsage extends Usage {
+  /** User and system time, in milliseconds. */
+  readonly upstreamCpuMs: number
+  readonly localCpuMs: number
+  /** To both. */
+  readonly requests: number
+}
+
+/** Where the images are, and how registries to copy to are made. */
+export interface Site {
+  readonly upstream: BenchRegistry
+  readonly maker: RegistryMaker
+}
+
 export interface Measured {
   readonly step: string
   readonly contestant: string
-  readonly usages: readonly Usage[]
+  readonly isPeer: boolean
+  readonly usages: readonly CopyUsage[]
 }
 
 /**
@@ -28,14 +45,15 @@ export interface Measured {
  * its own. The order is turned round with each repetition. A copy that is wrong throws.
  */
 export async function measureCopies(
-  upstream: TestRegistry,
+  { upstream, maker }: Site,
   { entries, steps, repetitions }: Copies,
 ): Promise<readonly Measured[]> {
-  const usages = new Map<string, Usage[]>()
+  const usages = new Map<string, CopyUsage[]>()
   for (let repetition = 0; repetition < repetitions; repetition += 1) {
     const order = repetition % 2 === 0 ? entries : [...entries].reverse()
     for (const entry of order) {
-      const taken = await takeSteps(upstream, entry, entry.remembers ? steps : steps.slice(0, 1))
+      const some = entry.remembers ? steps : steps.slice(0, 1)
+      const taken = await takeSteps({ upstream, maker }, entry, some)
       taken.forEach((usage, at) => {
         const key = keyOf(steps[at]?.name ?? '', entry.name)
         usages.set(key, [...(usages.get(key) ?? []), usage])
@@ -43,8 +61,8 @@ export async function measureCopies(
     }
   }
   const measured = steps.flatMap((step) =>
-    entries.map(({ name }) => ({
-      ...{ step: step.name, contestant: name },
+    entries.map(({ name, isPeer = false }) => ({
+      ...{ step: step.name, contestant: name, isPeer },
       usages: usages.get(keyOf(step.name, name)) ?? [],
     })),
   )
@@ -52,19 +70,34 @@ export async function measureCopies(
 }
 
 async function takeSteps(
-  upstream: TestRegistry,
+  { upstream: { registry: upstream }, maker }: Site,
   entry: Entry,
   steps: readonly Step[],
-): Promise<readonly Usage[]> {
-  await using local = await startRegistry()
-  await using contestant = await entry.enter({ upstream, local })
-  const taken: Usage[] = []
+): Promise<readonly CopyUsage[]> {
+  await using made = await maker.start()
+  const { registry: local, plainUrl } = made
+  const trusted = maker.caFile !== undefined && { caFile: maker.caFile }
+  await using contestant = await entry.enter({ upstream, local, ...trusted })
+  const taken: CopyUsage[] = []
   for (const { images } of steps) {
     const repository = images[0]?.repository ?? ''
-    taken.push(await contestant.copy({ repository, tags: images.map(({ tag }) => tag) }))
-    await verifyCopies(local.url, images)
+    const usedSince = watchRegistries(upstream, local)
+    const usage = await contestant.copy({ repository, tags: images.map(({ tag }) => tag) })
+    taken.push({ ...usage, ...usedSince() })
+    await verifyCopies(plainUrl, images)
   }
   return taken
+}
+
+function watchRegistries(upstream: TestRegistry, local: TestRegistry) {
+  const cpuOf = (registry: TestRegistry) => cpuMsOf(registry.pid() ?? 0) ?? 0
+  const requestsOf = () => upstream.accessLog().length + local.accessLog().length
+  const before = [cpuOf(upstream), cpuOf(local), requestsOf()] as const
+  return () => ({
+    upstreamCpuMs: cpuOf(upstream) - before[0],
+    localCpuMs: cpuOf(local) - before[1],
+    requests: requestsOf() - before[2],
+  })
 }
 
 function keyOf(step: string, contestant: string): string {

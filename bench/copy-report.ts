@@ -1,25 +1,32 @@
-import type { Measured } from './copies.ts'
+import type { CopyUsage, Measured } from './copies.ts'
 import { median } from './statistics.ts'
 import { markdownTable } from './table.ts'
 
-const HEAD = ['', 'median s', 'fastest–slowest s', 'CPU s', 'peak MiB', 'ratio']
+const HEAD = [
+  ...['', 'median s', 'fastest–slowest s', 'CPU s', 'upstream CPU s', 'local CPU s'],
+  ...['requests', 'peak MiB', 'ratio'],
+]
 
-/** One row per step and contestant; the ratio is to the first contestant's median of that step. */
+/** One row per step and contestant; the ratio is to the median of the fastest peer of that step. */
 export function copyReport(measured: readonly Measured[]): string {
   const rows = measured.map((one) => {
-    const first = measured.find(({ step }) => step === one.step) ?? one
-    return rowOf(one, medianMs(one) / medianMs(first))
+    const peers = measured.filter(({ step, isPeer }) => step === one.step && isPeer)
+    return rowOf(one, medianMs(one) / Math.min(...peers.map(medianMs)))
   })
   return markdownTable([HEAD, ...rows])
 }
 
 function rowOf({ step, contestant, usages }: Measured, ratio: number): readonly string[] {
   const times = usages.map(({ ms }) => ms)
+  const middle = (of: (usage: CopyUsage) => number) => median(usages.map(of))
   return [
     `${step}: ${contestant}`,
     seconds(median(times)),
     `${seconds(Math.min(...times))}–${seconds(Math.max(...times))}`,
-    seconds(median(usages.map(({ cpuMs }) => cpuMs))),
+    seconds(middle(({ cpuMs }) => cpuMs)),
+    seconds(middle(({ upstreamCpuMs }) => upstreamCpuMs)),
+    seconds(middle(({ localCpuMs }) => localCpuMs)),
+    middle(({ requests }) => requests).toFixed(0),
     Math.max(...usages.map(({ peakMib }) => peakMib)).toFixed(0),
     `${ratio.toFixed(2)}×`,
   ]

@@ -1,40 +1,51 @@
-import { startRegistry } from '../test/support/docker-registry.ts'
 import { type Copies, measureCopies } from './copies.ts'
 import { copyReport } from './copy-report.ts'
 import { ENGINE } from './engine.ts'
-import { PRODUCT } from './product.ts'
+import { registryMaker } from './pair.ts'
 import { layersOf, Publisher } from './publish.ts'
+import { type Rivals, rivalsForOne, rivalsForTags } from './rivals/rivals.ts'
 import type { Scale } from './scale.ts'
-import { SKOPEO_COPY, SKOPEO_SYNC } from './skopeo.ts'
 
-/** One large image: side by side with skopeo on the same two registries, as the other two. */
-export function benchLargeImage(scale: Scale): Promise<string> {
-  return compared(largeImage, scale)
+/** One large image: side by side with others on the same two registries, as the rest. */
+export function benchLargeImage(scale: Scale, rivals: Rivals): Promise<string> {
+  return compared(largeImage, { scale, rivals })
 }
 
-export function benchSmallLayers(scale: Scale): Promise<string> {
-  return compared(smallLayers, scale)
+/** The same where both registries are https, as nearly everywhere. */
+export function benchLargeImageOverTls(scale: Scale, rivals: Rivals): Promise<string> {
+  return compared(largeImageOnce, { scale, rivals, overTls: true })
 }
 
-export function benchManyTags(scale: Scale): Promise<string> {
-  return compared(manyTags, scale)
+export function benchSmallLayers(scale: Scale, rivals: Rivals): Promise<string> {
+  return compared(smallLayers, { scale, rivals })
 }
 
-type Plan = (publisher: Publisher, scale: Scale) => Promise<Copies>
+export function benchManyTags(scale: Scale, rivals: Rivals): Promise<string> {
+  return compared(manyTags, { scale, rivals })
+}
 
-async function compared(plan: Plan, scale: Scale): Promise<string> {
-  await using upstream = await startRegistry()
-  const copies = await plan(new Publisher(upstream.url), scale)
-  return copyReport(await measureCopies(upstream, copies))
+interface Comparison {
+  readonly scale: Scale
+  readonly rivals: Rivals
+  readonly overTls?: boolean
+}
+
+type Plan = (publisher: Publisher, comparison: Comparison) => Promise<Copies>
+
+async function compared(plan: Plan, comparison: Comparison): Promise<string> {
+  await using maker = await registryMaker(comparison.overTls ?? false)
+  await using upstream = await maker.start()
+  const copies = await plan(new Publisher(upstream.plainUrl), comparison)
+  return copyReport(await measureCopies({ upstream, maker }, copies))
 }
 
 /** Once; again, when all is there; and into a second repository, where only the name is new. */
-async function largeImage(publisher: Publisher, scale: Scale): Promise<Copies> {
+async function largeImage(publisher: Publisher, { scale, rivals }: Comparison): Promise<Copies> {
   const layers = layersOf('large', 8, scale.layerBytes)
   const first = await publisher.publish('team/large', '1', layers)
   const second = await publisher.publish('team/second', '1', layers)
   return {
-    entries: [SKOPEO_COPY, ENGINE, PRODUCT],
+    entries: await rivalsForOne(rivals),
     repetitions: scale.repetitions,
     steps: [
       { name: '8 large layers', images: [first] },
@@ -44,16 +55,31 @@ async function largeImage(publisher: Publisher, scale: Scale): Promise<Copies> {
   }
 }
 
-async function smallLayers(publisher: Publisher, scale: Scale): Promise<Copies> {
+async function largeImageOnce(
+  publisher: Publisher,
+  { scale, rivals }: Comparison,
+): Promise<Copies> {
+  const layers = layersOf('large', 8, scale.layerBytes)
+  const entries = await rivalsForOne(rivals)
+  const image = await publisher.publish('team/large', '1', layers)
+  return {
+    // It is given no authority of our own.
+    entries: entries.filter((entry) => entry !== ENGINE),
+    repetitions: scale.repetitions,
+    steps: [{ name: '8 large layers over TLS', images: [image] }],
+  }
+}
+
+async function smallLayers(publisher: Publisher, { scale, rivals }: Comparison): Promise<Copies> {
   const layers = layersOf('small', scale.smallLayers, 256 * 1024)
   return {
-    entries: [SKOPEO_COPY, ENGINE, PRODUCT],
+    entries: await rivalsForOne(rivals),
     repetitions: scale.repetitions,
     steps: [{ name: 'small layers', images: [await publisher.publish('team/small', '1', layers)] }],
   }
 }
 
-async function manyTags(publisher: Publisher, scale: Scale): Promise<Copies> {
+async function manyTags(publisher: Publisher, { scale, rivals }: Comparison): Promise<Copies> {
   const base = layersOf('base', 4, 1024 * 1024)
   const images = []
   for (let tag = 0; tag < scale.tags; tag += 1) {
@@ -61,7 +87,7 @@ async function manyTags(publisher: Publisher, scale: Scale): Promise<Copies> {
     images.push(await publisher.publish('team/tags', `v${tag}`, [...base, ...own]))
   }
   return {
-    entries: [SKOPEO_SYNC, ENGINE, PRODUCT],
+    entries: await rivalsForTags(rivals),
     repetitions: scale.repetitionsOfTags,
     steps: [{ name: 'tags sharing layers', images }],
   }

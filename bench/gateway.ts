@@ -4,6 +4,8 @@ import type { OnMiss } from './product-config.ts'
 import { layersOf, type PublishedImage, Publisher } from './publish.ts'
 import { type Pull, pullImage } from './pull.ts'
 import { pullReport } from './pull-report.ts'
+import { pullThroughCaches } from './rivals/caches.ts'
+import type { Rivals } from './rivals/rivals.ts'
 import type { Scale } from './scale.ts'
 import type { Slowness } from './slow-way.ts'
 import { startWay } from './way.ts'
@@ -14,25 +16,25 @@ const GIGABIT = { bytesPerSecond: 110_000_000 }
 const FAR_AWAY = { roundTripMs: 50 }
 const MODES: readonly OnMiss[] = ['stream', 'hold', 'async']
 
-export function benchColdPull(scale: Scale): Promise<string> {
-  return coldPulls(scale, scale.pulledLayerBytes, {})
+export function benchColdPull(scale: Scale, rivals: Rivals): Promise<string> {
+  return coldPulls({ scale, rivals }, scale.pulledLayerBytes, {})
 }
 
-export function benchColdPullThrottled(scale: Scale): Promise<string> {
+export function benchColdPullThrottled(scale: Scale, rivals: Rivals): Promise<string> {
   // Less, for it takes its time.
-  return coldPulls(scale, scale.pulledLayerBytes / 4, { bytesPerSecond: 20_000_000 })
+  return coldPulls({ scale, rivals }, scale.pulledLayerBytes / 4, { bytesPerSecond: 20_000_000 })
 }
 
-export function benchColdPullByGigabit(scale: Scale): Promise<string> {
-  return coldPulls(scale, scale.pulledLayerBytes, GIGABIT)
+export function benchColdPullByGigabit(scale: Scale, rivals: Rivals): Promise<string> {
+  return coldPulls({ scale, rivals }, scale.pulledLayerBytes, GIGABIT)
 }
 
-export function benchColdPullFarAway(scale: Scale): Promise<string> {
-  return coldPulls(scale, scale.pulledLayerBytes, FAR_AWAY)
+export function benchColdPullFarAway(scale: Scale, rivals: Rivals): Promise<string> {
+  return coldPulls({ scale, rivals }, scale.pulledLayerBytes, FAR_AWAY)
 }
 
-export function benchSmallColdPullFarAway(scale: Scale): Promise<string> {
-  return coldPulls(scale, Math.min(scale.pulledLayerBytes, MIB), FAR_AWAY)
+export function benchSmallColdPullFarAway(scale: Scale, rivals: Rivals): Promise<string> {
+  return coldPulls({ scale, rivals }, Math.min(scale.pulledLayerBytes, MIB), FAR_AWAY)
 }
 
 const LAYERS = 4
@@ -64,7 +66,7 @@ export async function benchOnePlatform({
 
 /** The first pull ever, straight from the upstream and through the gateway in each of its modes. */
 async function coldPulls(
-  { repetitionsOfPulls }: Scale,
+  { scale: { repetitionsOfPulls }, rivals }: { readonly scale: Scale; readonly rivals: Rivals },
   layerBytes: number,
   slowness: Slowness,
 ): Promise<string> {
@@ -80,6 +82,13 @@ async function coldPulls(
       name: 'pullsync up, stream',
       pull: () => pullCold(way, 'stream', image, { together: true }),
     },
+    ...(rivals.peers ? await pullThroughCaches() : []).map(({ name, startCache }) => ({
+      name,
+      pull: async () => {
+        await using cache = await startCache(way.url)
+        return await pullWhole(cache.url, image)
+      },
+    })),
   ]
   return pullReport(title(image), await takeTurns(contestants, repetitionsOfPulls))
 }

@@ -1,6 +1,6 @@
 import { startRegistry, type TestRegistry } from '../test/support/docker-registry.ts'
 import { eventually } from '../test/support/eventually.ts'
-import { findJob } from '../src/queue/job-records.ts'
+import { findJob } from '../src/queue/records/job-records.ts'
 import { type Product, startProduct } from './product.ts'
 import type { PullsyncProcess } from '../test/support/pullsync-process.ts'
 import { cpuMsOf } from './usage.ts'

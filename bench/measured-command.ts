@@ -5,9 +5,13 @@ import { cpuMsOf, peakMibOf, type Usage } from './usage.ts'
 const LOOK_EVERY_MS = 10
 
 /** Runs a command to its end, from its start. One that fails is no measurement: it throws. */
-export async function measuredCommand(command: string, args: readonly string[]): Promise<Usage> {
+export async function measuredCommand(
+  command: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Usage> {
   const startedAt = performance.now()
-  const child = await startChild({ command, args })
+  const child = await startChild({ command, args, env })
   let usage = { cpuMs: 0, peakMib: 0 }
   const look = setInterval(() => {
     usage = {

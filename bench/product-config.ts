@@ -19,14 +19,15 @@ export interface ProductOptions {
 
 /** The defaults, as somebody who has just installed pullsync has them. */
 export function productConfig(
-  { upstream, local }: Ends,
+  { upstream, local, caFile }: Ends,
   { redisUrl, serving }: ProductOptions,
 ): string {
+  const trust = caFile === undefined ? '' : `, caFile: ${caFile}`
   return `
 redis: { url: ${redisUrl} }
-local: { url: ${local.url}${serving?.redirects === true ? `, redirectBlobsTo: ${local.url}` : ''} }
+local: { url: ${local.url}${trust}${serving?.redirects === true ? `, redirectBlobsTo: ${local.url}` : ''} }
 upstreams:
-  hq: { url: ${upstream.url} }
+  hq: { url: ${upstream.url}${trust} }
 projects:
   - { name: team, upstream: hq, onMiss: ${serving?.onMiss ?? 'stream'} }
 ${serving === undefined ? '' : servingPart(serving)}`

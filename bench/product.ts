@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { openQueues } from '../src/cli/open-queues.ts'
+import { openQueues } from '../src/cli/redis/open-queues.ts'
 import { loadConfig } from '../src/config/load-config.ts'
-import { type JobRecord, listJobs } from '../src/queue/job-records.ts'
+import { type JobRecord, listJobs } from '../src/queue/records/job-records.ts'
 import type { ReplicationQueues } from '../src/queue/queues.ts'
 import { type PullsyncProcess, startPullsync } from '../test/support/pullsync-process.ts'
 import { startRedis } from '../test/support/redis.ts'
@@ -36,6 +36,8 @@ export interface ProductShape {
   readonly serving?: Serving
   /** All in one process, `pullsync up`. */
   readonly together?: boolean
+  /** Of another build than this one. */
+  readonly script?: string
 }
 
 export async function startProduct(ends: Ends, shape: ProductShape = {}): Promise<Product> {
@@ -58,10 +60,12 @@ const STARTED = /process started/
 async function startProcesses(
   started: Started,
   config: string,
-  { workers: wanted = 1, serving, together = false }: ProductShape,
+  { workers: wanted = 1, serving, together = false, script }: ProductShape,
 ) {
   const start = (command: string) =>
-    started.add(startPullsync({ args: [command], config, readyLine: STARTED }))
+    started.add(
+      startPullsync({ args: [command], config, readyLine: STARTED, ...(script && { script }) }),
+    )
   const count = together ? 0 : wanted
   const workers = await Promise.all(Array.from({ length: count }, () => start('worker')))
   return { workers, serving: serving && (await start(together ? 'up' : 'serve')) }
@@ -72,8 +76,8 @@ function product(
   workers: readonly PullsyncProcess[],
   started: AsyncDisposable,
 ): Product {
-  const enqueue = async ({ repository, tags }: Wanted) => {
-    const queued = await queues.enqueue(tags.map((tag) => requestFor(repository, tag)))
+  const enqueue = async ({ repository, tags, referrers }: Wanted) => {
+    const queued = await queues.enqueue(tags.map((tag) => requestFor(repository, tag, referrers)))
     if (queued.some(({ duplicate }) => duplicate)) throw new Error('the queue took a duplicate')
     return queued.map(({ jobId }) => jobId)
   }

@@ -3,7 +3,7 @@ import type { Parsed } from '../src/oci/parsed.ts'
 import type { ReplicationRequest } from '../src/replication/request.ts'
 
 /** A request as an operator makes it: `manual`, so that nothing is answered from memory. */
-export function requestFor(repository: string, tag: string): ReplicationRequest {
+export function requestFor(repository: string, tag: string, referrers = false): ReplicationRequest {
   const name = known(parseRepository(repository))
   return {
     repository: name,
@@ -13,7 +13,7 @@ export function requestFor(repository: string, tag: string): ReplicationRequest 
     trigger: 'manual',
     onlyIfPresent: false,
     platforms: 'all',
-    referrers: false,
+    referrers,
     eventId: 'bench',
   }
 }

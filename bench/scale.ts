@@ -21,6 +21,8 @@ export interface Scale {
   /** Clients that pull at the same moment. */
   readonly herd: number
   readonly herdLayerBytes: number
+  /** Clients that wait for an image. */
+  readonly held: number
   /** To the webhook, of each kind. */
   readonly deliveries: number
 }
@@ -43,6 +45,7 @@ export const FULL: Scale = {
   pulledLayerBytes: 64 * MIB,
   herd: 64,
   herdLayerBytes: 32 * MIB,
+  held: 2_000,
   deliveries: 30_000,
 }
 
@@ -61,6 +64,7 @@ export const SMALL: Scale = {
   pulledLayerBytes: MIB,
   herd: 4,
   herdLayerBytes: MIB,
+  held: 20,
   deliveries: 100,
 }
 

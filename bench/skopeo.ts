@@ -6,6 +6,7 @@ const COMMON = ['--all', '--src-tls-verify=false', '--dest-tls-verify=false']
 /** One image per run. */
 export const SKOPEO_COPY: Entry = {
   name: 'skopeo copy',
+  isPeer: true,
   remembers: true,
   enter: (pair) => Promise.resolve(contestant((wanted) => copyArguments(pair, wanted))),
 }
@@ -13,6 +14,7 @@ export const SKOPEO_COPY: Entry = {
 /** All tags of the repository in one run. */
 export const SKOPEO_SYNC: Entry = {
   name: 'skopeo sync',
+  isPeer: true,
   remembers: true,
   enter: (pair) => Promise.resolve(contestant((wanted) => syncArguments(pair, wanted))),
 }

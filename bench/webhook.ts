@@ -1,4 +1,4 @@
-import { openQueues } from '../src/cli/open-queues.ts'
+import { openQueues } from '../src/cli/redis/open-queues.ts'
 import { loadConfig } from '../src/config/load-config.ts'
 import { freePort } from '../test/support/free-port.ts'
 import { startPullsync } from '../test/support/pullsync-process.ts'

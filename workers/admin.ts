@@ -1,6 +1,6 @@
 import type { Address } from '../src/config/config.ts'
 import { createApp } from '../src/http/app.ts'
-import { notFound, unexpectedErrors } from '../src/http/errors.ts'
+import { notFound, unexpectedErrors } from '../src/http/error-handlers.ts'
 import { healthRoutes } from '../src/http/health.ts'
 import { metricsRoute } from '../src/http/metrics-route.ts'
 import { type HttpServer, startHttpServer } from '../src/http/server.ts'
@@ -18,7 +18,7 @@ export async function startWorkerAdmin(
   { telemetry, queues }: WorkerAdmin,
 ): Promise<HttpServer> {
   const app = createApp()
-  app.use(healthRoutes({ checks: { redis: () => queues.ping() } }))
+  app.use(healthRoutes({ checks: { redis: () => queues.checkTakesJobs() } }))
   app.use(metricsRoute(telemetry.metrics))
   app.use(notFound())
   app.use(unexpectedErrors(telemetry.reporter))

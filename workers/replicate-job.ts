@@ -1,66 +1,93 @@
-import { formatImageName } from '../src/oci/reference.ts'
-import type { Replicate } from '../src/queue/job-worker.ts'
-import type { BlobFlights } from '../src/replication/blob-flights.ts'
-import type { BlobLedger } from '../src/replication/blob-ledger.ts'
+import { formatImageName, projectOf } from '../src/oci/reference.ts'
+import type { Replicate } from '../src/queue/work/job.ts'
+import type { BlobFlights } from '../src/replication/graph/blob-flights.ts'
+import type { BlobLedger } from '../src/replication/graph/blob-ledger.ts'
 import { ReplicationError } from '../src/replication/errors.ts'
 import type { Outcome, Referrers } from '../src/replication/outcome.ts'
 import type { ContentSource } from '../src/replication/ports.ts'
+import { LocalTags } from '../src/replication/local-tags.ts'
 import { removeTag } from '../src/replication/remove-tag.ts'
 import { replicate } from '../src/replication/replicate.ts'
 import { type ReplicationRequest, TRIGGERS } from '../src/replication/request.ts'
-import type { TransferSchedule } from '../src/replication/transfer-schedule.ts'
-import type { OnTheWay } from '../src/queue/on-the-way.ts'
-import type { OpenRegistries } from '../src/open-registries.ts'
-import { ClientsFirst } from './clients-first.ts'
-import { newAudience, spooledSource } from './spooled-source.ts'
-import type { WorkerSpool } from './worker-spool.ts'
+import type { TransferSchedule } from '../src/replication/pace/transfer-schedule.ts'
+import type { LocalPolicies } from '../src/pool/gateways/local-policies.ts'
+import type { InFlight } from '../src/pool/in-flight.ts'
+import type { OpenRegistries } from '../src/roots/open-registries.ts'
+import { PlatformDemand } from '../src/first-pull/platform-demand.ts'
+import { newAudience } from '../src/first-pull/audience.ts'
+import { spooledSource } from '../src/first-pull/spooled-source.ts'
+import type { WorkerSpool } from '../src/first-pull/worker-spool.ts'
+import type { ReferrerNews } from './referrer-news.ts'
 
 export interface JobSurroundings {
   readonly registries: OpenRegistries
   readonly schedule: TransferSchedule
   readonly flights: BlobFlights
   readonly ledger: BlobLedger
-  readonly onTheWay: OnTheWay
+  readonly inFlight: InFlight
+  readonly news: ReferrerNews
+  readonly policies: Pick<LocalPolicies, 'note'>
   /** Absent where there is no place for one. */
   readonly spool: WorkerSpool | undefined
 }
 
 /** A job's request carried out between the registries that it names. */
 export function replicateJob(surroundings: JobSurroundings): Replicate {
-  const { registries, schedule, flights, ledger, onTheWay, spool } = surroundings
-  return async (request, { attempt, queuedAt, signal, progress, log }) => {
+  const { registries, schedule, flights, ledger, inFlight, news, policies, spool } = surroundings
+  const localTags = new LocalTags()
+  return async (
+    request,
+    { id, attempt, queuedAt, asked, signal, confirmRight, withRightTo, guard, progress, log },
+  ) => {
     const image = formatImageName(request.repository, request.reference)
     log(
       `attempt ${attempt}: ${image} from ${request.upstreams.join(', then ')} (${request.trigger})`,
     )
-    const order = { urgency: TRIGGERS.indexOf(request.trigger), queuedAt }
+    const retried = attempt > 1
+    const order = { urgency: TRIGGERS.indexOf(request.trigger), queuedAt, retried }
     const { repository } = request
-    const audience = newAudience(repository, onTheWay)
+    const followed = request.followed === true
+    const audience = newAudience(request, inFlight)
     const repositories = {
       target: registries.local.repository(repository),
+      confirmRight,
       signal,
     }
     if (request.trigger === 'delete') {
-      const source = (upstream: string) => sourceOf(registries, upstream, request)
-      const removed = await removeTag(request, { ...repositories, source })
+      const source = (upstream: string) => guard(sourceOf(registries, upstream, request))
+      const removed = await removeTag(request, { ...repositories, source, withRightTo, localTags })
       log(`ended: ${inWords(removed)}`)
       return removed
     }
-    const followed = request.followed === true
     const outcome = await replicate(request, {
       ...repositories,
       source: (upstream) => {
-        const source = sourceOf(registries, upstream, request)
+        const source = guard(sourceOf(registries, upstream, request))
         const origin = `${upstream}/${request.upstreamRepository}`
-        return spooledSource(source, { spool, origin, ...(followed && { audience }) })
+        return spooledSource(source, { spool, origin, audience })
       },
-      slots: (upstream) => schedule.slots(upstream, order),
+      awaits: (subject) => news.awaits(request, subject),
+      onWithheld: () => {
+        policies.note(projectOf(repository))
+      },
+      slots: (upstream) => schedule.slots(upstream, order, asked),
       flights,
       ledger,
-      ...(followed && { demand: new ClientsFirst(repository, onTheWay) }),
+      ...(followed && { demand: new PlatformDemand(repository, inFlight) }),
       onProgress: progress,
       log,
-    }).finally(() => onTheWay.ended(audience.keys))
+    })
+      .catch(async (error: unknown) => {
+        await news.failed(request, error, id)
+        throw error
+      })
+      .finally(() => inFlight.ended(audience.job, audience.keys))
+    const { target } = repositories
+    await news.ended(
+      request,
+      outcome,
+      async (digest) => (await target.heldAt(digest, signal)) !== undefined,
+    )
     log(`ended: ${inWords(outcome)}`)
     return outcome
   }
@@ -88,7 +115,7 @@ function inWords(outcome: Outcome): string {
     case 'up-to-date':
       return `up to date, ${outcome.digest}${referrersInWords(outcome)}`
     case 'deleted':
-      return `deleted the tag of ${outcome.digest}, as upstream had`
+      return `deleted the tag${outcome.digest === undefined ? '' : ` of ${outcome.digest}`}, as upstream had`
     case 'not-found':
       return `not found on ${outcome.upstreams.join(', ')}`
     case 'refused':

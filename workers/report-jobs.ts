@@ -1,8 +1,9 @@
-import type { JobFacts, JobListener } from '../src/queue/job-worker.ts'
-import type { AllowanceListener } from '../src/queue/pull-allowance.ts'
-import { dispositionOf } from '../src/queue/retry.ts'
-import type { JobFacts as ReportedJob } from '../src/telemetry/report-jobs.ts'
-import type { Reporter } from '../src/telemetry/report.ts'
+import type { JobFacts, JobListener } from '../src/queue/work/job.ts'
+import type { AllowanceListener } from '../src/pool/pull-allowance.ts'
+import { redisTrouble } from '../src/pool/redis-errors.ts'
+import { dispositionOf } from '../src/queue/work/retry.ts'
+import type { JobFacts as ReportedJob } from '../src/telemetry/reports/report-jobs.ts'
+import type { Reporter } from '../src/telemetry/reports/report.ts'
 
 /** Every turn in a job's life as log line and metric. */
 export function reportingListener(reporter: Reporter): JobListener & AllowanceListener {
@@ -26,14 +27,20 @@ export function reportingListener(reporter: Reporter): JobListener & AllowanceLi
     handedBack(job) {
       reporter.jobHandedBack(reported(job))
     },
-    held(upstream, retryAfterMs) {
-      reporter.upstreamHeld({ upstream, retryAfterMs })
+    lost(job) {
+      reporter.jobLost(reported(job))
+    },
+    held(registry, hold) {
+      reporter.registryHeld({ registry, ...hold })
+    },
+    answersAgain(registry) {
+      reporter.registryAnswers({ registry })
     },
     pullAllowance(upstream, { limit, remaining }) {
       reporter.pullAllowance({ upstream, limit, remaining })
     },
     connectionError(error) {
-      reporter.redisFailed({ reason: error.message })
+      reporter.redisFailed(redisTrouble(error))
     },
   }
 }

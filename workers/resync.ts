@@ -1,15 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from '../src/config/config.ts'
 import type { Repository } from '../src/oci/reference.ts'
-import type { OpenRegistries } from '../src/open-registries.ts'
+import type { OpenRegistries } from '../src/roots/open-registries.ts'
 import { decideResync } from '../src/policy/decide.ts'
 import { projectOfLocal } from '../src/policy/matching.ts'
-import { knownRepositories } from '../src/queue/known-repositories.ts'
-import { readAllowance } from '../src/queue/pull-allowance.ts'
+import { knownRepositories } from '../src/queue/resync/known-repositories.ts'
+import { readAllowance } from '../src/pool/pull-allowance.ts'
 import type { ReplicationQueues } from '../src/queue/queues.ts'
-import { readCounts } from '../src/queue/upstream-status.ts'
+import { readCounts } from '../src/queue/records/upstream-status.ts'
 import type { ReplicationRequest } from '../src/replication/request.ts'
-import type { Reporter } from '../src/telemetry/report.ts'
+import type { Reporter } from '../src/telemetry/reports/report.ts'
 
 /** Waiting and put off jobs of an upstream above which a walk pauses: Redis holds them all. */
 const MAX_UNFINISHED = 1_000
@@ -22,6 +22,13 @@ export interface ResyncParts {
   readonly reporter: Pick<Reporter, 'resyncEnded' | 'resyncFailed'>
 }
 
+interface Found {
+  repositories: number
+  listedBy: 'catalog' | 'memory'
+  tags: number
+  queued: number
+}
+
 /** One walk over what the local registry has of a project: each tag becomes a look at its upstream. */
 export class Resync {
   readonly #parts: ResyncParts
@@ -32,10 +39,10 @@ export class Resync {
 
   readonly walk = async (project: string, walkId: string, signal: AbortSignal): Promise<void> => {
     const { reporter } = this.#parts
-    const found = { repositories: 0, tags: 0, queued: 0 }
+    const found: Found = { repositories: 0, listedBy: 'catalog', tags: 0, queued: 0 }
     const startedAt = Date.now()
     try {
-      for await (const repository of this.#repositoriesOf(project, signal)) {
+      for await (const repository of this.#repositoriesOf(project, found, signal)) {
         found.repositories += 1
         const { tags, queued } = await this.#lookAt(repository, walkId, signal)
         found.tags += tags
@@ -48,8 +55,12 @@ export class Resync {
     }
   }
 
-  async *#repositoriesOf(project: string, signal: AbortSignal): AsyncIterable<Repository> {
-    for await (const page of await this.#repositories(signal)) {
+  async *#repositoriesOf(
+    project: string,
+    found: Found,
+    signal: AbortSignal,
+  ): AsyncIterable<Repository> {
+    for await (const page of await this.#repositories(found, signal)) {
       for (const repository of page) {
         const { projects } = this.#parts.config()
         if (projectOfLocal(repository, projects)?.name === project) yield repository
@@ -58,9 +69,14 @@ export class Resync {
   }
 
   /** A registry that does not list its repositories is walked by what was copied to it lately. */
-  async #repositories(signal: AbortSignal): Promise<AsyncIterable<readonly Repository[]>> {
+  async #repositories(
+    found: Found,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<readonly Repository[]>> {
     const { registries, queues } = this.#parts
-    return (await registries.local.repositories(signal)) ?? knownRepositories(queues.redis)
+    const catalog = await registries.local.repositories(signal)
+    found.listedBy = catalog === undefined ? 'memory' : 'catalog'
+    return catalog ?? knownRepositories(queues.redis)
   }
 
   async #lookAt(repository: Repository, walkId: string, signal: AbortSignal) {
@@ -73,21 +89,25 @@ export class Resync {
         const decision = decideResync({ repository, tag, eventId: walkId }, projects)
         return decision.kind === 'replicate' ? [decision.request] : []
       })
-      await this.#enqueue(requests, signal)
+      await this.enqueue(requests, signal)
       found.queued += requests.length
     }
     return found
   }
 
-  async #enqueue(requests: readonly ReplicationRequest[], signal: AbortSignal): Promise<void> {
+  /** No faster than they are done. */
+  async enqueue(requests: readonly ReplicationRequest[], signal: AbortSignal): Promise<void> {
     const { queues } = this.#parts
-    const [first] = requests
-    if (first === undefined) return
-    while ((await this.#unfinished(first.upstreams[0])) > MAX_UNFINISHED) {
-      await delay(LOOK_AGAIN_MS, undefined, { signal })
+    for (let at = 0; at < requests.length; at += MAX_UNFINISHED) {
+      const some = requests.slice(at, at + MAX_UNFINISHED)
+      const upstream = some[0]?.upstreams[0] ?? ''
+      while ((await this.#unfinished(upstream)) > MAX_UNFINISHED) {
+        await delay(LOOK_AGAIN_MS, undefined, { signal })
+      }
+      await queues.enqueue(some)
     }
-    await queues.enqueue(requests)
   }
+
   /** What is put off because the upstream gives few pulls waits, too; what failed is not the walk's. */
   async #unfinished(upstream: string): Promise<number> {
     const { queues, config } = this.#parts

@@ -1,6 +1,6 @@
 import type { Config } from '../src/config/config.ts'
-import type { Presence } from '../src/queue/presence.ts'
-import { TransferSchedule } from '../src/replication/transfer-schedule.ts'
+import type { Presence } from '../src/pool/presence.ts'
+import { TransferSchedule } from '../src/replication/pace/transfer-schedule.ts'
 
 /**
  * Uploads at once to the local registry, over all workers: those of four upstreams at the default

@@ -2,13 +2,15 @@ import { eventually } from '../../test/support/eventually.ts'
 import { buildImage } from '../../test/support/image.ts'
 import type { Started } from '../../test/support/started.ts'
 import { expectSameBytes, inspect, publish } from './client.ts'
-import { followJob, jobLike, pullsync } from './jobs.ts'
+import { jobLike, pullsync } from './jobs.ts'
 import type { Narrator } from './narrator.ts'
 import type { Stage } from './stage.ts'
 
 const IMAGE = 'team/other:2.0'
+/** As in the demo's configuration. */
+const ATTEMPTS = 3
 
-/** Upstream is down, a job fails and says why; upstream returns, and the job is run again. */
+/** Upstream is down, a job waits and says why; upstream returns, and the job copies by itself. */
 export async function outageStory(
   narrator: Narrator,
   stage: Stage,
@@ -16,7 +18,7 @@ export async function outageStory(
 ): Promise<void> {
   narrator.chapter('Upstream goes down, and somebody wants another image')
   narrator.say(
-    '  Registry and line are stopped; pullsync tries three times, then keeps the job as failed.',
+    '  Registry and line are stopped; pullsync finds that out once, and asks now and then whether they are back.',
   )
   const image = await started.add(buildImage())
   await publish(narrator, stage, image, IMAGE)
@@ -28,32 +30,34 @@ export async function outageStory(
   await narrator.see(`${IMAGE} is not here`, async () => {
     if (await inspect(narrator, stage, IMAGE)) throw new Error(`${IMAGE} was found`)
   })
-  const failed = await narrator.see('the job fails, after 3 attempts', async () => {
-    const job = await followJob(stage, IMAGE, 'miss', ({ state, attemptsMade }) => {
-      narrator.note(`${state}, ${attemptsMade} attempts made`)
-    })
-    if (job.state === 'failed' && job.attemptsMade === 3) return job
-    throw new Error(`job ${job.id} is ${job.state} after ${job.attemptsMade} attempts`)
-  })
-  await narrator.see('pullsync says why', async () => {
-    const list = await pullsync(stage, ['jobs', 'list', '--state', 'failed'])
-    narrator.command('pullsync jobs list --state failed', list)
-    if (failed.failedReason === '' || !list.includes(IMAGE)) throw new Error('no reason is given')
-  })
-
-  narrator.chapter('Upstream returns; the failed job is run again')
-  await stage.upstream.start()
-  await stage.line.start()
-  narrator.command(
-    `pullsync jobs retry ${failed.id}`,
-    await pullsync(stage, ['jobs', 'retry', failed.id]),
-  )
-  await narrator.see('it copies the image this time', () =>
+  const waiting = await narrator.see('its job waits, and loses no attempt', () =>
     jobLike(
       stage,
       IMAGE,
-      ({ id, outcome }) => id === failed.id && outcome === 'copied',
-      `job ${failed.id} to copy ${IMAGE}`,
+      ({ state, attemptsMade }) => state === 'delayed' && attemptsMade < ATTEMPTS,
+      `a job for ${IMAGE} that waits`,
+    ),
+  )
+  await narrator.see('pullsync says why', async () => {
+    const status = await eventually(
+      async () => {
+        const shown = await pullsync(stage, ['status'])
+        return shown.includes(' down, tried ') && shown
+      },
+      { within: 30_000, describe: 'the upstream to be shown as down' },
+    )
+    narrator.command('pullsync status', status)
+  })
+
+  narrator.chapter("Upstream returns; nobody's hand is needed")
+  await stage.upstream.start()
+  await stage.line.start()
+  await narrator.see('the same job copies the image', () =>
+    jobLike(
+      stage,
+      IMAGE,
+      ({ id, outcome }) => id === waiting.id && outcome === 'copied',
+      `job ${waiting.id} to copy ${IMAGE}`,
     ),
   )
   await narrator.see('the pull succeeds', () =>

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander'
 import type { Address } from '../config/config.ts'
-import { parseAddress, parseDuration, parseWhole } from '../config/scalars.ts'
-import { parseRegistryUrl } from '../config/urls.ts'
+import { parseAddress, parseDuration, parseWhole } from '../config/schema/scalars.ts'
+import { parseRegistryUrl } from '../config/schema/urls.ts'
 import type { Parsed } from '../oci/parsed.ts'
 
 const DAY_MS = 86_400_000

@@ -3,8 +3,8 @@ import { loadConfig } from '../config/load-config.ts'
 import type { Config } from '../config/config.ts'
 import type { ReplicationQueues } from '../queue/queues.ts'
 import { globalOptions, type GlobalOptions } from './global-options.ts'
-import type { Streams } from './io.ts'
-import { openQueues } from './open-queues.ts'
+import type { Streams } from './screen/io.ts'
+import { openQueues } from './redis/open-queues.ts'
 
 /** What a command has around it. */
 export interface Cli {

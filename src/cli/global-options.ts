@@ -5,6 +5,7 @@ export interface GlobalOptions {
   readonly config: string
   readonly dataDir: string
   readonly json: boolean
+  readonly wide: boolean
 }
 
 export function addGlobalOptions(program: Command, env: NodeJS.ProcessEnv): Command {
@@ -21,6 +22,7 @@ export function addGlobalOptions(program: Command, env: NodeJS.ProcessEnv): Comm
       './data',
     )
     .option('--json', 'print JSON instead of text, on commands that print data', false)
+    .option('--wide', 'print tables whole on a terminal, also where they do not fit', false)
 }
 
 export function globalOptions(command: Command): GlobalOptions {

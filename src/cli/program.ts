@@ -1,19 +1,11 @@
 import { Command } from 'commander'
 import type { Cli } from './cli.ts'
-import { checkCommand } from './commands/check.ts'
-import { jobsCommand } from './commands/jobs.ts'
-import { pauseCommand, resumeCommand } from './commands/pause.ts'
-import { printCommand } from './commands/print.ts'
-import { serveCommand, workerCommand } from './commands/serve.ts'
-import { statusCommand } from './commands/status.ts'
-import { syncCommand } from './commands/sync.ts'
-import { tailLogCommand } from './commands/tail-log.ts'
-import { upCommand } from './commands/up.ts'
+import { commandsFor, completingCommand } from './command-list.ts'
 import { EXIT } from '../lifecycle/exit-codes.ts'
 import { addGlobalOptions } from './global-options.ts'
-import { type Streams, tolerateClosedPipes } from './io.ts'
+import { type Streams, tolerateClosedPipes } from './screen/io.ts'
 import { reportError } from './report-error.ts'
-import type { Roots } from './roots.ts'
+import type { Roots } from './root-options.ts'
 import { VERSION } from '../version.ts'
 
 /**
@@ -28,8 +20,8 @@ export async function runProgram(
   roots: Roots,
 ): Promise<number> {
   tolerateClosedPipes(streams)
-  const program = buildProgram({ env, streams }, roots)
   try {
+    const program = await buildProgram(argv, { env, streams }, roots)
     await program.parseAsync([...argv], { from: 'user' })
     return EXIT.done
   } catch (error) {
@@ -37,24 +29,16 @@ export async function runProgram(
   }
 }
 
-function buildProgram(cli: Cli, roots: Roots): Command {
+async function buildProgram(argv: readonly string[], cli: Cli, roots: Roots): Promise<Command> {
   const program = addGlobalOptions(new Command('pullsync'), cli.env)
     .description(
       'Fills a local container registry from its upstreams on demand, under the same image names.',
     )
     .version(VERSION)
-    .addCommand(upCommand(cli, roots))
-    .addCommand(serveCommand(roots))
-    .addCommand(workerCommand(roots))
-    .addCommand(syncCommand(cli))
-    .addCommand(jobsCommand(cli))
-    .addCommand(statusCommand(cli))
-    .addCommand(pauseCommand(cli))
-    .addCommand(resumeCommand(cli))
-    .addCommand(checkCommand(cli))
-    .addCommand(printCommand(cli, roots))
-    .addCommand(tailLogCommand(cli))
     .addHelpText('after', EXAMPLES)
+  for (const command of await commandsFor(argv, cli, roots)) program.addCommand(command)
+  const completing = await completingCommand(argv, cli)
+  if (completing !== undefined) program.addCommand(completing, { hidden: true })
   settle(program, cli.streams)
   return program
 }
@@ -64,8 +48,14 @@ Examples:
   $ pullsync up                                webhook and workers together, with their own Redis
   $ pullsync check --online                    is the configuration right, is everything reachable
   $ pullsync sync team/app:1.0 --wait          bring one image here now
+  $ pullsync why team/app:1.0                  would a pull bring it, and why not
   $ pullsync jobs list --state failed          what failed, and why
   $ pullsync jobs retry --all                  run it again
+
+Environment:
+  PULLSYNC_CONFIG   the configuration, where --config names none
+  LOG_LEVEL         of up, serve, worker and tail-log: error, warn, info (default) or debug
+  PULLSYNC_DEBUG=1  adds the stack to an error
 
 Exit codes: 0 done; 1 what was asked for failed; 2 wrong usage; 78 configuration error.`
 
@@ -81,9 +71,14 @@ function settle(command: Command, { stdout, stderr }: Streams): void {
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, subcommandTerm: termOf })
     .showHelpAfterError(`("${nameOf(command)} --help" tells how)`)
   for (const each of command.commands) settle(each, { stdout, stderr })
+}
+
+/** Without what it takes: not every command is loaded to tell. */
+function termOf(command: Command): string {
+  return command.name()
 }
 
 /** As it is typed: `pullsync jobs list`. */

@@ -2,8 +2,9 @@ import { CommanderError } from 'commander'
 import { ConfigError } from '../config/config-error.ts'
 import { EXIT } from '../lifecycle/exit-codes.ts'
 import { CommandError } from './command-error.ts'
-import { type Streams, writeLine } from './io.ts'
-import { plainText } from './plain-text.ts'
+import { type Streams, writeLine } from './screen/io.ts'
+import { plainText } from '../text/plain-text.ts'
+import { messageOf } from '../thrown.ts'
 
 /** Says what went wrong, in one message, and gives the exit code for it. */
 export function reportError(error: unknown, { stderr }: Streams, env: NodeJS.ProcessEnv): number {
@@ -13,7 +14,7 @@ export function reportError(error: unknown, { stderr }: Streams, env: NodeJS.Pro
     writeLine(stderr, plainText(error.message))
     return EXIT.config
   }
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   writeLine(stderr, `error: ${plainText(message)}`)
   if ((env['PULLSYNC_DEBUG'] ?? '') !== '') writeStack(stderr, error)
   return error instanceof CommandError ? error.exitCode : EXIT.failed

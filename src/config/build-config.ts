@@ -1,16 +1,19 @@
 import { resolve } from 'node:path'
 import type {
+  Address,
   AdminConfig,
   Config,
   CredentialsConfig,
   LocalConfig,
   ProjectConfig,
+  RedisConfig,
   RegistryConfig,
+  SentinelsConfig,
   SourceConfig,
   TokenConfig,
   UpstreamConfig,
 } from './config.ts'
-import { type ReadFiles, secretIn } from './file-references.ts'
+import { type ReadFiles, secretIn } from './reading/file-references.ts'
 import type {
   ConfigFile,
   ProjectSection,
@@ -18,7 +21,7 @@ import type {
   RegistrySection,
   SourceSection,
   UpstreamSection,
-} from './schema.ts'
+} from './schema/schema.ts'
 
 /** Text of a file that the configuration names, read and checked before. */
 type FileText = (name: string) => string
@@ -32,12 +35,13 @@ export function buildConfig(
   const pathOf = (name: string) => resolve(place.folder, name)
   const textOf = fileText(files, pathOf)
   const named: NamedFiles = { textOf, pathOf }
-  const { local, upstreams, projects, sources, jobs, misses } = parsedFile
+  const { local, upstreams, projects, sources, jobs, misses, outages, spool } = parsedFile
   return {
     file: place.file,
     keysInFile: place.keysInFile,
-    ...(parsedFile.redis && { redis: { url: redisUrl(parsedFile.redis, textOf) } }),
+    ...(parsedFile.redis && { redis: redisConfig(parsedFile.redis, textOf) }),
     listen: parsedFile.listen,
+    trustedProxies: parsedFile.trustedProxies,
     admin: adminConfig(parsedFile.admin, textOf),
     local: localConfig(local, named),
     upstreams: new Map(
@@ -55,6 +59,15 @@ export function buildConfig(
       keepFailed: { ageMs: jobs.keepFailed.age, count: jobs.keepFailed.count },
     },
     misses,
+    outages: {
+      failures: outages.failures,
+      pauseMs: outages.pause,
+      maxPauseMs: outages.maxPause,
+    },
+    spool: {
+      ...(spool.folder !== undefined && { folder: pathOf(spool.folder) }),
+      ...(spool.size !== undefined && { maxBytes: spool.size }),
+    },
   }
 }
 
@@ -82,8 +95,65 @@ function passwordOf({ password, passwordFile }: Login, textOf: FileText): string
   return passwordFile === undefined ? password : secretIn(textOf(passwordFile))
 }
 
-function redisUrl(redis: Login & { readonly url: URL }, textOf: FileText): string {
-  const url = new URL(redis.url)
+function redisConfig(redis: NonNullable<ConfigFile['redis']>, textOf: FileText): RedisConfig {
+  const sentinels = sentinelsConfig(redis, textOf)
+  return {
+    url: redisUrl(redis, textOf),
+    ...certificates(redis, textOf),
+    ...(sentinels !== undefined && { sentinels }),
+    ...(redis.cluster !== undefined && { cluster: redis.cluster }),
+  }
+}
+
+function sentinelsConfig(
+  { sentinels: addresses, name, sentinelLogin = {} }: NonNullable<ConfigFile['redis']>,
+  textOf: FileText,
+): SentinelsConfig | undefined {
+  if (addresses === undefined || name === undefined) return undefined
+  const password = passwordOf(sentinelLogin, textOf)
+  return {
+    addresses,
+    name,
+    ...(sentinelLogin.username !== undefined && { username: sentinelLogin.username }),
+    ...(password !== undefined && { password }),
+  }
+}
+
+interface Certificates {
+  readonly caFile?: string | undefined
+  readonly clientCertFile?: string | undefined
+  readonly clientKeyFile?: string | undefined
+}
+
+function certificates(
+  from: Certificates,
+  textOf: FileText,
+): Pick<RedisConfig, 'ca' | 'clientCertificate'> {
+  const { caFile, clientCertFile, clientKeyFile } = from
+  return {
+    ...(caFile !== undefined && { ca: textOf(caFile) }),
+    ...(clientCertFile !== undefined &&
+      clientKeyFile !== undefined && {
+        clientCertificate: { cert: textOf(clientCertFile), key: textOf(clientKeyFile) },
+      }),
+  }
+}
+
+interface RedisPlace {
+  readonly url?: URL | undefined
+  readonly sentinels?: readonly Address[] | undefined
+  readonly cluster?: readonly Address[] | undefined
+  readonly tls: boolean
+}
+
+function formatAddress({ host, port }: Address): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+function redisUrl(redis: Login & RedisPlace, textOf: FileText): string {
+  const [first] = redis.sentinels ?? redis.cluster ?? []
+  const scheme = redis.tls ? 'rediss' : 'redis'
+  const url = new URL(redis.url ?? `${scheme}://${first === undefined ? '' : formatAddress(first)}`)
   const password = passwordOf(redis, textOf)
   if (redis.username !== undefined) url.username = encodeURIComponent(redis.username)
   if (password !== undefined) url.password = encodeURIComponent(password)
@@ -103,18 +173,13 @@ function registryConfig(id: string, from: RegistrySection, named: NamedFiles): R
   const { textOf, pathOf } = named
   const password = passwordOf(from, textOf)
   const credentials = credentialsConfig(from, pathOf)
-  const { clientCertFile, clientKeyFile } = from
   return {
     id,
     url: from.url,
     ...(from.username !== undefined && { username: from.username }),
     ...(password !== undefined && { password }),
     ...(credentials !== undefined && { credentials }),
-    ...(from.caFile !== undefined && { ca: textOf(from.caFile) }),
-    ...(clientCertFile !== undefined &&
-      clientKeyFile !== undefined && {
-        clientCertificate: { cert: textOf(clientCertFile), key: textOf(clientKeyFile) },
-      }),
+    ...certificates(from, textOf),
     trustedHosts: from.trustedHosts,
   }
 }
@@ -146,6 +211,8 @@ function upstreamConfig(id: string, from: UpstreamSection, named: NamedFiles): U
   }
 }
 
+const STATUSES = { 404: 404, 429: 429, 503: 503 } as const
+
 function projectConfig(from: ProjectSection): ProjectConfig {
   const [first = '', ...others] = from.upstream
   const { upstreamProject, resync } = from
@@ -163,6 +230,9 @@ function projectConfig(from: ProjectSection): ProjectConfig {
     onHit: from.onHit,
     onMiss: from.onMiss,
     holdForMs: from.holdFor,
+    policy: from.policy,
+    onUnavailable: STATUSES[from.onUnavailable],
+    tagList: from.tagList,
     onUpstreamDelete: from.onUpstreamDelete,
     ...(resync !== undefined && { resync }),
   }

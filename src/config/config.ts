@@ -7,9 +7,11 @@ export interface Config {
   readonly file: string
   /** The keys that the file itself sets, as `projects[0].onMiss`; all others have their defaults. */
   readonly keysInFile?: readonly string[]
-  /** Absent: `pullsync up` starts its own. The URL holds the password: never log it. */
-  readonly redis?: { readonly url: string }
+  /** Absent: `pullsync up` starts its own. */
+  readonly redis?: RedisConfig
   readonly listen: Address
+  /** Addresses and CIDR blocks of the proxies in front, whose word about their clients counts. */
+  readonly trustedProxies: readonly string[]
   readonly admin: AdminConfig
   readonly local: LocalConfig
   readonly upstreams: ReadonlyMap<string, UpstreamConfig>
@@ -17,6 +19,32 @@ export interface Config {
   readonly sources: ReadonlyMap<string, SourceConfig>
   readonly jobs: JobsConfig
   readonly misses: MissLimitsConfig
+  readonly outages: OutagesConfig
+  readonly spool: SpoolConfig
+}
+
+export interface RedisConfig {
+  /**
+   * It holds the password: never log it. With Sentinels or a cluster, it names the first of them, the login is the primary's, and
+   * `rediss:` means that all of them speak TLS.
+   */
+  readonly url: string
+  /** Who know which Redis is the primary now, and tell it under the name. */
+  readonly sentinels?: SentinelsConfig
+  /** Nodes of a Redis Cluster, any of which tells of the others. */
+  readonly cluster?: readonly Address[]
+  /** PEM text of an own certificate authority. */
+  readonly ca?: string
+  readonly clientCertificate?: ClientCertificate
+}
+
+export interface SentinelsConfig {
+  readonly addresses: readonly Address[]
+  /** Of the primary, as in `sentinel monitor <name> …`. */
+  readonly name: string
+  /** Their own, which is not the primary's. */
+  readonly username?: string
+  readonly password?: string
 }
 
 export interface Address {
@@ -82,6 +110,12 @@ export interface ProjectConfig extends Project {
   readonly onHit: 'serve' | 'check'
   readonly onMiss: 'stream' | 'hold' | 'async'
   readonly holdForMs: number
+  /** What a client gets while nobody can say whether upstream has the image. */
+  readonly onUnavailable: 404 | 429 | 503
+  /** Whose word on content comes before it is given: the local registry's own, none, or as was seen. */
+  readonly policy: 'learned' | 'local' | 'none'
+  /** Whether a list of tags has upstream's, too. */
+  readonly tagList: 'merge' | 'local'
   /** Cron expression. */
   readonly resync?: string
 }
@@ -118,6 +152,23 @@ export interface JobsConfig {
 export interface KeepConfig {
   readonly ageMs: number
   readonly count: number
+}
+
+/** When a registry counts as down for everybody, and how often it is tried then. */
+export interface OutagesConfig {
+  /** Failures of the registry, without a success between them. */
+  readonly failures: number
+  /** Before the first probe; doubles with each further one. */
+  readonly pauseMs: number
+  readonly maxPauseMs: number
+}
+
+/** Where a worker keeps layers while clients follow them and attempts continue them. */
+export interface SpoolConfig {
+  /** Absolute; the system's folder for temporary files unless told. */
+  readonly folder?: string
+  /** In bytes, of all workers in that folder; as much as seems right unless told. */
+  readonly maxBytes?: number
 }
 
 /** How many misses may turn out to be of what upstream does not have, before more are held back. */

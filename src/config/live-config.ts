@@ -1,7 +1,7 @@
 import type { Config } from './config.ts'
 import { ConfigError } from './config-error.ts'
 import { loadConfig } from './load-config.ts'
-import { watchFile } from './watch-file.ts'
+import { watchFile } from './reading/watch-file.ts'
 
 /** The configuration of a running process. It is always a valid one. */
 export interface LiveConfig extends AsyncDisposable {

@@ -1,18 +1,18 @@
 import { dirname } from 'node:path'
 import { buildConfig } from './build-config.ts'
 import type { Config } from './config.ts'
-import { type ConfigDocument, readDocument } from './config-document.ts'
+import { type ConfigDocument, readDocument } from './reading/config-document.ts'
 import type { ConfigProblem } from './config-error.ts'
-import { type ConfigPath, formatPath } from './config-path.ts'
+import { type ConfigPath, formatPath } from './reading/config-path.ts'
 import {
   fileProblems,
   type FileReference,
   fileReferences,
   type ReadFiles,
-} from './file-references.ts'
-import { ruleProblems } from './rules.ts'
-import { configSchema } from './schema.ts'
-import { schemaProblems } from './schema-problems.ts'
+} from './reading/file-references.ts'
+import { ruleProblems } from './rules/rules.ts'
+import { configSchema } from './schema/schema.ts'
+import { schemaProblems } from './schema/schema-problems.ts'
 
 export type ConfigResult =
   | { readonly ok: true; readonly config: Config }

@@ -1,4 +1,5 @@
 import { ExpressAdapter } from '@bull-board/express'
+import { withoutInvisible } from '../text/invisible.ts'
 import type { Express, Request, Response } from 'express'
 
 type EntryRoute = Parameters<ExpressAdapter['setEntryRoute']>[0]
@@ -8,6 +9,8 @@ export class BoardAdapter extends ExpressAdapter {
   constructor() {
     super()
     this.app.disable('x-powered-by')
+    // What registries said stands in failed jobs, and the page shows text as it comes.
+    this.app.set('json replacer', shown)
   }
 
   override setBasePath(path: string): this {
@@ -30,6 +33,10 @@ export class BoardAdapter extends ExpressAdapter {
   override getRouter(): Express {
     return this.app
   }
+}
+
+function shown(_key: string, value: unknown): unknown {
+  return typeof value === 'string' ? withoutInvisible(value) : value
 }
 
 function withoutForeignLinks(html: string): string {

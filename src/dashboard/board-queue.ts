@@ -1,7 +1,7 @@
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
 import { formatImageName } from '../oci/reference.ts'
 import { parsePayload } from '../queue/payload.ts'
-import type { ReplicationQueue } from '../queue/queues.ts'
+import type { ReplicationQueue } from '../queue/replication-queue.ts'
 
 /** A queue as the dashboard shows it: its jobs by image and reason, their progress in percent. */
 export function boardQueue(upstream: string, queue: ReplicationQueue): BullMQAdapter {

@@ -1,9 +1,10 @@
 import { createBullBoard } from '@bull-board/api'
-import express, { type RequestHandler, type Router } from 'express'
+import express, { type Router } from 'express'
 import type { ReplicationQueues } from '../queue/queues.ts'
 import { BoardAdapter } from './board-adapter.ts'
 import { boardQueue } from './board-queue.ts'
-import { refusePayloads } from './refuse-payloads.ts'
+import { onlyAllowedActions } from './allowed-actions.ts'
+import { onlyFromHere } from './only-from-here.ts'
 
 export interface DashboardOptions {
   readonly queues: ReplicationQueues
@@ -13,7 +14,7 @@ export interface DashboardOptions {
 export const DASHBOARD_PATH = '/dashboard'
 
 /**
- * Every queue and its jobs, to look at, retry, pause and remove. Shows queues that a reload of the
+ * Every queue and its jobs, to look at, retry, promote, remove, pause and resume. Shows queues that a reload of the
  * configuration adds. To be mounted at `DASHBOARD_PATH`, behind what proves that an operator asks.
  */
 export function dashboardRouter({ queues }: DashboardOptions): Router {
@@ -21,7 +22,7 @@ export function dashboardRouter({ queues }: DashboardOptions): Router {
   const board = createBullBoard({
     queues: [],
     serverAdapter,
-    options: { uiConfig: UI, handlerHooks: { before: refusePayloads } },
+    options: { uiConfig: UI, handlerHooks: { before: onlyAllowedActions } },
   })
   const shown = new Set<string>()
   function showNew(): void {
@@ -45,15 +46,4 @@ const UI = {
   // Names, versions and memory of a server that is no part of what people come here for.
   hideRedisDetails: true,
   showMetrics: true,
-}
-
-// Registries stand in networks without a way out; nothing may depend on, or tell, anybody else.
-const POLICY =
-  "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'self'; form-action 'self'"
-
-const onlyFromHere: RequestHandler = (_request, response, next) => {
-  response.setHeader('Content-Security-Policy', POLICY)
-  response.setHeader('Referrer-Policy', 'same-origin')
-  response.setHeader('X-Content-Type-Options', 'nosniff')
-  next()
 }

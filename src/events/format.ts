@@ -1,6 +1,7 @@
 import type { JWTVerifyGetKey } from 'jose'
 import type { Parsed } from '../oci/parsed.ts'
-import type { Delivery } from './delivery.ts'
+import type { Delivery, DeliveryHead } from './delivery.ts'
+import type { Proof } from './proof/proof.ts'
 import type { RegistryEvent } from './registry-event.ts'
 
 /** How one kind of sender speaks: proof of origin and shape of its deliveries. */
@@ -22,13 +23,13 @@ export interface SecretFormat extends Spoken {
   /** Its senders may ask by OPTIONS whether they are welcome, as CloudEvents webhooks do. */
   readonly asksFirst?: true
   /** Constant time in the secrets; any one of them will do. */
-  prove(delivery: Delivery, secrets: readonly string[]): boolean
+  prove(head: DeliveryHead, secrets: readonly string[]): Proof
 }
 
 /** Of senders that bring a token which somebody well-known signed for this very receiver. */
 export interface TokenFormat extends Spoken {
   /** Rejects when the keys cannot be had now: then nothing is known about the token. */
-  verify(delivery: Delivery, expected: TokenProof): Promise<boolean>
+  verify(head: DeliveryHead, expected: TokenProof): Promise<boolean>
 }
 
 export interface TokenProof {

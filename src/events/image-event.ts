@@ -10,7 +10,7 @@ import {
 } from '../oci/reference.ts'
 import type { Dropped, DropReason, ParsedDelivery } from './format.ts'
 import type { RegistryEvent } from './registry-event.ts'
-import { told } from './told.ts'
+import { senderText } from './sender-text.ts'
 
 export type ImageAction = 'push' | 'pull' | 'delete'
 
@@ -21,6 +21,8 @@ export interface Named {
   readonly tag?: unknown
   readonly digest?: unknown
   readonly mediaType?: unknown
+  /** As in `PushEvent`. */
+  readonly subject?: Digest | 'none' | undefined
 }
 
 export interface Told {
@@ -46,8 +48,9 @@ export function imageEvent(
     action,
     id,
     ...image.value,
-    ...(actor !== undefined && { actor: told(actor) }),
-    ...(userAgent !== undefined && { userAgent: told(userAgent) }),
+    ...(action === 'push' && named.subject !== undefined && { subject: named.subject }),
+    ...(actor !== undefined && { actor: senderText(actor) }),
+    ...(userAgent !== undefined && { userAgent: senderText(userAgent) }),
   }
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { parseReference, parseRepository } from '../oci/reference.ts'
 import type { MissEvent } from './registry-event.ts'
-import { saneId, told } from './told.ts'
+import { saneId, senderText } from './sender-text.ts'
 
 /** CNCF distribution 2.8 with `log.formatter: json`, on standard error. */
 const distributionLine = z.object({
@@ -63,8 +63,8 @@ function missOf(name: string, given: string, { id, userAgent, actor }: Who): Mis
     id,
     repository: repository.value,
     reference: reference.value,
-    ...(userAgent !== undefined && { userAgent: told(userAgent) }),
-    ...(actor !== undefined && { actor: told(actor) }),
+    ...(userAgent !== undefined && { userAgent: senderText(userAgent) }),
+    ...(actor !== undefined && { actor: senderText(actor) }),
   }
 }
 

@@ -17,6 +17,11 @@ export interface PushEvent extends Told {
   readonly action: 'push'
   readonly tag?: Tag
   readonly digest?: Digest
+  /**
+   * What the manifest refers to. `none`: nothing, or the sender's registry has no referrers API, so that
+   * a tag tells of it as well. Absent where the sender does not say.
+   */
+  readonly subject?: Digest | 'none'
 }
 
 export interface PullEvent extends Told {
@@ -29,6 +34,8 @@ export interface DeleteEvent extends Told {
   readonly action: 'delete'
   readonly tag?: Tag
   readonly digest?: Digest
+  /** What names the request that was made there, where one makes an event for the digest and one for each tag of it. */
+  readonly cause?: string
 }
 
 /** A pull of something that the local registry does not have. */

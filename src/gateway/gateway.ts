@@ -1,71 +1,163 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { RequestHandler } from 'express'
-import { sendError } from './error-answers.ts'
-import { requestHeaders } from './forwarded-headers.ts'
-import type { Asked } from './local-registry.ts'
-import { readRegistryPath } from './registry-path.ts'
+import { sendError, UNREACHABLE } from './error-answers.ts'
+import { untilClosed } from '../http/until-closed.ts'
+import { clientAddress, type Forwarded, type TrustedProxies } from '../http/trusted-proxies.ts'
+import { type ClientRequest, readClientRequest } from './framing/client-request.ts'
+import { readTarget } from './framing/request-target.ts'
+import type { ForwardedRequest } from './local/forwarded-request.ts'
+import { canonicalPath, readRegistryPath, type RegistryPath } from './registry-path.ts'
 import { passOn } from './pass-on.ts'
-import { type BlobDeps, serveBlob } from './serve-blob.ts'
-import { type ManifestDeps, serveManifest } from './serve-manifest.ts'
+import { ClientPulls, type ClientPullsDeps } from './blobs/client-pulls.ts'
+import { headBlob } from './blobs/head-blob.ts'
+import { type BlobDeps, serveBlob } from './blobs/serve-blob.ts'
+import { MissClients } from './manifests/miss-clients.ts'
+import { RecentUploads } from './manifests/recent-uploads.ts'
+import {
+  type ManifestDeps,
+  type ManifestExchange,
+  serveManifest,
+} from './manifests/serve-manifest.ts'
+import { untilToldAreHere } from './blobs/until-landed.ts'
+import { type ListDeps, serveList } from './serve-list.ts'
+import { manifestAlone } from './told/manifest-alone.ts'
+import { bringToldImage, type ToldDeps } from './told/told-image.ts'
 
-export type GatewayDeps = ManifestDeps & BlobDeps
+export type GatewayDeps = Omit<
+  ManifestDeps,
+  'uploads' | 'clients' | 'missClients' | 'manifestAlone'
+> &
+  Omit<BlobDeps, 'bringTold' | 'clients'> &
+  ToldDeps &
+  Omit<ListDeps, 'uploads'> & {
+    /** Asked anew for every request, so that a reload takes effect at once. */
+    readonly trustedProxies: () => TrustedProxies
+    readonly pulls: ClientPullsDeps['pulls']
+    /** How long a client's body may make no progress; a minute unless told. */
+    readonly stallMs?: number | undefined
+  }
 
 /**
- * `/v2/…`: everything passes to the local registry and back untouched. Only when that answers 404 to
+ * `/v2/…`: what is a path of the registry API passes to the local registry and back. Only when that answers 404 to
  * the GET or HEAD of a manifest, the project's `onMiss` is asked for something better.
  */
 export function gateway(deps: GatewayDeps): RequestHandler {
   const via = `pullsync-${randomUUID()}`
+  const addressOf = (request: Forwarded) => clientAddress(request, deps.trustedProxies())
+  const uploads = new RecentUploads(addressOf)
+  const clients = new ClientPulls({ pulls: deps.pulls, uploads, addressOf })
+  const missClients = new MissClients({ addressOf, local: deps.local })
   return async (request, response, next) => {
     if (!isRegistryApi(request.url)) {
       next()
       return
     }
-    if (request.headers.via?.includes(via) === true) {
-      sendError(response, 508, LOOP)
+    const read = readClientRequest(request, { via, trusted: deps.trustedProxies() })
+    if (read === undefined) {
+      refuse(response, 400, UNCLEAR)
       return
     }
-    try {
-      await serve(request, response, { ...deps, via })
-    } catch (error) {
-      // An answer whose turn on the connection had not come is not told that the client went away.
-      if (response.destroyed || request.socket.destroyed) return
-      deps.report.localUnreachable({ method: request.method, error })
-      sendError(response, 502, UNREACHABLE)
+    // A body that nobody reads must not keep its connection.
+    if (read.unread) response.shouldKeepAlive = false
+    const path = canonicalPath(read.target.path)
+    const asked = readRegistryPath(path)
+    if (asked === undefined) refuse(response, 404, NO_PATH)
+    else if (request.headers.via?.includes(via) === true) refuse(response, 508, LOOP)
+    else {
+      const serving = { request, response, read, path: path + read.target.query, asked }
+      await serve(serving, { ...deps, uploads, clients, missClients })
     }
   }
 }
 
 /** Whether the gateway answers it, and with that also whether it answers `Expect: 100-continue`. */
 export function isRegistryApi(url = ''): boolean {
-  return /^\/v2(?:[/?]|$)/.test(url)
+  return /^\/v2(?:\/|$)/.test(readTarget(url)?.path ?? url)
 }
 
+const UNCLEAR = {
+  code: 'UNSUPPORTED',
+  message: 'the head of this request can be understood in more than one way, or not be passed on',
+}
+const NO_PATH = {
+  code: 'UNSUPPORTED',
+  message:
+    'this is no path of the registry API in the form that the OCI distribution-spec gives it',
+}
 const LOOP = {
   code: 'UNAVAILABLE',
   message: 'this request has been here before: local.url leads back to the gateway itself',
 }
-const UNREACHABLE = {
-  code: 'UNAVAILABLE',
-  message: 'the registry behind this gateway cannot be reached at the moment',
+
+/** What comes after it on the connection, its body among that, is not read. */
+function refuse(response: ServerResponse, status: number, error: typeof LOOP): void {
+  response.shouldKeepAlive = false
+  sendError(response, status, error)
 }
 
-type Serving = GatewayDeps & { readonly via: string }
+interface Serving {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly read: ClientRequest
+  /** In canonical form, with the query. */
+  readonly path: string
+  readonly asked: RegistryPath
+}
 
-async function serve(
-  request: IncomingMessage,
-  response: ServerResponse,
-  deps: Serving,
-): Promise<void> {
-  const { method = 'GET', url = '/' } = request
-  const asked: Asked = { method, path: url, headers: requestHeaders(request, deps.via) }
-  const path = readRegistryPath(url.split('?', 1)[0] ?? '')
-  if (path.kind === 'manifest' && (method === 'GET' || method === 'HEAD')) {
-    await serveManifest({ request, response, asked, method }, path, deps)
-  } else if (path.kind === 'blob' && method === 'GET') {
-    await serveBlob({ request, response, asked }, path, deps)
-  } else {
-    await passOn(request, response, asked, deps.local())
+type Deps = GatewayDeps &
+  Pick<ManifestDeps, 'missClients'> & {
+    readonly uploads: RecentUploads
+    readonly clients: ClientPulls
   }
+
+async function serve(serving: Serving, deps: Deps): Promise<void> {
+  const { request, response } = serving
+  try {
+    await answer(serving, deps)
+  } catch (error) {
+    // An answer whose turn on the connection had not come is not told that the client went away.
+    if (response.destroyed || request.socket.destroyed) return
+    deps.report.localUnreachable({ method: request.method ?? '', error })
+    sendError(response, 502, UNREACHABLE)
+  }
+}
+
+async function answer(
+  { request, response, read, path, asked }: Serving,
+  deps: Deps,
+): Promise<void> {
+  const { method, headers, body } = read
+  const forwarded: ForwardedRequest = { method, path, headers }
+  deps.uploads.note(request)
+  const exchange = { request, response, forwarded }
+  if (method === 'GET' || method === 'HEAD') {
+    if (await serveList({ ...exchange, method }, asked, deps)) return
+    if (await serveContent({ ...exchange, method }, asked, deps)) return
+  }
+  if (method === 'PUT' && asked.kind === 'manifest') {
+    await untilToldAreHere(exchange, asked, deps, untilClosed(response))
+  }
+  await passOn(request, response, { forwarded, body, stallMs: deps.stallMs }, deps.local())
+}
+
+/** False, with nothing sent, for what is neither a manifest nor a blob. */
+async function serveContent(
+  exchange: ManifestExchange,
+  asked: RegistryPath,
+  deps: Deps,
+): Promise<boolean> {
+  if (asked.kind === 'manifest') {
+    const alone: ManifestDeps['manifestAlone'] = (client, miss, signal) =>
+      manifestAlone(client, miss, deps, signal)
+    await serveManifest(exchange, asked, { ...deps, manifestAlone: alone })
+  } else if (asked.kind === 'blob') {
+    const bringTold: BlobDeps['bringTold'] = (client, blob, signal) =>
+      bringToldImage(client, blob, deps, signal)
+    const serveIt = exchange.method === 'GET' ? serveBlob : headBlob
+    await serveIt(exchange, asked, { ...deps, bringTold })
+  } else {
+    return false
+  }
+  return true
 }

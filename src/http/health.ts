@@ -1,4 +1,5 @@
 import { Router } from 'express'
+import { messageOf } from '../thrown.ts'
 
 /** Resolves when all is well, rejects with the reason when not; stops when the signal aborts. */
 export type Check = (signal: AbortSignal) => Promise<void>
@@ -51,7 +52,7 @@ async function failure(check: Check, timeoutMs: number): Promise<string | undefi
     await Promise.race([check(late.signal), aborted(late.signal)])
     return undefined
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    return messageOf(error)
   } finally {
     clearTimeout(timer)
   }

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { boundUnfinishedHeads } from './limits/unfinished-heads.ts'
 import { ListenError, type ListenAddress } from './listen-error.ts'
 
 export interface HttpServerOptions {
@@ -34,8 +35,10 @@ const KEEP_ALIVE_TIMEOUT_MS = 65_000
 const CHECK_TIMEOUTS_EVERY_MS = 5_000
 // Per connection and direction. Node's own 16 KiB are less than a socket gives at once.
 const BUFFERED_BYTES = 256 * 1024
-const MAX_HEADERS = 100
 const GRACE_MS = 10_000
+// Tokens of clients are longer than Node's 16 KiB.
+const MAX_HEAD_BYTES = 64 * 1024
+const MAX_UNFINISHED_HEADS_BYTES = 16 * 1024 * 1024
 
 /** @throws ListenError when the address cannot be listened on */
 export async function startHttpServer(
@@ -49,9 +52,12 @@ export async function startHttpServer(
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     connectionsCheckingInterval: CHECK_TIMEOUTS_EVERY_MS,
     highWaterMark: BUFFERED_BYTES,
+    maxHeaderSize: MAX_HEAD_BYTES,
   })
-  server.maxHeadersCount = MAX_HEADERS
+  // The size of the head bounds them. Of a number, Node's parser would still obey those that it does not show.
+  server.maxHeadersCount = 0
   server.timeout = idleTimeoutMs
+  boundUnfinishedHeads(server, MAX_UNFINISHED_HEADS_BYTES)
   const drain = drainable(server)
   server.on('request', listener)
   server.on('checkContinue', (request, response) => {

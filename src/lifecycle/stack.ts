@@ -1,3 +1,5 @@
+import { messageOf } from '../thrown.ts'
+
 /**
  * What was started, to be stopped in reverse order: `await using stack = new Stack()`. When a later
  * start fails, that stops what was started before it. (Node 20 has no AsyncDisposableStack.)
@@ -41,8 +43,4 @@ export class Stack implements AsyncDisposable {
 async function dispose(started: AsyncDisposable | Disposable): Promise<void> {
   if (Symbol.asyncDispose in started) await started[Symbol.asyncDispose]()
   else started[Symbol.dispose]()
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

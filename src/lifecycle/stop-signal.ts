@@ -24,7 +24,7 @@ export function stopSignal({ write = writeToStderr }: StopOptions = {}): StopSig
   const { signal } = controller
   const stopped = new Promise<string>((resolve) => {
     signal.addEventListener('abort', () => {
-      resolve(signal.reason instanceof StopRequested ? signal.reason.reason : '')
+      resolve(stopReason(signal))
     })
   })
   let interrupted = false
@@ -63,6 +63,11 @@ export class StopRequested extends Error {
     super(`the process is stopping (${reason})`)
     this.reason = reason
   }
+}
+
+/** `SIGTERM`, `SIGINT`, or what `stop` was told; `asked to` where the signal is none of a `StopSignal`. */
+export function stopReason({ reason }: AbortSignal): string {
+  return reason instanceof StopRequested ? reason.reason : 'asked to'
 }
 
 // 128 + SIGINT, as shells have it.

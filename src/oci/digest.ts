@@ -9,7 +9,11 @@ export type Digest = string & { readonly __brand: 'Digest' }
 
 const HEX_LENGTH: Readonly<Record<string, number>> = { sha256: 64, sha512: 128 }
 
+// What nearly all are; a manifest can name tens of thousands.
+const SHA256 = /^sha256:[0-9a-f]{64}$/
+
 export function parseDigest(text: string): Parsed<Digest> {
+  if (SHA256.test(text)) return parsed(text as Digest)
   const [algorithm = '', hex = '', ...rest] = text.split(':')
   const length = Object.hasOwn(HEX_LENGTH, algorithm) ? HEX_LENGTH[algorithm] : undefined
   if (length === undefined || rest.length > 0) {

@@ -8,31 +8,47 @@ const ATTESTATION_OF = 'vnd.docker.reference.digest'
 /** OCI image-spec, descriptor.md. Leniently: only what a copy relies on must be right. */
 export function parseDescriptor(value: unknown): Parsed<Descriptor> {
   if (!isObject(value)) return unparsable('the manifest has a descriptor that is not an object')
-  const { mediaType, size } = value
   const digest = parseDigest(textOf(value['digest']))
   if (!digest.ok) {
     return unparsable(`the manifest has a descriptor whose digest is wrong: ${digest.reason}`)
   }
-  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
+  const size = sizeOf(value['size'])
+  if (size === undefined) {
     return unparsable(`the manifest's descriptor ${digest.value} has no valid size`)
   }
+  const plain = { mediaType: textOf(value['mediaType']), digest: digest.value, size }
+  // As most are; a manifest can have tens of thousands of them.
+  return parsed(
+    SPECIAL.some((name) => name in value) ? { ...plain, ...specialOf(value, plain) } : plain,
+  )
+}
+
+const SPECIAL = ['platform', 'urls', 'data', 'annotations']
+
+function specialOf(
+  value: Record<string, unknown>,
+  { digest, size }: Pick<Descriptor, 'digest' | 'size'>,
+): Partial<Descriptor> {
   const platform = platformOf(value['platform'])
   const urls = urlsOf(value['urls'])
-  const data = dataOf(value['data'], digest.value, size)
+  const data = dataOf(value['data'], digest, size)
   const attestationOf = attestationOfIn(value['annotations'])
-  return parsed({
-    mediaType: textOf(mediaType),
-    digest: digest.value,
-    size,
+  return {
     ...(platform && { platform }),
     ...(urls.length > 0 && { urls }),
     ...(data && { data }),
     ...(attestationOf && { attestationOf }),
-  })
+  }
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+// Go leaves a 0 out, or null may stand there; where that is wrong it shows when the content comes.
+function sizeOf(value: unknown): number | undefined {
+  if (value === undefined || value === null) return 0
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined
 }
 
 function platformOf(value: unknown): Platform | undefined {

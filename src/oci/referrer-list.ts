@@ -3,6 +3,7 @@ import { type Manifest, parseManifest } from './manifest.ts'
 import { OCI_INDEX } from './media-types.ts'
 import { isObject, parseDescriptor } from './parse-descriptor.ts'
 import { type Parsed, parsed, unparsable } from './parsed.ts'
+import { isRunnable } from './platforms.ts'
 
 /** An entry of a list of referrers: what refers, and all that the list says of it. */
 export interface Referrer {
@@ -11,18 +12,40 @@ export interface Referrer {
   readonly entry: Readonly<Record<string, unknown>>
 }
 
-/** OCI distribution-spec, "Listing Referrers": an image index, from the API or the fallback tag. */
-export function parseReferrerList(bytes: Buffer): Parsed<readonly Referrer[]> {
-  const index = parseManifest(bytes, OCI_INDEX)
-  if (!index.ok) return index
-  const { manifests } = JSON.parse(bytes.toString('utf8')) as { readonly manifests?: unknown }
-  const entries: readonly unknown[] = Array.isArray(manifests) ? manifests : []
-  return parsed(
-    entries.flatMap((entry) => {
-      const descriptor = parseDescriptor(entry)
-      return descriptor.ok && isObject(entry) ? [{ digest: descriptor.value.digest, entry }] : []
-    }),
-  )
+/**
+ * OCI distribution-spec, "Listing Referrers": an image index, from the API or the fallback tag. One
+ * entry that cannot be read takes nothing from the others.
+ *
+ * @param skipped told why of each that is left out
+ */
+export function parseReferrerList(
+  bytes: Buffer,
+  skipped: (reason: string) => void = () => undefined,
+): Parsed<readonly Referrer[]> {
+  const json = parseJson(bytes)
+  if (!isObject(json)) return unparsable('the list is not a JSON object')
+  const entries = json['manifests'] ?? []
+  if (!Array.isArray(entries)) return unparsable('its "manifests" are not a list')
+  return parsed(entries.flatMap((entry: unknown) => referrerIn(entry, skipped)))
+}
+
+function referrerIn(entry: unknown, skipped: (reason: string) => void): readonly Referrer[] {
+  const descriptor = parseDescriptor(entry)
+  if (!descriptor.ok || !isObject(entry)) {
+    skipped(descriptor.ok ? 'an entry is not an object' : descriptor.reason)
+    return []
+  }
+  const { digest, platform } = descriptor.value
+  // An image of an ordinary index, which some registries give for the fallback tag.
+  return platform !== undefined && isRunnable(platform) ? [] : [{ digest, entry }]
+}
+
+function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'))
+  } catch {
+    return undefined
+  }
 }
 
 /** The index that is kept under the fallback tag, OCI distribution-spec, "Referrers Tag Schema". */

@@ -10,7 +10,8 @@ import type {
 import { type Decision, ignore, type IgnoreReason } from './decision.ts'
 import { localName, projectOfLocal } from './matching.ts'
 import type { Project } from './project.ts'
-import { replicate, type Wanted } from './replicate-decision.ts'
+import { referrerWish } from './referrer-wish.ts'
+import { replicate, type Wish } from './replicate-decision.ts'
 
 /** Where an event comes from, by its source's configuration and never by its own word. */
 export interface Origin {
@@ -111,57 +112,63 @@ function decideUpstreamPush(
   upstream: string,
   projects: readonly Project[],
 ): Decision {
-  return decideUpstream({ event, upstream, trigger: 'push' }, projects, (project) => ({
-    ...(project.onUpstreamPush === 'ignore' && { ignored: 'upstream-push-ignored' }),
-    onlyIfPresent: project.onUpstreamPush === 'refresh',
-    ...(event.digest !== undefined && { announcedDigest: event.digest }),
-  }))
+  const { tag, digest } = event
+  return decideUpstream({ event, upstream }, projects, (project) => {
+    if (project.onUpstreamPush === 'ignore') return 'upstream-push-ignored'
+    if (tag === undefined) return referrerWish(event, project) ?? 'nothing-named'
+    return {
+      reference: tag,
+      trigger: 'push',
+      onlyIfPresent: project.onUpstreamPush === 'refresh',
+      ...(digest !== undefined && { announcedDigest: digest }),
+    }
+  })
 }
 
-/** By tag alone: distribution tells of a blob's deletion as of a manifest's, by digest. */
+/** A digest may be that of a blob, of whose deletion distribution tells in the same words: nothing here has it. */
 function decideUpstreamDelete(
   event: DeleteEvent,
   upstream: string,
   projects: readonly Project[],
 ): Decision {
-  return decideUpstream({ event, upstream, trigger: 'delete' }, projects, (project) => ({
-    ...(project.onUpstreamDelete === 'keep' && { ignored: 'delete' }),
-    onlyIfPresent: true,
-  }))
+  const { tag, digest, cause } = event
+  return decideUpstream({ event, upstream }, projects, (project) => {
+    if (project.onUpstreamDelete === 'keep') return 'delete'
+    const told = cause !== undefined && { cause }
+    const wish = { trigger: 'delete', onlyIfPresent: true, ...told } as const
+    if (tag === undefined) {
+      return digest === undefined ? 'nothing-named' : { ...wish, reference: digest }
+    }
+    // Harbor tells of one of an artifact's tags: all that are of the digest are looked at.
+    return { ...wish, reference: tag, ...(digest !== undefined && { announcedDigest: digest }) }
+  })
 }
 
 interface UpstreamNews {
   readonly event: PushEvent | DeleteEvent
   readonly upstream: string
-  readonly trigger: 'push' | 'delete'
-}
-
-/** What a project makes of what its upstream tells. */
-interface Wish extends Pick<Wanted, 'onlyIfPresent' | 'announcedDigest'> {
-  readonly ignored?: IgnoreReason
 }
 
 function decideUpstream(
-  { event, upstream, trigger }: UpstreamNews,
+  { event, upstream }: UpstreamNews,
   projects: readonly Project[],
-  wishOf: (project: Project) => Wish,
+  wishOf: (project: Project) => Wish | IgnoreReason,
 ): Decision {
   const local = localName(event.repository, upstream, projects)
   if (local === undefined) return ignore('unknown-project')
   const { project, repository } = local
   if (!project.autoSync) return ignore('auto-sync-off')
-  const { ignored, ...wish } = wishOf(project)
-  if (ignored !== undefined) return ignore(ignored)
-  // The children of an index are pushed by digest, one by one, before the index that is tagged.
-  if (event.tag === undefined) return ignore('nothing-named')
+  const wish = wishOf(project)
+  if (typeof wish === 'string') return ignore(wish)
   if (repository === undefined) return ignore('name-too-long')
-  return replicate(project, {
-    eventId: event.id,
-    repository,
-    reference: event.tag,
-    trigger,
-    ...wish,
-  })
+  const { unlessCheckedWithinMs, cause, ...wanted } = wish
+  const decision = replicate(project, { eventId: event.id, repository, ...wanted })
+  if (decision.kind === 'ignore') return decision
+  return {
+    ...decision,
+    ...(unlessCheckedWithinMs !== undefined && { unlessCheckedWithinMs }),
+    ...(cause !== undefined && { cause }),
+  }
 }
 
 /**

@@ -7,6 +7,8 @@ export type Decision =
       readonly request: ReplicationRequest
       /** Only if the last look at the tag upstream is older than that; 0: whatever its age. */
       readonly unlessCheckedWithinMs?: number
+      /** As in `DeleteEvent`. */
+      readonly cause?: string
     }
   | { readonly kind: 'ignore'; readonly reason: IgnoreReason }
 

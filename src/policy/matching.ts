@@ -85,6 +85,7 @@ function withProject(repository: Repository, project: string | undefined): Repos
   return renamed.ok ? renamed.value : undefined
 }
 
-function withoutProject(repository: Repository): string {
+/** The rest of its path, which filters are matched against. */
+export function withoutProject(repository: Repository): string {
   return repository.slice(projectOf(repository).length + 1)
 }

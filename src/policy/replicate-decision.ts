@@ -17,14 +17,19 @@ export interface Wanted {
   readonly source?: string
 }
 
+/** What a project makes of what its upstream tells. */
+export interface Wish extends Omit<Wanted, 'eventId' | 'repository' | 'source'> {
+  /** As in `Decision`. */
+  readonly unlessCheckedWithinMs?: number
+  readonly cause?: string
+}
+
 /** The request for it, unless the project's filters keep it out. */
 export function replicate(project: Project, wanted: Wanted): Decision {
   const { repository, reference } = wanted
   const passes = matchersOf(project)
   if (!passes.repository(repository)) return ignore('repository-filtered')
-  if (isTag(reference) && !isReferrer(reference, project) && !passes.tag(reference)) {
-    return ignore('tag-filtered')
-  }
+  if (!letsThrough(project, reference)) return ignore('tag-filtered')
   const upstreamRepository = upstreamName(repository, project)
   if (upstreamRepository === undefined) return ignore('name-too-long')
   const { upstreams, platforms, referrers } = project
@@ -32,6 +37,11 @@ export function replicate(project: Project, wanted: Wanted): Decision {
     kind: 'replicate',
     request: { ...wanted, upstreamRepository, upstreams, platforms, referrers },
   }
+}
+
+/** Whether the project's filter of tags leaves it in. */
+export function letsThrough(project: Project, reference: Reference): boolean {
+  return !isTag(reference) || isReferrer(reference, project) || matchersOf(project).tag(reference)
 }
 
 /** A signature goes with the image that it signs, whatever its own tag looks like. */

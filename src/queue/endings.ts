@@ -1,6 +1,8 @@
 import type { Redis } from 'ioredis'
+import { ENDINGS } from '../pool/announced/announcements.ts'
+import type { Hold } from '../pool/breaker.ts'
 import type { Outcome } from '../replication/outcome.ts'
-import type { ReplicationQueue } from './queues.ts'
+import type { ReplicationQueue } from './replication-queue.ts'
 
 /**
  * How long a miss of the same image is answered by how the last job ended, in milliseconds.
@@ -20,6 +22,7 @@ export const REMEMBERED_MS: Readonly<Record<Outcome['kind'] | 'failed', number>>
 // stays until that is over (removeDeduplicationKeyIfNeededOnFinalization). So the key itself is the
 // memory, and whether work is queued, running or just ended is decided in one atomic step.
 const REMEMBER = `
+redis.call('PUBLISH', ARGV[3], ARGV[1] .. ' ' .. ARGV[4])
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return 0`
 
@@ -29,12 +32,15 @@ if holder and holder ~= ARGV[1] and redis.call('PTTL', KEYS[1]) == -1 then retur
 redis.call('SET', KEYS[1], ARGV[1])
 return 1`
 
+/** When an upstream that is held is tried so soon, whoever waits learns more by waiting. */
+export const TRIED_SOON_MS = 2_000
+
 export interface DeduplicatedJob {
   readonly id?: string | undefined
   readonly deduplicationId?: string | undefined
 }
 
-/** To be called while the job still runs, just before it ends that way. */
+/** To be called while the job still runs, just before it ends that way; whoever waits for it is told. */
 export async function rememberEnding(
   redis: Redis,
   queue: ReplicationQueue,
@@ -43,7 +49,17 @@ export async function rememberEnding(
 ): Promise<void> {
   if (job.id === undefined || job.deduplicationId === undefined) return
   const key = deduplicationKey(queue, job.deduplicationId)
-  await redis.eval(REMEMBER, 1, key, job.id, REMEMBERED_MS[ending])
+  await redis.eval(REMEMBER, 1, key, job.id, REMEMBERED_MS[ending], ENDINGS, ending)
+}
+
+/** To be called while the job still runs, just before it is put off because its upstream is held; who waits for it is told. */
+export async function announceHeld(
+  redis: Redis,
+  { id }: DeduplicatedJob,
+  { kind, forMs }: Pick<Hold, 'kind' | 'forMs'>,
+): Promise<void> {
+  if (id !== undefined && forMs > TRIED_SOON_MS)
+    await redis.publish(ENDINGS, `${id} ${kind} ${Math.round(forMs)}`)
 }
 
 /** Makes misses of the same image wait for this job, which is about to run once more. */

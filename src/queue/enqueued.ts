@@ -1,4 +1,4 @@
-import type { LimitReason } from './miss-limits.ts'
+import type { LimitReason } from '../pool/miss-limits.ts'
 
 /** What became of one request that was handed in. */
 export interface Enqueued {

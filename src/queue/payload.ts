@@ -25,19 +25,35 @@ export const digest = z.string().transform((text, context) => {
   return z.NEVER
 })
 
+/** What goes without saying: thousands of jobs may wait in Redis' memory. */
+const USUAL = { onlyIfPresent: false, platforms: 'all', referrers: true } as const
+
+/** A request as Redis keeps it. */
+export function payloadOf(request: ReplicationRequest): object {
+  const { upstreamRepository, onlyIfPresent, platforms, referrers, ...rest } = request
+  return {
+    ...rest,
+    ...(upstreamRepository !== rest.repository && { upstreamRepository }),
+    ...(onlyIfPresent !== USUAL.onlyIfPresent && { onlyIfPresent }),
+    ...(platforms !== USUAL.platforms && { platforms }),
+    ...(referrers !== USUAL.referrers && { referrers }),
+  }
+}
+
 const payload = z.object({
   repository,
-  upstreamRepository: repository,
+  upstreamRepository: repository.optional(),
   reference,
   upstreams: z.tuple([z.string()], z.string()),
   trigger: z.enum(TRIGGERS),
   announcedDigest: digest.optional(),
   replaces: digest.optional(),
-  onlyIfPresent: z.boolean(),
-  platforms: z.union([z.literal('all'), z.array(z.string())]),
-  referrers: z.boolean(),
+  onlyIfPresent: z.boolean().default(USUAL.onlyIfPresent),
+  platforms: z.union([z.literal('all'), z.array(z.string())]).default(USUAL.platforms),
+  referrers: z.boolean().default(USUAL.referrers),
   followed: z.boolean().optional(),
   source: z.string().optional(),
+  client: z.string().optional(),
   eventId: z.string(),
 })
 
@@ -47,13 +63,15 @@ export function parsePayload(data: unknown): Parsed<ReplicationRequest> {
   if (!result.success) {
     return unparsable(`the job's payload is not a request: ${z.prettifyError(result.error)}`)
   }
-  const { announcedDigest, replaces, followed, source, ...rest } = result.data
+  const { announcedDigest, replaces, followed, source, client, ...rest } = result.data
   return parsed({
     ...rest,
+    upstreamRepository: rest.upstreamRepository ?? rest.repository,
     ...(announcedDigest && { announcedDigest }),
     ...(replaces && { replaces }),
     ...(followed !== undefined && { followed }),
     ...(source !== undefined && { source }),
+    ...(client !== undefined && { client }),
   })
 }
 

@@ -1,32 +1,36 @@
 import { randomBytes } from 'node:crypto'
-import { type Job, Queue } from 'bullmq'
+import { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { Config } from '../config/config.ts'
+import { isTag } from '../oci/reference.ts'
 import type { ReplicationRequest } from '../replication/request.ts'
-import { type ConnectionErrorListener, openProducerConnection, whenReady } from './connection.ts'
+import {
+  type ConnectionErrorListener,
+  openProducerConnection,
+  type RedisAddress,
+  whenReady,
+} from '../pool/connection.ts'
 import { deduplicationKey } from './endings.ts'
 import type { Enqueued, Offered } from './enqueued.ts'
-import { QueueUnavailableError } from './errors.ts'
-import { Gatherings } from './gathering.ts'
-import { makeWay } from './make-way.ts'
-import { MissLimits } from './miss-limits.ts'
-import { deduplicationId } from './payload.ts'
+import { keyPrefix } from '../pool/cluster/cluster-redis.ts'
+import { QueueUnavailableError } from '../pool/redis-errors.ts'
+import { Batchers } from './offer/batches.ts'
+import { makeWay, overlooked } from './offer/make-way.ts'
+import { MissLimits } from '../pool/miss-limits.ts'
+import { deduplicationId, payloadOf } from './payload.ts'
 import { PRIORITY } from './priority.ts'
-
-/** Every key that pullsync has in Redis begins with this. */
-export const KEY_PREFIX = 'pullsync'
+import type { ReplicationQueue } from './replication-queue.ts'
 
 /** BullMQ's own events, for who else wants to listen to a queue. */
 const EVENTS_KEPT = 1_000
-
-export type ReplicationJob = Job<unknown, unknown>
-export type ReplicationQueue = Queue<unknown, unknown>
+/** More than one job that ends in the moment of an offer is rare; nobody is to wait for ever. */
+const MAX_OFFERS = 4
 
 /** What of the configuration the queues obey. */
 export type QueuesConfig = Pick<Config, 'jobs' | 'misses'>
 
 export interface QueuesOptions extends QueuesConfig {
-  readonly url: string
+  readonly url: RedisAddress
   readonly upstreams: Iterable<string>
   readonly onError: ConnectionErrorListener
 }
@@ -36,8 +40,8 @@ export class ReplicationQueues implements AsyncDisposable {
   readonly redis: Redis
   readonly limits: MissLimits
   readonly #queues = new Map<string, ReplicationQueue>()
-  readonly #all = new Gatherings<Enqueued>((upstream, requests) => this.#add(upstream, requests))
-  readonly #misses = new Gatherings<Offered>((upstream, requests) =>
+  readonly #all = new Batchers<Enqueued>((upstream, requests) => this.#add(upstream, requests))
+  readonly #misses = new Batchers<Offered>((upstream, requests) =>
     this.#addUnlessLimited(upstream, requests),
   )
   readonly #onError: ConnectionErrorListener
@@ -104,6 +108,19 @@ export class ReplicationQueues implements AsyncDisposable {
     }
   }
 
+  /**
+   * Whether Redis takes jobs: not while it has no memory for them, or is a replica.
+   * @throws QueueUnavailableError
+   */
+  async checkTakesJobs(): Promise<void> {
+    try {
+      await whenReady(this.redis)
+      await this.redis.set('pullsync:ready', '1', 'PX', 10_000)
+    } catch (error) {
+      throw new QueueUnavailableError('writing to Redis', error)
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#queues.values()].map((queue) => queue.close()))
     this.redis.disconnect()
@@ -118,21 +135,57 @@ export class ReplicationQueues implements AsyncDisposable {
       deduplicationKey(queue, deduplicationId(request)),
     )
     const passed = requests.filter((_, i) => reasons[i] === undefined)
-    const added = (passed.length === 0 ? [] : await this.#add(upstream, passed)).values()
+    const added = (passed.length === 0 ? [] : await this.#addOnce(upstream, passed)).values()
     return reasons.flatMap((limited): Offered | [] =>
       limited === undefined ? (added.next().value ?? []) : { limited },
     )
+  }
+
+  /** What many clients of one source miss is added once. */
+  async #addOnce(
+    upstream: string,
+    requests: readonly ReplicationRequest[],
+  ): Promise<readonly Enqueued[]> {
+    const places = new Map<string, number>()
+    const once: ReplicationRequest[] = []
+    const asked = requests.map((request) => {
+      const id = `${request.source} ${deduplicationId(request)}`
+      const known = places.get(id)
+      const place = known ?? once.push(request) - 1
+      places.set(id, place)
+      return { place, isAgain: known !== undefined }
+    })
+    const added = await this.#add(upstream, once)
+    return asked.flatMap(({ place, isAgain }) => {
+      const enqueued = added[place]
+      return enqueued === undefined ? [] : { ...enqueued, duplicate: enqueued.duplicate || isAgain }
+    })
   }
 
   async #add(
     upstream: string,
     requests: readonly ReplicationRequest[],
   ): Promise<readonly Enqueued[]> {
-    const queue = await this.#usable(upstream)
-    const jobs = requests.map((request) => this.#jobOf(upstream, request))
+    return await this.#offer(await this.#usable(upstream), requests)
+  }
+
+  async #offer(
+    queue: ReplicationQueue,
+    requests: readonly ReplicationRequest[],
+    tries = MAX_OFFERS,
+  ): Promise<readonly Enqueued[]> {
+    const jobs = requests.map((request) => this.#jobOf(queue.name, request))
     // One connection keeps the order, so neither has to wait for the other's answer.
     const [, added] = await Promise.all([makeWay(this.redis, queue, requests), queue.addBulk(jobs)])
-    return added.map(({ id = '' }, i) => ({ jobId: id, duplicate: id !== jobs[i]?.opts.jobId }))
+    const offers = added.flatMap(({ id = '' }, i) => {
+      const request = requests[i]
+      const duplicate = id !== jobs[i]?.opts.jobId
+      return request === undefined ? [] : [{ request, jobId: id, duplicate }]
+    })
+    const missed = tries > 1 ? [...(await overlooked(this.redis, queue, offers))] : []
+    const again = missed.length > 0 ? await this.#offer(queue, missed, tries - 1) : []
+    const offered = new Map(missed.map((request, i) => [request, again[i]]))
+    return offers.map(({ request, ...enqueued }) => offered.get(request) ?? enqueued)
   }
 
   // A BullMQ queue whose first connection failed stays unusable; a new one takes its place.
@@ -151,10 +204,10 @@ export class ReplicationQueues implements AsyncDisposable {
   }
 
   #jobOf(upstream: string, request: ReplicationRequest) {
-    const { attempts, keepCompleted, keepFailed } = this.#config.jobs
+    const { attempts } = this.#config.jobs
     return {
       name: request.trigger,
-      data: request,
+      data: payloadOf(request),
       opts: {
         jobId: `${upstream}-${randomBytes(6).toString('hex')}`,
         priority: PRIORITY[request.trigger],
@@ -165,12 +218,8 @@ export class ReplicationQueues implements AsyncDisposable {
           // What runs already does what a miss or a revalidation wants; other news may be newer.
           keepLastIfActive: request.trigger !== 'miss' && request.trigger !== 'revalidate',
         },
-        // A walk makes thousands that end with nothing to tell; what they copy is in the log.
-        removeOnComplete: request.trigger === 'resync' || {
-          age: keepCompleted.ageMs / 1_000,
-          count: keepCompleted.count,
-        },
-        removeOnFail: { age: keepFailed.ageMs / 1_000, count: keepFailed.count },
+        // How long the others are kept is the workers' to know.
+        ...(isPassing(request) && { removeOnComplete: true }),
         stackTraceLimit: 0,
       },
     }
@@ -179,13 +228,21 @@ export class ReplicationQueues implements AsyncDisposable {
   #open(upstream: string): ReplicationQueue {
     const queue: ReplicationQueue = new Queue(upstream, {
       connection: this.redis,
-      prefix: KEY_PREFIX,
+      prefix: keyPrefix(this.redis),
       // Nobody here reads them, and each of those about progress is as large as the progress.
       streams: { events: { maxLen: EVENTS_KEPT } },
     })
     queue.on('error', this.#onError)
     return queue
   }
+}
+
+/**
+ * A walk makes thousands that end with nothing to tell, and each child of an index that is pushed upstream
+ * can make one; what they copy is in the log.
+ */
+function isPassing({ trigger, reference }: ReplicationRequest): boolean {
+  return trigger === 'resync' || (trigger === 'revalidate' && !isTag(reference))
 }
 
 async function queueing<T>(added: readonly Promise<T>[]): Promise<readonly T[]> {

@@ -1,12 +1,12 @@
-import { discard } from './body.ts'
-import { parseChallenge } from './challenge.ts'
+import { discard } from './transport/body.ts'
+import { parseChallenge } from './auth/challenge.ts'
 import type { CredentialStore } from './credentials/credential-store.ts'
-import { wrongAnswer } from './errors.ts'
-import type { RegistryIdentity } from './identity.ts'
-import type { Links } from './links.ts'
-import type { Operation } from './operation.ts'
-import type { Send } from './request.ts'
-import { idempotent } from './retry.ts'
+import { wrongAnswer } from './errors/registry-error.ts'
+import type { RegistryIdentity } from './words/identity.ts'
+import type { Links } from './words/links.ts'
+import type { Operation } from './words/operation.ts'
+import type { Send } from './transport/request.ts'
+import { idempotent } from './transport/retry.ts'
 
 export interface CheckParts {
   readonly identity: RegistryIdentity

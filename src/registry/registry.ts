@@ -1,22 +1,22 @@
 import type { RegistryConfig } from '../config/config.ts'
 import type { Repository } from '../oci/reference.ts'
-import { Authentication } from './authentication.ts'
+import { Authentication } from './auth/authentication.ts'
 import { checkRegistry } from './check.ts'
-import { ChunkBuffers } from './chunk-buffers.ts'
 import { openCredentials } from './credentials/open-credentials.ts'
-import { identityOf } from './identity.ts'
-import { linksOf } from './links.ts'
-import { listRepositories } from './names.ts'
-import { proxyFromEnvironment } from './proxy-environment.ts'
+import { identityOf } from './words/identity.ts'
+import { linksOf } from './words/links.ts'
+import { listRepositories } from './content/catalog.ts'
+import { type AskHarbor, harborAsker } from './harbor/ask-harbor.ts'
+import { proxyFromEnvironment } from './network/proxy-environment.ts'
 import { parseRateLimit, type RateLimit } from './rate-limit.ts'
 import { RegistryRepository } from './repository.ts'
-import { createSend, type Exchangers } from './request.ts'
-import { RETRIES, type RetryOptions } from './retry.ts'
+import { createSend, type Exchangers } from './transport/request.ts'
+import { RETRIES, type RetryOptions } from './transport/retry.ts'
 import { type Learned, openSession } from './session.ts'
-import { tokenAsker } from './token-request.ts'
-import { tokenFetcher } from './tokens.ts'
-import { createTransport } from './transport.ts'
-import { Turns } from './turns.ts'
+import type { UploadRecords } from './words/upload-records.ts'
+import { tokenAsker } from './transport/token-request.ts'
+import { tokenFetcher } from './auth/tokens.ts'
+import { createTransport } from './transport/transport.ts'
 
 /** One registry. Its connections and tokens are shared by all that is done there; one per process. */
 export interface Registry extends AsyncDisposable {
@@ -33,6 +33,10 @@ export interface Registry extends AsyncDisposable {
    * RegistryError that says what to do.
    */
   check(signal: AbortSignal): Promise<void>
+  /** Harbor's own API, beside the registry's, as the same account; only where it is Harbor. */
+  readonly askHarbor: AskHarbor
+  /** What it wants to be shown is learnt anew. */
+  forgetChallenge(): void
 }
 
 export interface RegistryOptions {
@@ -40,8 +44,11 @@ export interface RegistryOptions {
   readonly userAgent: string
   /** The longest time in which no byte moves either way, in milliseconds; 60,000 unless told. */
   readonly stallTimeoutMs?: number
+  /** The same for what is brief: manifests, tokens, small blobs; 10,000 unless told. */
+  readonly briefStallMs?: number
   /** How often and after which pauses a single request is tried. */
   readonly requestRetries?: Partial<RetryOptions>
+  readonly uploads?: UploadRecords
   /** Whose `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` count; those of the process unless told. */
   readonly env?: NodeJS.ProcessEnv
   /** Called with each of its answers that tells its limit, a refusal with 429 too. Must not throw. */
@@ -50,25 +57,19 @@ export interface RegistryOptions {
 
 // Registries on object stores take up to half of this before the first byte of a large blob.
 const STALL_TIMEOUT_MS = 60_000
-
-// What lies there is lost with the process, and its memory. Five chunks, or the beginnings of long ones. With
-// eight, one large image was copied no faster.
-const CHUNK_MEMORY = 20 * 1024 * 1024
-// distribution hashes and writes an upload on one core, at 140 MB/s here: one at a time takes half as long
-// again as several. Each one more is one more upload that the death of this process can cost.
-const CHUNKS_AT_ONCE = 3
+// Ten times what slow ones usually take. Where they take longer, the limit grows by itself.
+const BRIEF_STALL_MS = 10_000
 
 /** Speaks with nobody until asked to. */
 export function openRegistry(config: RegistryConfig, options: RegistryOptions): Registry {
   const identity = identityOf(config)
   const links = linksOf(config.url)
   const retries = { ...RETRIES, ...options.requestRetries }
-  const { userAgent, stallTimeoutMs = STALL_TIMEOUT_MS } = options
+  const { userAgent, stallTimeoutMs = STALL_TIMEOUT_MS, briefStallMs = BRIEF_STALL_MS } = options
   const proxyFor = proxyFromEnvironment(options.env ?? process.env)
   const transport = createTransport(config, {
-    userAgent,
-    stallTimeoutMs,
-    proxyFor,
+    ...{ userAgent, proxyFor },
+    ...{ stallTimeoutMs, briefStallMs },
   })
   const ask = tokenAsker(transport, retries)
   const credentials = openCredentials({ config, identity, ask, proxyFor })
@@ -81,36 +82,62 @@ export function openRegistry(config: RegistryConfig, options: RegistryOptions): 
     const response = await authentication.exchange(exchange, scopes)
     // An object store's limit is not the registry's.
     if (response.url.origin !== config.url.origin) return response
-    const told = parseRateLimit(response.header)
-    if (told !== undefined) options.onRateLimit?.(told)
-    rateLimit = told ?? rateLimit
+    const limit = parseRateLimit(response.header)
+    if (limit !== undefined) options.onRateLimit?.(limit)
+    rateLimit = limit ?? rateLimit
     return response
   }
   const send = createSend({ atHome, elsewhere }, retries)
   const sendPlain = createSend({ atHome: elsewhere, elsewhere }, retries)
-  const learned: Learned = {
-    takesNoChunksUntil: 0,
-    refusesSparseIndexesUntil: 0,
-    noReferrersApiUntil: 0,
-    hasReferrersApi: false,
-  }
-  const chunks = {
-    buffers: new ChunkBuffers(CHUNK_MEMORY),
-    turns: new Turns(CHUNKS_AT_ONCE),
-  }
-  const session = { identity, links, send, learned, chunks }
+  const learned = nothingLearned()
+  const check = (signal: AbortSignal) =>
+    checkRegistry({ identity, links, sendPlain, send, credentials }, signal)
+  const origin = config.url.origin
+  const askHarbor = harborAsker({ identity, origin, credentials, send: sendPlain })
+  const proven = { prove: onceAMinute(check), askHarbor }
+  const session = { identity, links, send, learned, ...proven, ...uploadsOf(options) }
   return {
     id: config.id,
     repository: (name) => new RegistryRepository(openSession(session, name)),
     repositories: (signal) => listRepositories(session, signal),
     rateLimit: () => rateLimit,
-    check: async (signal) => {
-      await checkRegistry({ identity, links, sendPlain, send, credentials }, signal)
+    check,
+    askHarbor,
+    forgetChallenge: () => {
+      authentication.forget()
     },
     [Symbol.asyncDispose]() {
       credentials.close()
       transport.close()
       return Promise.resolve()
     },
+  }
+}
+
+function nothingLearned(): Learned {
+  return {
+    takesNoPatchUntil: 0,
+    mountsNothingUntil: 0,
+    refusesSparseIndexesUntil: 0,
+    noReferrersApiUntil: new Map(),
+    hasReferrersApi: false,
+    rights: new Map(),
+    takesNoHeadUntil: 0,
+  }
+}
+
+function uploadsOf({ uploads }: RegistryOptions) {
+  return uploads === undefined ? {} : { uploads }
+}
+
+const PROVEN_MS = 60_000
+
+/** What has resolved lately resolves at once. */
+function onceAMinute(check: (signal: AbortSignal) => Promise<void>) {
+  let provenUntil = 0
+  return async (signal: AbortSignal): Promise<void> => {
+    if (Date.now() < provenUntil) return
+    await check(signal)
+    provenUntil = Date.now() + PROVEN_MS
   }
 }

@@ -5,22 +5,26 @@ import type { Manifest } from '../oci/manifest.ts'
 import type { Reference, Repository, Tag } from '../oci/reference.ts'
 import type { Referrer } from '../oci/referrer-list.ts'
 import type {
+  Certainty,
   ContentSource,
   HowToFetch,
   OpenBlob,
   ContentTarget,
+  Held,
   ManifestHead,
   RemovalTarget,
-  UploadCheckpoint,
+  HowToBring,
 } from '../replication/ports.ts'
-import { getBlob, hasBlob } from './blobs.ts'
-import { putBlobInChunks } from './chunked-upload.ts'
-import { deleteManifest } from './delete-manifest.ts'
-import { getManifest, headManifest, putManifest } from './manifests.ts'
-import { listTags } from './names.ts'
-import { hasReferrersApi, listReferrers } from './referrers.ts'
+import { getBlob, givesBlob, hasBlob, type NamedBlob } from './content/blobs.ts'
+import { deleteManifest } from './content/delete-manifest.ts'
+import { heldAt } from './content/held-manifest.ts'
+import { getManifest, headManifest, putManifest } from './content/manifests.ts'
+import { listTags } from './content/catalog.ts'
+import { type Action, proveAccess, type ProvenAccess } from './content/prove-access.ts'
+import { hasReferrersApi, listReferrers, listReferrersByApi } from './content/referrers.ts'
 import type { RepositorySession } from './session.ts'
-import { mountBlob, putBlob } from './uploads.ts'
+import { putBlob } from './upload/put-blob.ts'
+import { cancelUpload, mountBlob } from './upload/uploads.ts'
 
 // A registry can be upgraded or set up otherwise; one refused push in an hour costs nothing.
 const SPARSE_AGAIN_MS = 3_600_000
@@ -40,8 +44,25 @@ export class RegistryRepository implements ContentSource, ContentTarget, Removal
     this.#session = session
   }
 
-  headManifest(reference: Reference, signal: AbortSignal): Promise<ManifestHead | undefined> {
-    return headManifest(this.#session, reference, signal)
+  /** An upload that was left; false when it may still be there. */
+  cancelUpload(location: URL): Promise<boolean> {
+    return cancelUpload(this.#session, location)
+  }
+
+  proveAccess(actions: readonly Action[], signal: AbortSignal): Promise<ProvenAccess> {
+    return proveAccess(this.#session, actions, signal)
+  }
+
+  headManifest(
+    reference: Reference,
+    signal: AbortSignal,
+    how?: Certainty,
+  ): Promise<ManifestHead | undefined> {
+    return headManifest(this.#session, reference, signal, how)
+  }
+
+  heldAt(reference: Reference, signal: AbortSignal): Promise<Held | undefined> {
+    return heldAt(this.#session, reference, signal)
   }
 
   getManifest(reference: Reference, signal: AbortSignal): Promise<Manifest | undefined> {
@@ -52,8 +73,19 @@ export class RegistryRepository implements ContentSource, ContentTarget, Removal
     return listTags(this.#session, signal)
   }
 
-  listReferrers(subject: Digest, signal: AbortSignal): Promise<readonly Referrer[]> {
-    return listReferrers(this.#session, subject, signal)
+  listReferrers(
+    subject: Digest,
+    signal: AbortSignal,
+    skipped?: (reason: string) => void,
+  ): Promise<readonly Referrer[]> {
+    return listReferrers(this.#session, { subject, ...(skipped && { skipped }) }, signal)
+  }
+
+  listReferrersByApi(
+    subject: Digest,
+    signal: AbortSignal,
+  ): Promise<readonly Referrer[] | undefined> {
+    return listReferrersByApi(this.#session, subject, signal)
   }
 
   hasReferrersApi(subject: Digest, signal: AbortSignal): Promise<boolean> {
@@ -73,17 +105,25 @@ export class RegistryRepository implements ContentSource, ContentTarget, Removal
     return hasBlob(this.#session, digest, signal)
   }
 
-  putBlob(descriptor: Descriptor, body: Readable, signal: AbortSignal): Promise<void> {
-    return putBlob(this.#session, descriptor, body, signal)
+  givesBlob(blob: NamedBlob, signal: AbortSignal): Promise<boolean> {
+    return givesBlob(this.#session, blob, signal)
   }
 
-  putBlobInChunks(
+  putBlob(descriptor: Descriptor, body: Readable, signal: AbortSignal): Promise<void> {
+    const open = () => Promise.resolve(body)
+    return putBlob(this.#session, { descriptor, open }, signal).then(() => undefined)
+  }
+
+  async bringBlob(
     descriptor: Descriptor,
     open: OpenBlob,
-    checkpoint: UploadCheckpoint,
     signal: AbortSignal,
-  ): Promise<boolean> {
-    return putBlobInChunks(this.#session, { descriptor, open, checkpoint }, signal)
+    { unlessThere = false, ...how }: HowToBring = {},
+  ): Promise<'copied' | 'skipped'> {
+    const tells = Date.now() >= this.#session.learned.mountsNothingUntil
+    if (unlessThere && !tells && (await this.hasBlob(descriptor.digest, signal))) return 'skipped'
+    const upload = { descriptor, open, unlessThere: unlessThere && tells, ...how }
+    return await putBlob(this.#session, upload, signal)
   }
 
   mountBlob(digest: Digest, from: Repository, signal: AbortSignal): Promise<boolean> {

@@ -1,11 +1,11 @@
 import type { Repository } from '../oci/reference.ts'
-import type { ChunkBuffers } from './chunk-buffers.ts'
-import type { RegistryIdentity } from './identity.ts'
-import type { Links } from './links.ts'
-import type { Operation, OperationKind } from './operation.ts'
-import type { Send } from './request.ts'
-import { type Access, scopeOf } from './scopes.ts'
-import type { Turns } from './turns.ts'
+import type { AskHarbor } from './harbor/ask-harbor.ts'
+import type { RegistryIdentity } from './words/identity.ts'
+import type { Links } from './words/links.ts'
+import type { UploadRecords } from './words/upload-records.ts'
+import type { Operation, OperationKind } from './words/operation.ts'
+import type { Send } from './transport/request.ts'
+import { type Access, scopeOf } from './words/scopes.ts'
 
 /** What is the same for all repositories of one registry. */
 export interface RegistrySession {
@@ -14,24 +14,33 @@ export interface RegistrySession {
   readonly send: Send
   /** What its answers have taught; for as long as the client is open. */
   readonly learned: Learned
-  readonly chunks: ChunkSharing
+  /** Resolves when the registry takes the configured credentials; asked at most once a minute. */
+  readonly prove: (signal: AbortSignal) => Promise<void>
+  readonly askHarbor: AskHarbor
+  /** Absent where nobody cancels what a process that dies leaves. */
+  readonly uploads?: UploadRecords
 }
 
-/** What all uploads in chunks to one registry share. */
-export interface ChunkSharing {
-  readonly buffers: ChunkBuffers
-  /** To send a chunk. */
-  readonly turns: Turns
+export interface LearnedRight {
+  readonly may: 'read' | 'be-denied' | 'nothing'
+  /** Milliseconds since 1970. */
+  readonly until: number
 }
 
 export interface Learned {
-  /** Until when it counts as one that takes no chunks; milliseconds since 1970. */
-  takesNoChunksUntil: number
+  /** Until when it counts as one that says of no blob that it has it when asked to mount it; milliseconds since 1970. */
+  mountsNothingUntil: number
+  /** Until when it counts as one that takes no PATCH of an upload; milliseconds since 1970. */
+  takesNoPatchUntil: number
   /** Until when it counts as one that takes complete indexes only; milliseconds since 1970. */
   refusesSparseIndexesUntil: number
-  /** Until when it counts as one without the referrers API; milliseconds since 1970. */
-  noReferrersApiUntil: number
+  /** Until when it counts as one without the referrers API, by repository; milliseconds since 1970. */
+  readonly noReferrersApiUntil: Map<Repository, number>
   hasReferrersApi: boolean
+  /** By project, what shows that it may be read; by repository, what its refusals mean. */
+  readonly rights: Map<string, LearnedRight>
+  /** Until when it counts as one that refuses HEAD of a manifest; milliseconds since 1970. */
+  takesNoHeadUntil: number
 }
 
 /** One repository of one registry, with what it takes to send it a request. */

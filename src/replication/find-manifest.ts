@@ -2,8 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Digest } from '../oci/digest.ts'
 import type { Manifest } from '../oci/manifest.ts'
 import type { Reference } from '../oci/reference.ts'
-import type { ContentSource, ManifestHead } from './ports.ts'
+import type { ContentSource, Held, ManifestHead } from './ports.ts'
 import type { ReplicationRequest } from './request.ts'
+
+/** Where it is looked for. */
+type Manifests = Pick<ContentSource, 'headManifest' | 'getManifest'>
 
 export type Found =
   | { readonly kind: 'same'; readonly digest: Digest }
@@ -16,8 +19,8 @@ export type Found =
  */
 export async function findManifest(
   { reference, announcedDigest }: ReplicationRequest,
-  source: ContentSource,
-  local: ManifestHead | undefined,
+  source: Manifests,
+  local: Held | undefined,
   signal: AbortSignal,
 ): Promise<Found> {
   let wanted = reference
@@ -25,11 +28,27 @@ export async function findManifest(
     const head = await settledHead(source, reference, announcedDigest, signal)
     if (head === undefined) return { kind: 'none' }
     if (head.digest === local?.digest) return { kind: 'same', digest: head.digest }
+    if (head.manifest !== undefined) return { kind: 'other', manifest: head.manifest }
     // By digest from here on: the tag may move on while it is being copied.
     wanted = head.digest
   }
+  const manifest = await manifestAt(wanted, reference, source, signal)
+  if (manifest === undefined) return { kind: 'none' }
+  return manifest.digest === local?.digest
+    ? { kind: 'same', digest: manifest.digest }
+    : { kind: 'other', manifest }
+}
+
+/** A pull-through cache may know it by its tag alone, until somebody gets it by that (ECR). */
+async function manifestAt(
+  wanted: Reference,
+  reference: Reference,
+  source: Manifests,
+  signal: AbortSignal,
+): Promise<Manifest | undefined> {
   const manifest = await source.getManifest(wanted, signal)
-  return manifest === undefined ? { kind: 'none' } : { kind: 'other', manifest }
+  if (manifest !== undefined || wanted === reference) return manifest
+  return await source.getManifest(reference, signal)
 }
 
 /**
@@ -38,7 +57,7 @@ export async function findManifest(
  * overtaken by another push: upstream's tag is the truth, not the event.
  */
 async function settledHead(
-  source: ContentSource,
+  source: Manifests,
   reference: Reference,
   announcedDigest: Digest | undefined,
   signal: AbortSignal,

@@ -4,10 +4,19 @@ import type { Digest } from '../oci/digest.ts'
 export type Outcome =
   | Copied
   | UpToDate
-  /** The tag, which upstream had deleted. */
-  | { readonly kind: 'deleted'; readonly digest: Digest }
+  /** The tag, which upstream had deleted; without a digest where the local registry withheld what it was. */
+  | { readonly kind: 'deleted'; readonly digest?: Digest }
   | { readonly kind: 'not-found'; readonly upstreams: readonly string[] }
-  | { readonly kind: 'refused'; readonly reason: string }
+  | Refused
+
+export interface Refused {
+  readonly kind: 'refused'
+  readonly reason: string
+  /** Nobody gets the image unless something is changed; absent where there was merely nothing to do. */
+  readonly failure?: true
+  /** What it refers to and is not held here, but may come. */
+  readonly awaits?: Digest
+}
 
 export interface UpToDate extends Referrers {
   readonly kind: 'up-to-date'

@@ -1,85 +1,128 @@
 import type { Digest } from '../oci/digest.ts'
 import { isTag, type Tag } from '../oci/reference.ts'
+import type { LocalTags } from './local-tags.ts'
 import type { Outcome } from './outcome.ts'
 import type { ContentSource, RemovalTarget } from './ports.ts'
 import type { ReplicationRequest } from './request.ts'
-
-/** Of a repository whose tags have to be read one by one before a digest may go. */
-const MAX_TAGS = 1_000
+import { whoNeeds } from './who-needs.ts'
 
 export interface Removal {
   readonly source: (upstream: string) => ContentSource
   readonly target: RemovalTarget
+  readonly localTags: LocalTags
+  /** As in `Replication`. */
+  readonly confirmRight?: () => Promise<void>
+  /** Runs it with the right to write another tag than the request's; undefined where somebody else has that. */
+  readonly withRightTo: WithRightTo
   readonly signal: AbortSignal
 }
 
+type Confirm = () => Promise<void>
+
+export type WithRightTo = <T>(
+  tag: Tag,
+  run: (confirm: Confirm) => Promise<T>,
+) => Promise<T | undefined>
+
 /**
- * Removes a tag from the local registry that an upstream says it has deleted, if no upstream of the
- * request has it any more. What happened since the event counts, not the event.
+ * Removes from the local registry what an upstream says it has deleted: the tag that the request names,
+ * and every tag of the digest that it names or announces, if no upstream of the request has that tag any
+ * more. What happened since the event counts, not the event.
  *
- * @throws ReplicationError when one of them cannot be asked: then nothing is removed
+ * @throws ReplicationError when one of them cannot be asked: then nothing more is removed
  */
-export async function removeTag(
-  { reference, upstreams }: ReplicationRequest,
-  { source, target, signal }: Removal,
-): Promise<Outcome> {
-  if (!isTag(reference)) return refused('only tags are removed')
+export async function removeTag(request: ReplicationRequest, removal: Removal): Promise<Outcome> {
+  const { reference } = request
+  const ends: End[] = []
+  if (isTag(reference)) ends.push(await removeOne(reference, request, removal))
+  for (const tag of await othersOf(request, removal))
+    ends.push(await removeOther(tag, request, removal))
+  ends.push(...(await removeDigests(ends, removal)))
+  const outcomes = ends.filter((end) => end.kind !== 'by-digest')
+  return (
+    outcomes.find(({ kind }) => kind === 'deleted') ??
+    outcomes[0] ??
+    refused('no tag here is of it')
+  )
+}
+
+/** How it went with one tag. */
+type End = Outcome | ByDigest
+
+/** The registry deletes by digest only, as distribution 2: every tag of that digest goes with it. */
+interface ByDigest {
+  readonly kind: 'by-digest'
+  readonly tag: Tag
+  readonly digest: Digest
+}
+
+async function othersOf(
+  { reference, announcedDigest }: ReplicationRequest,
+  { target, localTags, signal }: Removal,
+): Promise<readonly Tag[]> {
+  const digest = isTag(reference) ? announcedDigest : reference
+  if (digest === undefined || (await target.heldAt(digest, signal)) === undefined) return []
+  return (await localTags.of(digest, target, signal)).filter((tag) => tag !== reference)
+}
+
+async function removeOther(tag: Tag, request: ReplicationRequest, removal: Removal): Promise<End> {
+  const ended = await removal.withRightTo(tag, (confirmRight) =>
+    removeOne(tag, request, { ...removal, confirmRight }),
+  )
+  return ended ?? refused(`tag ${tag} is being written`)
+}
+
+async function removeOne(
+  tag: Tag,
+  { reference, announcedDigest, upstreams }: ReplicationRequest,
+  { source, target, signal, confirmRight }: Removal,
+): Promise<End> {
+  const local = await target.heldAt(tag, signal)
+  if (local === undefined) return refused('not held locally')
+  const wanted = isTag(reference) ? announcedDigest : reference
+  if (tag !== reference && local.digest !== wanted) return refused(`tag ${tag} has moved`)
   for (const upstream of upstreams) {
-    const there = await source(upstream).headManifest(reference, signal)
+    const there = await source(upstream).headManifest(tag, signal, { certain: true })
     if (there !== undefined) return refused(`upstream "${upstream}" has it still, or again`)
   }
-  const local = await target.headManifest(reference, signal)
-  if (local === undefined) return refused('not held locally')
-  if (await target.deleteManifest(reference, signal)) return removed(local.digest)
-  // distribution 2 deletes by digest only, and every tag of that digest with it.
-  const needs = await whoNeeds(local.digest, reference, { target, signal })
-  if (needs !== undefined) return refused(needs)
-  if (await target.deleteManifest(local.digest, signal)) return removed(local.digest)
+  await confirmRight?.()
+  if (await target.deleteManifest(tag, signal)) return removed(local.digest)
+  return local.digest === undefined
+    ? refused('the local registry withholds what it is')
+    : { kind: 'by-digest', tag, digest: local.digest }
+}
+
+async function removeDigests(ends: readonly End[], removal: Removal): Promise<readonly Outcome[]> {
+  const left = ends.filter((end) => end.kind === 'by-digest')
+  const digests = [...new Set(left.map(({ digest }) => digest))]
+  const outcomes: Outcome[] = []
+  for (const digest of digests) {
+    const gone = new Set(left.filter((each) => each.digest === digest).map(({ tag }) => tag))
+    outcomes.push(await removeDigest(digest, gone, removal))
+  }
+  return outcomes
+}
+
+async function removeDigest(
+  digest: Digest,
+  gone: ReadonlySet<Tag>,
+  { target, signal, confirmRight }: Removal,
+): Promise<Outcome> {
+  const needs = await whoNeeds(digest, gone, { target, signal })
+  if (needs !== undefined) {
+    return refused(
+      `the local registry deletes by digest only, and ${needs}; delete the tag by hand, or use a registry that deletes tags, as CNCF distribution 3`,
+    )
+  }
+  await confirmRight?.()
+  if (await target.deleteManifest(digest, signal)) return removed(digest)
   return refused(
     'the local registry takes no deletions; with CNCF distribution, set storage.delete.enabled',
   )
 }
 
-/** Undefined when the digest can go with this tag. */
-async function whoNeeds(
-  digest: Digest,
-  gone: Tag,
-  { target, signal }: Omit<Removal, 'source'>,
-): Promise<string | undefined> {
-  let read = 0
-  let complete = false
-  for await (const page of target.tags(signal)) {
-    for (const tag of page) {
-      if (tag === gone) {
-        complete = true
-        continue
-      }
-      if (++read > MAX_TAGS) {
-        return `the local registry deletes by digest only, and there are too many tags to see whether one needs it; delete the tag by hand`
-      }
-      if (await isNeededBy(tag, digest, { target, signal })) {
-        return `the local registry deletes by digest only, and tag ${tag} needs ${digest}; CNCF distribution 3 deletes tags`
-      }
-    }
-  }
-  // A list without the tag that is there is not one to delete by.
-  return complete
-    ? undefined
-    : 'the local registry deletes by digest only, and does not list its tags; delete the tag by hand'
-}
-
-async function isNeededBy(
-  tag: Tag,
-  digest: Digest,
-  { target, signal }: Omit<Removal, 'source'>,
-): Promise<boolean> {
-  const manifest = await target.getManifest(tag, signal)
-  if (manifest === undefined) return false
-  return manifest.digest === digest || manifest.children.some((child) => child.digest === digest)
-}
-
-function removed(digest: Digest): Outcome {
-  return { kind: 'deleted', digest }
+function removed(digest: Digest | undefined): Outcome {
+  return { kind: 'deleted', ...(digest !== undefined && { digest }) }
 }
 
 function refused(reason: string): Outcome {

@@ -2,19 +2,23 @@ import type { Digest } from '../oci/digest.ts'
 import type { Manifest } from '../oci/manifest.ts'
 import { isTag } from '../oci/reference.ts'
 import { parseReferrerTag } from '../oci/referrer-tag.ts'
-import type { BlobFlights } from './blob-flights.ts'
-import type { BlobLedger } from './blob-ledger.ts'
-import { copyGraph, copyReferrers, type GraphCopy } from './copy-graph.ts'
-import type { Demand } from './demand.ts'
+import type { BlobFlights } from './graph/blob-flights.ts'
+import type { BlobLedger } from './graph/blob-ledger.ts'
+import { copyGraph, copyReferrers } from './graph/copy-graph.ts'
+import type { Demand, GraphCopy } from './graph/graph-copy.ts'
 import { ReplicationError } from './errors.ts'
 import { findManifest } from './find-manifest.ts'
+import { hasNewReferrers } from './new-referrers.ts'
+import { askedSource } from './pace/asked-source.ts'
 import type { Outcome } from './outcome.ts'
-import { whyNoPlatform } from './platform-choice.ts'
-import type { ContentSource, ContentTarget, ManifestHead } from './ports.ts'
+import { whyNoPlatform } from './graph/platform-choice.ts'
+import type { ContentSource, ContentTarget, Held } from './ports.ts'
+import { isHeld, mayReferTo, whyUnwanted } from './subject.ts'
 import type { Progress } from './progress.ts'
 import type { ReplicationRequest } from './request.ts'
-import { Tally } from './tally.ts'
-import type { TransferSlots } from './transfer-slots.ts'
+import { Tally } from './graph/tally.ts'
+import type { TransferSlots } from './pace/transfer-slots.ts'
+import { messageOf } from '../thrown.ts'
 
 export interface Replication {
   /** The upstream's repository that the request names. */
@@ -26,6 +30,12 @@ export interface Replication {
   readonly ledger: BlobLedger
   /** Absent where nobody waits for a part of an index. */
   readonly demand?: Demand
+  /** Awaited just before the reference is written: rejects when somebody else may write it now. */
+  readonly confirmRight?: () => Promise<void>
+  /** Awaited when something refers to what is not held locally. */
+  readonly awaits?: (subject: Digest) => Promise<void>
+  /** Told that the local registry withholds what the request names. */
+  readonly onWithheld?: () => void
   readonly signal: AbortSignal
   readonly onProgress: (progress: Progress) => void
   readonly log: (line: string) => void
@@ -41,51 +51,72 @@ export async function replicate(
   replication: Replication,
 ): Promise<Outcome> {
   const { reference } = request
-  const local = await replication.target.headManifest(reference, replication.signal)
-  if (local === undefined && !(await isWanted(request, replication))) {
-    return { kind: 'refused', reason: 'not held locally, and only what is held is refreshed' }
-  }
-  if (local !== undefined && isSettled(request, local.digest)) {
-    return { kind: 'up-to-date', digest: local.digest }
-  }
-  try {
-    return await fromFirstThatHas(request, replication, local)
-  } catch (error) {
-    if (!(error instanceof ReplicationError) || error.content !== 'unsupported') throw error
-    return { kind: 'refused', reason: error.message }
-  }
+  const local = await replication.target.heldAt(reference, replication.signal)
+  if (local?.withheld) replication.onWithheld?.()
+  if (local !== undefined && isSettled(request, local)) return endedWith(local)
+  const unwanted = local === undefined ? await whyUnwanted(request, replication) : undefined
+  if (unwanted !== undefined) return unwanted
+  return await fromFirstThatHas(request, replication, local).catch(refusal)
 }
 
-/** The miss is over: somebody brought the image meanwhile. Content under a digest cannot change. */
-function isSettled({ reference, trigger, replaces }: ReplicationRequest, local: Digest): boolean {
-  return local === reference || (trigger === 'miss' && local !== replaces)
+function refusal(error: unknown): Outcome {
+  const content = error instanceof ReplicationError ? error.content : undefined
+  if (content !== 'unsupported' && content !== 'invalid') throw error
+  const reason = messageOf(error)
+  return { kind: 'refused', reason, failure: true }
 }
 
-/** Of what is not here: a signature is wanted where what it signs is held. */
-async function isWanted(
-  { reference, onlyIfPresent, referrers }: ReplicationRequest,
-  { target, signal }: Replication,
-): Promise<boolean> {
-  if (!onlyIfPresent) return true
-  const subject = referrers ? parseReferrerTag(reference)?.subject : undefined
-  return subject !== undefined && (await target.headManifest(subject, signal)) !== undefined
+/**
+ * The miss is over: somebody brought the image meanwhile. Content under a digest cannot change; what is
+ * pushed about it can be new.
+ */
+function isSettled(
+  { reference, trigger, replaces }: ReplicationRequest,
+  { digest, withheld }: Held,
+): boolean {
+  if (trigger === 'miss') return withheld || digest === reference || digest !== replaces
+  return digest === reference && trigger !== 'push'
 }
 
-/** Only "not there" leads to the next upstream; one that fails might hold another image of that name. */
+/** With what the local registry has: nothing was copied. */
+function endedWith({ digest }: Held): Outcome {
+  return digest === undefined
+    ? { kind: 'refused', reason: 'a policy of the local registry withholds what it has there' }
+    : { kind: 'up-to-date', digest }
+}
+
+/**
+ * Only "not there" leads to the next upstream, and a refusal of that one image, which many registries
+ * answer for what is not there: it is the last word where no other has it. An upstream that fails might
+ * hold another image of that name.
+ */
 async function fromFirstThatHas(
   request: ReplicationRequest,
   replication: Replication,
-  local: ManifestHead | undefined,
+  local: Held | undefined,
 ): Promise<Outcome> {
+  let denial: ReplicationError | undefined
   for (const upstream of request.upstreams) {
     const source = replication.source(upstream)
-    const found = await findManifest(request, source, local, replication.signal)
+    const asked = askedSource(source, replication.slots(upstream))
+    const found = await findManifest(request, asked, local, replication.signal).catch(denied)
+    if (found instanceof ReplicationError) {
+      replication.log(`upstream "${upstream}" does not give it: ${found.message}`)
+      denial ??= found
+      continue
+    }
     const from = { request, replication, source }
     if (found.kind === 'same') return await upToDate(found.digest, from)
     if (found.kind === 'other') return await copyFrom(found.manifest, local, from)
     replication.log(`upstream "${upstream}" does not have it`)
   }
+  if (denial !== undefined) throw denial
   return { kind: 'not-found', upstreams: request.upstreams }
+}
+
+function denied(error: unknown): ReplicationError {
+  if (error instanceof ReplicationError && error.denied) return error
+  throw error
 }
 
 interface From {
@@ -94,29 +125,46 @@ interface From {
   readonly source: ContentSource
 }
 
+async function fromSubject({ subject }: Manifest, from: From): Promise<Outcome> {
+  if (subject === undefined) return { kind: 'refused', reason: 'it refers to nothing' }
+  const { digest } = subject
+  if (await isHeld(digest, from.replication)) return await withReferrers(digest, from)
+  const reason = `it refers to ${digest}, which is not held locally`
+  return { kind: 'refused', reason, awaits: digest }
+}
+
 /**
- * The image is here; what refers to it may have come later. A revalidation does not look for that: it
- * is to cost one request where nothing has moved.
+ * The image is here; what refers to it may have come later. A revalidation asks for that only where one
+ * request tells.
  */
 async function upToDate(digest: Digest, from: From): Promise<Outcome> {
-  const { referrers, trigger } = from.request
-  if (!referrers || trigger === 'revalidate') return { kind: 'up-to-date', digest }
+  const { request, replication, source } = from
+  const isNews =
+    request.referrers &&
+    (request.trigger !== 'revalidate' ||
+      (await hasNewReferrers(digest, { ...replication, source })))
+  return isNews ? await withReferrers(digest, from) : { kind: 'up-to-date', digest }
+}
+
+async function withReferrers(digest: Digest, from: From): Promise<Outcome> {
   const copy = graphCopy(from)
   await copyReferrers(copy, digest)
   return { kind: 'up-to-date', digest, ...copy.tally.referrers }
 }
 
-async function copyFrom(
-  manifest: Manifest,
-  local: ManifestHead | undefined,
-  from: From,
-): Promise<Outcome> {
+async function copyFrom(manifest: Manifest, local: Held | undefined, from: From): Promise<Outcome> {
   const { request, source } = from
   const { platforms, reference, referrers } = request
+  if (mayReferTo(request)) return await fromSubject(manifest, from)
   const missing = whyNoPlatform(manifest, platforms)
-  if (missing !== undefined) return { kind: 'refused', reason: missing }
+  if (missing !== undefined) return { kind: 'refused', reason: missing, failure: true }
   const race = new PushRace(from)
-  const copy = { ...graphCopy(from), isStillWanted: () => race.isOpen() }
+  const isStillWanted = async () => {
+    if (!(await race.isOpen())) return false
+    await from.replication.confirmRight?.()
+    return true
+  }
+  const copy = { ...graphCopy(from), isStillWanted }
   const { tally } = copy
   const list = referrers ? parseReferrerTag(reference) : undefined
   if (list?.kind === 'fallback' && local !== undefined) {
@@ -125,7 +173,7 @@ async function copyFrom(
   } else {
     await copyGraph(copy, manifest, reference)
   }
-  if (race.lostTo !== undefined) return { kind: 'up-to-date', digest: race.lostTo }
+  if (race.lostTo !== undefined) return endedWith(race.lostTo)
   return {
     kind: 'copied',
     upstream: source.registry,
@@ -141,7 +189,7 @@ async function copyFrom(
 /** A miss is over when somebody has pushed the tag meanwhile: theirs stays. */
 class PushRace {
   readonly #from: From
-  lostTo: Digest | undefined
+  lostTo: Held | undefined
 
   constructor(from: From) {
     this.#from = from
@@ -150,10 +198,10 @@ class PushRace {
   async isOpen(): Promise<boolean> {
     const { request, replication } = this.#from
     if (request.trigger !== 'miss' || !isTag(request.reference)) return true
-    const now = await replication.target.headManifest(request.reference, replication.signal)
-    if (now?.digest === request.replaces) return true
-    this.lostTo = now?.digest
-    return now === undefined
+    const now = await replication.target.heldAt(request.reference, replication.signal)
+    if (now === undefined || (!now.withheld && now.digest === request.replaces)) return true
+    this.lostTo = now
+    return false
   }
 }
 

@@ -32,6 +32,8 @@ export interface ReplicationRequest {
   readonly followed?: boolean
   /** Who told of the miss, as events are counted: a source's id, `gateway`, or `log`. */
   readonly source?: string
+  /** Which of the source's clients missed it, where that is known; says nothing else of that client. */
+  readonly client?: string
   /** Follows the event or command through job, worker and logs. */
   readonly eventId: string
 }

@@ -1,12 +1,28 @@
 import { type FileHandle, open } from 'node:fs/promises'
 
+/** Where bytes of a blob are, one after the other. */
+export interface BlobFile {
+  /** Where in the blob it begins. */
+  readonly from: number
+  /** Bytes that were appended. */
+  readonly length: number
+  /** So many of the latest can be read. */
+  readonly capacity: number
+  /** Of a disk that is nearly full, some of them; of one that is full, it throws. */
+  append(pieces: readonly Buffer[]): Promise<void>
+  /** Up to so many bytes from there on. */
+  read(at: number, length: number): Promise<Buffer>
+  /** Never rejects: what a failing disk says at the end is of no use to anybody. */
+  close(): Promise<void>
+}
+
 /**
  * Part of a blob, in a file that outlives the process. A machine that loses its power may leave wrong
  * bytes in it, so whoever uses what was left has to verify it.
  */
-export class SpoolFile {
+export class SpoolFile implements BlobFile {
+  readonly capacity = Infinity
   readonly path: string
-  /** Where in the blob it begins. */
   readonly from: number
   readonly #file: FileHandle
   #length: number
@@ -33,25 +49,21 @@ export class SpoolFile {
     }
   }
 
-  /** In bytes. */
   get length(): number {
     return this.#length
   }
 
-  /** Of a disk that is nearly full, some of them; of one that is full, it throws. */
   async append(pieces: readonly Buffer[]): Promise<void> {
     const { bytesWritten } = await this.#file.writev(pieces, this.#length)
     this.#length += bytesWritten
   }
 
-  /** Up to so many bytes from there on. */
   async read(at: number, length: number): Promise<Buffer> {
     const buffer = Buffer.allocUnsafe(Math.min(length, this.#length - at))
     const { bytesRead } = await this.#file.read(buffer, 0, buffer.length, at)
     return buffer.subarray(0, bytesRead)
   }
 
-  /** Never rejects: what a failing disk says at the end is of no use to anybody. */
   async close(): Promise<void> {
     await this.#file.close().catch(() => undefined)
   }

@@ -3,6 +3,7 @@ import { lstat, mkdir, mkdtemp, readdir, rename, stat, unlink } from 'node:fs/pr
 import { uptime } from 'node:os'
 import { join } from 'node:path'
 import { SpoolFile } from './spool-file.ts'
+import { WindowFile } from './window-file.ts'
 
 /** What nobody has continued by then is not continued any more. */
 const LEFT_FOR_MS = 3_600_000
@@ -43,6 +44,11 @@ export class SpoolFolder {
   /** An empty file, for that blob's bytes from there on. */
   async create(name: string, from: number): Promise<SpoolFile> {
     return await SpoolFile.create(this.#pathFor(name, from), from)
+  }
+
+  /** A place for the latest bytes of a blob only. */
+  async window(from: number, capacity: number): Promise<WindowFile> {
+    return await WindowFile.create(this.#pathFor('window', from), from, capacity)
   }
 
   /** What was left of that blob, if it is of use from `offset` on. */

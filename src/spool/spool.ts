@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { algorithmOf, type Digest, finishDigest, hashFor } from '../oci/digest.ts'
-import type { SpoolFile } from './spool-file.ts'
+import { SpoolFile } from './spool-file.ts'
 import { SpoolFolder } from './spool-folder.ts'
 import { SpooledBlob } from './spooled-blob.ts'
 
@@ -9,6 +9,10 @@ export interface SpoolOptions {
   /** The folder of all spools is in it. */
   readonly parent: string
   readonly maxBytes: number
+  /** How many of its files may be open at once; no limit unless told. */
+  readonly maxFiles?: number
+  /** The disk took no more. */
+  readonly onRefused?: (error: unknown) => void
 }
 
 export interface SpoolWish {
@@ -36,11 +40,23 @@ interface Kept extends Spooled {
   /** What it may come to need, in bytes. */
   readonly room: number
   released: boolean
+  /** Seen without anybody who writes or reads it, in milliseconds since the process began. */
+  idleSince: number | undefined
+}
+
+/** What was reserved for a blob. */
+interface Room {
+  readonly bytes: number
+  readonly isWhole: boolean
 }
 
 /** For clients that read as fast as bytes come. */
 const IN_MEMORY_BYTES = 2 * 1024 * 1024
 const READ_BYTES = 1024 * 1024
+/** A full disk is not tried again before. */
+const REFUSED_MS = 30_000
+/** In less, followers would hardly ever be near enough to the copy. */
+const LEAST_WINDOW_BYTES = 4 * 1024 * 1024
 
 /**
  * The blobs that a worker is bringing, on disk: for clients that follow them, and for whoever has to
@@ -50,47 +66,47 @@ const READ_BYTES = 1024 * 1024
 export class Spool implements AsyncDisposable {
   readonly #folder: SpoolFolder
   readonly #maxBytes: number
+  readonly #maxFiles: number
+  readonly #onRefused: (error: unknown) => void
+  #refusedUntil = 0
   readonly #kept = new Map<string, Kept>()
-  #reserved = 0
+  readonly #reserved = new Set<Room>()
 
-  private constructor(folder: SpoolFolder, maxBytes: number) {
+  private constructor(folder: SpoolFolder, options: SpoolOptions) {
+    const { maxBytes, maxFiles = Infinity, onRefused } = options
     this.#folder = folder
     this.#maxBytes = maxBytes
+    this.#maxFiles = maxFiles
+    this.#onRefused = (error) => {
+      this.#refusedUntil = performance.now() + REFUSED_MS
+      onRefused?.(error)
+    }
   }
 
-  static async open({ parent, maxBytes }: SpoolOptions): Promise<Spool> {
-    const spool = new Spool(await SpoolFolder.open(parent), maxBytes)
+  static async open(options: SpoolOptions): Promise<Spool> {
+    const spool = new Spool(await SpoolFolder.open(options.parent), options)
     await spool.sweep()
     return spool
   }
 
   /**
-   * The blob with what there is of it already, to which the rest is to be appended. Undefined when there
+   * The blob with what there is of it already, to which the rest is to be appended. One that clients wait for and
+   * that is larger than the room goes through a window of it. Undefined when there
    * is no room, or the disk refuses: then nobody can follow this blob, and nobody continue it.
    */
   async add(wish: SpoolWish): Promise<Spooled | undefined> {
-    const { blob, origin, offset, followed } = wish
-    const name = nameOf(origin, blob.digest)
+    const name = nameOf(wish.origin, wish.blob.digest)
     for (const kept of this.#ofName(name)) if (!kept.blob.arriving) await this.#leave(kept)
-    const room = blob.size - offset
-    // Half of it is for those alone that clients wait for.
-    if (!(await this.#reserve(room, followed ? this.#maxBytes : this.#maxBytes / 2))) {
-      return undefined
-    }
+    const isRefused = performance.now() < this.#refusedUntil
+    const room = isRefused ? undefined : await this.#roomFor(wish)
+    if (room === undefined) return undefined
     try {
-      const file = await this.#fileFor(name, wish)
-      const inMemory = followed || file.length > 0 ? IN_MEMORY_BYTES : 0
-      const spooled = new SpooledBlob(file, { inMemory })
-      if (spooled.until === blob.size) await spooled.end(true)
-      const key = randomBytes(24).toString('hex')
-      const size = blob.size
-      const kept = { key, blob: spooled, size, name, followed, room, released: false }
-      this.#kept.set(key, kept)
-      return kept
-    } catch {
+      return await this.#keep(name, wish, room)
+    } catch (error) {
+      if (!wish.signal.aborted) this.#onRefused(error)
       return undefined
     } finally {
-      this.#reserved -= room
+      this.#reserved.delete(room)
     }
   }
 
@@ -106,6 +122,19 @@ export class Spool implements AsyncDisposable {
     }
   }
 
+  /**
+   * Closes what nobody has written or read for `idleMs`, as far as it was seen: what was released is removed, the rest
+   * stays on disk for whoever continues it. Each open file is one of the few that a process may have.
+   */
+  async closeIdle(idleMs: number, now = performance.now()): Promise<void> {
+    for (const kept of [...this.#kept.values()]) {
+      const isBusy = kept.blob.arriving || kept.blob.followed
+      kept.idleSince = isBusy ? undefined : (kept.idleSince ?? now)
+      if (kept.idleSince === undefined || now - kept.idleSince < idleMs) continue
+      await (kept.released ? this.#drop(kept) : this.#leave(kept))
+    }
+  }
+
   /** Removes what was left behind, also by others, and is too old or too much. */
   async sweep(): Promise<void> {
     await this.#folder.sweep(this.#maxBytes)
@@ -115,6 +144,33 @@ export class Spool implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const all = [...this.#kept.values()]
     await Promise.all(all.map((kept) => (kept.released ? this.#drop(kept) : this.#leave(kept))))
+  }
+
+  async #keep(name: string, wish: SpoolWish, { bytes, isWhole }: Room): Promise<Spooled> {
+    const { blob, offset, followed } = wish
+    const file = isWhole
+      ? await this.#fileFor(name, wish)
+      : await this.#folder.window(offset, bytes)
+    const inMemory = followed || file.length > 0 ? IN_MEMORY_BYTES : 0
+    const spooled = new SpooledBlob(file, { inMemory, onRefused: this.#onRefused })
+    if (spooled.until === blob.size) await spooled.end(true)
+    const key = randomBytes(24).toString('hex')
+    const kept = {
+      ...{ key, blob: spooled, size: blob.size, name, followed, room: bytes },
+      ...{ released: false, idleSince: undefined },
+    }
+    this.#kept.set(key, kept)
+    return kept
+  }
+
+  /** For all of it, or, where clients wait for it, for a window of it. */
+  async #roomFor({ blob, offset, followed }: SpoolWish): Promise<Room | undefined> {
+    const bytes = blob.size - offset
+    // Half of it is for those alone that clients wait for.
+    const limit = followed ? this.#maxBytes : this.#maxBytes / 2
+    const whole = { bytes, isWhole: true }
+    if (await this.#reserve(whole, limit)) return whole
+    return followed ? await this.#reserveWindow() : undefined
   }
 
   async #fileFor(name: string, { blob, offset, signal }: SpoolWish): Promise<SpoolFile> {
@@ -139,20 +195,33 @@ export class Spool implements AsyncDisposable {
     return [...this.#kept.values()].filter((kept) => kept.name === name)
   }
 
-  /** Drops the oldest that have arrived and that nobody follows, as far as needed. */
-  async #reserve(room: number, limit: number): Promise<boolean> {
+  /** Drops, or closes, the oldest that have arrived and that nobody follows, as far as needed. */
+  async #reserve(room: Room, limit: number): Promise<boolean> {
+    const hasRoom = () => this.#taken() + room.bytes <= limit
+    const hasFile = () => this.#kept.size + this.#reserved.size < this.#maxFiles
     for (const kept of this.#kept.values()) {
-      if (this.#taken() + room <= limit) break
-      if (!kept.blob.arriving && !kept.blob.followed) await this.#drop(kept)
+      if (hasRoom() && hasFile()) break
+      if (kept.blob.arriving || kept.blob.followed) continue
+      await (hasRoom() && !kept.released ? this.#leave(kept) : this.#drop(kept))
     }
     // With nothing to wait for in between: two at once must not take the same room.
-    const there = this.#taken() + room <= limit
-    if (there) this.#reserved += room
+    const there = hasRoom() && hasFile()
+    if (there) this.#reserved.add(room)
     return there
   }
 
+  /** As much as there is, of which others may want some, too; not too little. */
+  async #reserveWindow(): Promise<Room | undefined> {
+    for (let size = (this.#maxBytes / 4) * 3; size >= LEAST_WINDOW_BYTES; size /= 2) {
+      const room = { bytes: Math.floor(size), isWhole: false }
+      if (await this.#reserve(room, this.#maxBytes)) return room
+    }
+    return undefined
+  }
+
   #taken(): number {
-    return [...this.#kept.values()].reduce((sum, { room }) => sum + room, this.#reserved)
+    const held = [...this.#kept.values()].reduce((sum, { room }) => sum + room, 0)
+    return [...this.#reserved].reduce((sum, { bytes }) => sum + bytes, held)
   }
 
   async #leave({ key, blob }: Kept): Promise<void> {
@@ -162,7 +231,9 @@ export class Spool implements AsyncDisposable {
 
   async #drop({ key, blob }: Kept): Promise<void> {
     this.#kept.delete(key)
-    await blob.letGo((file) => this.#folder.remove(file))
+    await blob.letGo((file) =>
+      file instanceof SpoolFile ? this.#folder.remove(file) : file.close(),
+    )
   }
 }
 

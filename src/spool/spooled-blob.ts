@@ -1,5 +1,7 @@
 import { Readable } from 'node:stream'
-import type { SpoolFile } from './spool-file.ts'
+import { type BlobReader, BlobReaders } from './blob-readers.ts'
+import type { BlobFile } from './spool-file.ts'
+import { firstOf } from './window-file.ts'
 
 /** More than that waiting for the disk holds the copy up: memory must not grow with a slow disk. */
 const MAX_UNWRITTEN_BYTES = 2 * 1024 * 1024
@@ -10,31 +12,39 @@ const READ_BYTES = 256 * 1024
 export interface SpooledBlobOptions {
   /** The latest bytes stay in memory: who reads as fast as they come needs no disk. */
   readonly inMemory?: number
+  /** The disk took no more, and nothing more comes here. */
+  readonly onRefused?: (error: unknown) => void
 }
 
 type State = 'arriving' | 'complete' | 'broken' | 'disk-refused'
 
 /**
  * A blob on its way: written to a file as it arrives, and read from there by any number of
- * followers, each at its own pace, as far as it has come. What the file had already has come.
+ * followers, each at its own pace, as far as it has come. What the file had already has come. A file
+ * that is a window has what its readers still need, but for those that fall behind.
  */
-export class SpooledBlob {
-  readonly #file: SpoolFile
+export class SpooledBlob<File extends BlobFile = BlobFile> {
+  readonly #file: File
   readonly #inMemory: number
+  readonly #onRefused: ((error: unknown) => void) | undefined
   /** From `#keptFrom` to `#received`, never without what is not written yet. */
   readonly #kept: Buffer[] = []
   #keptFrom: number
   #received: number
   #state: State = 'arriving'
+  readonly #places = new BlobReaders()
   #readers = 0
+  /** Where what is being written ends. */
+  #writingUntil = 0
   #followers = 0
   #letGo: (() => Promise<void>) | undefined
   #writing: Promise<void> | undefined
   #news: (() => void)[] = []
 
-  constructor(file: SpoolFile, { inMemory = 0 }: SpooledBlobOptions = {}) {
+  constructor(file: File, { inMemory = 0, onRefused }: SpooledBlobOptions = {}) {
     this.#file = file
     this.#inMemory = inMemory
+    this.#onRefused = onRefused
     this.#keptFrom = file.length
     this.#received = file.length
   }
@@ -88,24 +98,33 @@ export class SpooledBlob {
 
   /** Nothing more comes. Followers read to the end when all of it came, else they are cut there. */
   async end(complete: boolean): Promise<void> {
-    while (this.arriving && this.#unwritten > 0) await (this.#writing ??= this.#write())
+    // Of a window that breaks nothing is continued, and its readers need not come to its end.
+    const worthIt = complete || !this.#isWindow
+    while (worthIt && this.arriving && this.#unwritten > 0) {
+      await (this.#writing ??= this.#write())
+    }
     if (this.#state !== 'arriving') return
     this.#state = complete ? 'complete' : 'broken'
     this.#forget()
     this.#tell()
+    this.#places.wake()
   }
 
   /** The blob's bytes from `offset` on; undefined when it begins after that. Cut when it breaks. */
   read(offset: number): Readable | undefined {
     if (!this.#has(offset)) return undefined
-    const bytes = Readable.from(this.bytesFrom(offset), { objectMode: false })
+    const reader = this.reader(offset)
+    const bytes = Readable.from(this.piecesFor(reader), { objectMode: false })
     bytes.once('close', this.retain())
+    bytes.once('close', () => {
+      this.leave(reader)
+    })
     return bytes
   }
 
   /** The same for a follower, who has to begin at once and may leave at any time. */
   follow(offset: number, signal: AbortSignal): AsyncGenerator<Buffer> | undefined {
-    return this.#has(offset) ? this.#followed(offset, signal) : undefined
+    return this.#has(offset) ? this.#followed(this.reader(offset, true), signal) : undefined
   }
 
   /** Resolves when no follower is reading it. */
@@ -113,11 +132,22 @@ export class SpooledBlob {
     while (this.#followers > 0) await this.#anyNews()
   }
 
+  /** From now on the bytes from `offset` on are kept for it, until it leaves or, a follower, falls behind. */
+  reader(offset: number, isFollower = false): BlobReader {
+    return this.#places.begin(offset - this.from, isFollower)
+  }
+
+  /** Nothing is kept for it any more. */
+  leave(reader: BlobReader): void {
+    this.#places.end(reader)
+  }
+
   /** For who has retained it. */
-  async *bytesFrom(offset: number, signal?: AbortSignal): AsyncGenerator<Buffer> {
-    for (let at = offset - this.from; await this.#hasAfter(at, signal);) {
-      const piece = await this.#readAt(at)
-      at += piece.length
+  async *piecesFor(reader: BlobReader, signal?: AbortSignal): AsyncGenerator<Buffer> {
+    while (await this.#hasAfter(reader.at, signal)) {
+      const piece = await this.#readAt(reader.at)
+      if (reader.dropped) throw new Error('the reader fell behind')
+      this.#places.moved(reader, reader.at + piece.length)
       yield piece
     }
   }
@@ -132,7 +162,7 @@ export class SpooledBlob {
   }
 
   /** Once the last follower has gone, its file is let go of in that way. Nobody can follow it from now on. */
-  async letGo(how: (file: SpoolFile) => Promise<void>): Promise<void> {
+  async letGo(how: (file: File) => Promise<void>): Promise<void> {
     if (this.#letGo !== undefined) return
     this.#letGo = () => how(this.#file)
     if (this.#state === 'arriving') await this.end(false)
@@ -140,10 +170,13 @@ export class SpooledBlob {
   }
 
   #has(offset: number): boolean {
-    return offset >= this.from && this.#letGo === undefined
+    const { length, capacity } = this.#file
+    const oldest = this.from + Math.max(0, Math.max(length, this.#writingUntil) - capacity)
+    const comes = this.arriving || this.arrived || offset < this.until
+    return offset >= oldest && comes && this.#letGo === undefined
   }
 
-  async *#followed(offset: number, signal: AbortSignal): AsyncGenerator<Buffer> {
+  async *#followed(reader: BlobReader, signal: AbortSignal): AsyncGenerator<Buffer> {
     const release = this.retain()
     const left = () => {
       this.#tell()
@@ -151,10 +184,11 @@ export class SpooledBlob {
     signal.addEventListener('abort', left)
     this.#followers += 1
     try {
-      for await (const piece of this.bytesFrom(offset, signal)) yield piece
+      for await (const piece of this.piecesFor(reader, signal)) yield piece
     } finally {
       signal.removeEventListener('abort', left)
       this.#followers -= 1
+      this.leave(reader)
       this.#tell()
       release()
     }
@@ -184,6 +218,10 @@ export class SpooledBlob {
     return piece === undefined ? [] : [piece.subarray(piece.length - (from - at)), ...rest]
   }
 
+  get #isWindow(): boolean {
+    return this.#file.capacity !== Infinity
+  }
+
   get #unwritten(): number {
     return this.#received - this.#file.length
   }
@@ -191,17 +229,29 @@ export class SpooledBlob {
   async #write(): Promise<void> {
     try {
       while (this.#unwritten > 0) {
+        const pieces = await this.#writable()
+        if (pieces.length === 0) return
         // A part only, when the disk is nearly full; then the next one fails.
-        await this.#file.append(this.#keptAt(this.#file.length))
+        await this.#file.append(pieces)
         this.#forget()
       }
-    } catch {
+    } catch (error) {
+      this.#onRefused?.(error)
       // The disk is full or gone. The copy goes on; followers get the rest from the registry.
       this.#state = 'disk-refused'
       this.#tell()
     } finally {
       this.#writing = undefined
     }
+  }
+
+  /** What may be written now; nothing when no reader will ever make room for it. */
+  async #writable(): Promise<readonly Buffer[]> {
+    const { length, capacity } = this.#file
+    if (!this.#isWindow) return this.#keptAt(length)
+    const room = await this.#places.room(length, capacity, () => !this.arriving)
+    this.#writingUntil = length + Math.min(room, this.#unwritten)
+    return firstOf(this.#keptAt(length), room)
   }
 
   #forget(): void {

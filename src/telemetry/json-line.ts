@@ -1,3 +1,4 @@
+import { visibleJson } from '../text/invisible.ts'
 import { masked } from './masked.ts'
 
 /** What winston hands to a line format. */
@@ -10,7 +11,7 @@ export interface LogEntry {
 /** One JSON object: time, level and message first, then the facts, none of which can replace those. */
 export function jsonLine(entry: LogEntry): string {
   const head = { time: new Date().toISOString(), level: entry.level, message: entry.message }
-  return JSON.stringify({ ...head, ...factsOf(entry), ...head })
+  return visibleJson(JSON.stringify({ ...head, ...factsOf(entry), ...head }))
 }
 
 /** The facts of a log entry, fit to be written down. */

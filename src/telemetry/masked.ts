@@ -13,6 +13,12 @@ export function masked(fields: Fields): Fields {
   return maskFields(fields, 0)
 }
 
+/** The text without users and passwords in the URLs that stand in it. */
+export function maskedText(text: string): string {
+  // Nearly no text has a URL in it.
+  return text.includes('://') ? text.replace(USER_INFO, `$1${MASK}@`) : text
+}
+
 function maskFields(fields: Fields, depth: number): Fields {
   return Object.fromEntries(
     Object.entries(fields)
@@ -22,7 +28,7 @@ function maskFields(fields: Fields, depth: number): Fields {
 }
 
 function maskValue(value: unknown, depth: number): unknown {
-  if (typeof value === 'string') return value.replace(USER_INFO, `$1${MASK}@`)
+  if (typeof value === 'string') return maskedText(value)
   if (typeof value === 'bigint') return String(value)
   if (typeof value !== 'object' || value === null) return value
   // Deeper than any fact is, and the end of whatever refers to itself.

@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { figuresOf } from './figures.ts'
 
 /** How many jobs of an upstream's queue are in one state. */
 export interface QueueDepth {
@@ -31,11 +32,16 @@ export function createMetrics({
   if (queueDepths !== undefined) {
     addQueueDepth(registry, () => within(queueDepthsWithinMs, queueDepths()))
   }
+  const gateway = gatewayMetrics(registers)
+  const jobs = jobMetrics(registers)
   return {
     ...webhookMetrics(registers),
-    ...gatewayMetrics(registers),
-    ...jobMetrics(registers),
+    ...adminMetrics(registers),
+    ...gateway,
+    ...jobs,
     ...upstreamMetrics(registers),
+    /** The totals that the overview plots. */
+    figures: () => figuresOf({ ...gateway, ...jobs }),
     contentType: registry.contentType,
     /** In the Prometheus text format. */
     render: (): Promise<string> => registry.metrics(),
@@ -90,8 +96,34 @@ function webhookMetrics(registers: Registry[]) {
   }
 }
 
+function adminMetrics(registers: Registry[]) {
+  return {
+    loginsRefused: new Counter({
+      name: 'pullsync_admin_logins_refused_total',
+      help: 'Wrong logins at the admin listener',
+      registers,
+    }),
+    spoolRefusals: new Counter({
+      name: 'pullsync_spool_refusals_total',
+      help: 'Times that the disk of a spool took no more',
+      registers,
+    }),
+  }
+}
+
 function gatewayMetrics(registers: Registry[]) {
   return {
+    pulls: new Counter({
+      name: 'pullsync_gateway_pulls_total',
+      help: 'Manifests that clients asked the gateway for, by whether the local registry had them: hit or miss',
+      labelNames: ['answer'],
+      registers,
+    }),
+    sentBytes: new Counter({
+      name: 'pullsync_gateway_sent_bytes_total',
+      help: 'Bytes that the gateway has written to its clients, heads of answers included',
+      registers,
+    }),
     misses: new Counter({
       name: 'pullsync_gateway_misses_total',
       help: "Misses that the gateway had to answer, by the project's onMiss and what the client got",
@@ -124,7 +156,13 @@ function jobMetrics(registers: Registry[]) {
     }),
     lost: new Counter({
       name: 'pullsync_jobs_failed_total',
-      help: 'Jobs that failed and are not tried again by themselves, by upstream',
+      help: 'Jobs that failed or were refused and are not tried again by themselves, by upstream',
+      labelNames: ['upstream'],
+      registers,
+    }),
+    locksLost: new Counter({
+      name: 'pullsync_job_locks_lost_total',
+      help: 'Running jobs that this worker gave up because Redis had not heard from it for too long, by upstream',
       labelNames: ['upstream'],
       registers,
     }),
@@ -172,8 +210,8 @@ function upstreamMetrics(registers: Registry[]) {
     }),
     held: new Counter({
       name: 'pullsync_upstream_held_total',
-      help: 'Times that all work on an upstream was put off because it asked for it',
-      labelNames: ['upstream'],
+      help: 'Times that all work on an upstream, or the local registry, was put off, by why: held, down or parked',
+      labelNames: ['upstream', 'kind'],
       registers,
     }),
   }

@@ -1,4 +1,5 @@
 import { styleText } from 'node:util'
+import { visibleJson } from '../text/invisible.ts'
 import { factsOf, type LogEntry } from './json-line.ts'
 
 const COLOURS = { error: 'red', warn: 'yellow', info: 'green', debug: 'gray' } as const
@@ -20,9 +21,8 @@ function colour(level: string, text: string): string {
 
 // Quoted when it is not one plain word: a sender's text must not forge lines or move the cursor.
 function shown(value: unknown): string {
-  if (typeof value === 'string') return /^[\x21-\x7e]+$/.test(value) ? value : JSON.stringify(value)
-  if (isErrorLike(value)) return JSON.stringify(value.message)
-  return JSON.stringify(value)
+  if (typeof value === 'string' && /^[\x21-\x7e]+$/.test(value)) return value
+  return visibleJson(JSON.stringify(isErrorLike(value) ? value.message : value))
 }
 
 function isErrorLike(value: unknown): value is { readonly message: string } {

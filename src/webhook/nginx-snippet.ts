@@ -69,8 +69,9 @@ interface Origin {
 
 // OCI distribution-spec, "Pulling manifests".
 const COMPONENT = '[a-z0-9]+(?:(?:[.]|_|__|-+)[a-z0-9]+)*'
-const REPOSITORY = `${COMPONENT}(?:/${COMPONENT})*`
-const REFERENCE = '[A-Za-z0-9_][A-Za-z0-9._-]{0,127}|sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}'
+export const REPOSITORY = `${COMPONENT}(?:/${COMPONENT})*`
+export const REFERENCE =
+  '[A-Za-z0-9_][A-Za-z0-9._-]{0,127}|sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}'
 
 // nginx replaces $names in every string but those of a \`geo\` block; a secret may hold any character.
 function upstreams(registry: Origin, webhook: Origin, secret: string): string {

@@ -1,5 +1,5 @@
 import type { SourceConfig } from '../config/config.ts'
-import type { Delivery } from '../events/delivery.ts'
+import type { DeliveryHead } from '../events/delivery.ts'
 import type { Format } from '../events/format.ts'
 import { FORMATS } from '../events/formats.ts'
 import { refusal, type Reply } from './reply.ts'
@@ -8,12 +8,12 @@ import { refusal, type Reply } from './reply.ts'
  * The answer to a sender that asks by OPTIONS whether it may send: HTTP webhooks for CloudEvents
  * 1.0.2, section 4 ("Abuse Protection"). It has to prove itself like a delivery.
  */
-export function permission(delivery: Delivery, source: SourceConfig | undefined): Reply {
-  const origin = delivery.headers['webhook-request-origin']
+export function permission(head: DeliveryHead, source: SourceConfig | undefined): Reply {
+  const origin = head.headers['webhook-request-origin']
   const format: Format | undefined = source && FORMATS[source.format]
   if (source === undefined || format === undefined || !('asksFirst' in format)) return NOT_ASKED
   if (origin === undefined) return NOT_ASKED
-  if (!format.prove(delivery, source.secrets)) {
+  if (format.prove(head, source.secrets) !== true) {
     return refusal(401, `the question does not prove to come from source "${source.id}"`)
   }
   const headers = { 'WebHook-Allowed-Origin': origin, 'WebHook-Allowed-Rate': '*' }

@@ -3,17 +3,17 @@ import type { Delivery } from '../events/delivery.ts'
 import type { Format, ParsedDelivery } from '../events/format.ts'
 import { FORMATS } from '../events/formats.ts'
 import type { RegistryEvent } from '../events/registry-event.ts'
+import { isTag } from '../oci/reference.ts'
 import { decide } from '../policy/decide.ts'
 import type { Decision } from '../policy/decision.ts'
 import type { Project } from '../policy/project.ts'
 import { isLimited, type Offered } from '../queue/enqueued.ts'
-import { QueueUnavailableError } from '../queue/errors.ts'
-import type { LimitReason } from '../queue/miss-limits.ts'
+import { QueueUnavailableError } from '../pool/redis-errors.ts'
+import type { LimitReason } from '../pool/miss-limits.ts'
 import type { ReplicationRequest } from '../replication/request.ts'
-import type { Said, WebhookReporter } from '../telemetry/report-webhook.ts'
+import type { Said, WebhookReporter } from '../telemetry/reports/report-webhook.ts'
 import type { Enqueuer } from './enqueuer.ts'
-import { type Counts, refusal, type Reply } from './reply.ts'
-import { type SigningKeys, SigningKeysUnavailableError } from './signing-keys.ts'
+import { comeAgain, type Counts, refusal, type Reply } from './reply.ts'
 
 export interface ReceiveDeps {
   readonly projects: readonly Project[]
@@ -21,7 +21,6 @@ export interface ReceiveDeps {
   readonly account?: string | undefined
   readonly enqueuer: Enqueuer
   readonly checks: Checks
-  readonly keys: SigningKeys
   readonly report: WebhookReporter
 }
 
@@ -29,16 +28,17 @@ export interface ReceiveDeps {
 export interface Checks {
   /** @throws QueueUnavailableError when that cannot be said now */
   due(request: ReplicationRequest, withinMs: number): Promise<boolean>
+  /** @throws QueueUnavailableError */
+  noteDeletion(cause: string): Promise<void>
+  /** @throws QueueUnavailableError */
+  isPartOfDeletion(cause: string): Promise<boolean>
   /** Never rejects. */
   forget(request: ReplicationRequest): Promise<void>
 }
 
-// Redis is back, or another process takes over, within seconds; a registry waits for its own time anyway.
-const RETRY_AFTER_SECONDS = '1'
-
 /**
- * Takes one delivery: proven, parsed, decided, queued, in this order. When the answer is 202, the
- * queue holds every job that the delivery asks for.
+ * Takes one delivery of a proven sender: parsed, decided, queued, in this order. When the answer is
+ * 202, the queue holds every job that the delivery asks for.
  */
 export async function receive(
   delivery: Delivery,
@@ -47,8 +47,6 @@ export async function receive(
 ): Promise<Reply> {
   const format: Format = FORMATS[source.format]
   const said = { source: source.id, requestId: delivery.requestId }
-  const refused = await refusedProof(delivery, { said, source, deps })
-  if (refused !== undefined) return refused
   const content = format.parse(delivery)
   if (!content.ok) {
     deps.report.deliveryMalformed(said, content.reason)
@@ -60,34 +58,6 @@ export async function receive(
   const reply = await enqueueAll(wantedBy(content.value, context), context)
   const { answer } = content.value
   return reply.status === 202 && answer !== undefined ? { status: 200, body: answer } : reply
-}
-
-async function refusedProof(
-  delivery: Delivery,
-  { said, source, deps }: Context,
-): Promise<Reply | undefined> {
-  try {
-    if (await isProven(delivery, source, deps)) return undefined
-    deps.report.proofRefused(said)
-    return refusal(401, `the delivery does not prove to come from source "${source.id}"`)
-  } catch (error) {
-    if (!(error instanceof SigningKeysUnavailableError)) throw error
-    deps.report.keysUnavailable(said, error)
-    return refusal(503, 'the keys that prove the delivery cannot be had now; send it again', {
-      'Retry-After': RETRY_AFTER_SECONDS,
-    })
-  }
-}
-
-function isProven(
-  delivery: Delivery,
-  { format: name, secrets, token }: SourceConfig,
-  { keys }: ReceiveDeps,
-): boolean | Promise<boolean> {
-  const format: Format = FORMATS[name]
-  if ('prove' in format) return format.prove(delivery, secrets)
-  if (token === undefined) return false
-  return format.verify(delivery, { ...token, keys: keys.publishedAt(token.keysUrl) })
 }
 
 type Replicate = Extract<Decision, { kind: 'replicate' }>
@@ -124,17 +94,36 @@ function replicationFor(event: RegistryEvent, context: Context): Replicate | und
 async function enqueueAll({ replications, ignored }: Wanted, context: Context): Promise<Reply> {
   const { deps } = context
   try {
-    const requests = await dueOf(replications, context)
+    const requests = await dueOf(await withoutParts(replications, context), context)
     const offered = requests.length === 0 ? [] : await offerDue(requests, context)
     const fresh = replications.length - requests.length
     return { status: 202, body: counts(offered, ignored + fresh) }
   } catch (error) {
     if (!(error instanceof QueueUnavailableError)) throw error
     deps.report.queueUnavailable({ requests: replications.length, reason: error.message })
-    return refusal(503, 'the queue cannot take jobs at the moment; send it again', {
-      'Retry-After': RETRY_AFTER_SECONDS,
-    })
+    return comeAgain('the queue cannot take jobs at the moment')
   }
+}
+
+/** Without the tags of what was deleted by its digest: whoever removes that looks at its tags. */
+async function withoutParts(
+  replications: readonly Replicate[],
+  { said, deps: { checks, report } }: Context,
+): Promise<readonly Replicate[]> {
+  const causeOf = ({ cause }: Replicate) => cause && `${said.source} ${cause}`
+  for (const each of replications) {
+    const cause = causeOf(each)
+    if (cause !== undefined && !isTag(each.request.reference)) await checks.noteDeletion(cause)
+  }
+  const kept: Replicate[] = []
+  for (const each of replications) {
+    const cause = causeOf(each)
+    const { eventId, repository, reference } = each.request
+    if (cause !== undefined && isTag(reference) && (await checks.isPartOfDeletion(cause))) {
+      report.eventIgnored(said, { reason: 'delete', eventId, repository })
+    } else kept.push(each)
+  }
+  return kept
 }
 
 /** Those that are to be done whatever the tag's age, and those whose tag has not been looked up lately. */

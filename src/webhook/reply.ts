@@ -1,4 +1,4 @@
-import type { LimitReason } from '../queue/miss-limits.ts'
+import type { LimitReason } from '../pool/miss-limits.ts'
 
 /** What a sender is answered; the body is sent as JSON. */
 export interface Reply {
@@ -30,4 +30,12 @@ export interface Refusal {
 
 export function refusal(status: number, error: string, headers?: Reply['headers']): Reply {
   return { status, body: { error }, ...(headers !== undefined && { headers }) }
+}
+
+// Redis is back, or another process takes over, within seconds; a registry waits for its own time anyway.
+const RETRY_AFTER_SECONDS = '1'
+
+/** The delivery is not to blame: the sender is to keep it. */
+export function comeAgain(error: string, headers: Reply['headers'] = {}): Reply {
+  return refusal(503, `${error}; send it again`, { 'Retry-After': RETRY_AFTER_SECONDS, ...headers })
 }

@@ -5,6 +5,7 @@ import {
   type FetchImplementation,
   type JWTVerifyGetKey,
 } from 'jose'
+import { messageOf } from '../thrown.ts'
 
 // Google announces a new key days before it signs with it; a key that is not known is asked for at once.
 const KEPT_FOR_MS = 3_600_000
@@ -16,7 +17,7 @@ const FAILED_FOR_MS = 2_000
 /** The keys could not be had, so a token is neither right nor wrong. */
 export class SigningKeysUnavailableError extends Error {
   constructor(url: string, cause: unknown) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = messageOf(cause)
     super(`no signing keys from ${url}: ${reason}; pullsync must be able to reach that address`, {
       cause,
     })

@@ -39,10 +39,10 @@ describe.each([
       project: ['    onMiss: stream', ...MODES.map(project)].join('\n'),
       ...(tokens !== undefined && {
         local: { tokenAuth: tokens.tokenAuth },
-        localConfig: `  username: ${LOGIN.username}\n  password: ${LOGIN.password}`,
+        localConfig: `  username: ${LOGIN.username}\n  password: ${LOGIN.password}\n  trustedHosts: [127.0.0.1]`,
       }),
     })
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await site[Symbol.asyncDispose]()
@@ -61,11 +61,11 @@ describe.each([
         problem = error
         return undefined
       })
-    }, 60_000)
+    })
 
     afterAll(async () => {
       await client?.[Symbol.asyncDispose]()
-    }, 60_000)
+    })
 
     it.skipIf(whyNot !== undefined).for(MODES)(
       'works with %s, and what runs has every file',
@@ -93,7 +93,6 @@ describe.each([
     expect(first.output).toMatch(/not found|manifest unknown/i)
     await eventually(async () => (await client.pull(name, login)).code === 0, {
       describe: `${name} to be pulled after its copy`,
-      within: 20_000,
     })
   }
 })

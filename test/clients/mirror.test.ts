@@ -7,6 +7,7 @@ import { DOCKER_ENGINE, startDockerEngine } from '../support/clients/docker-engi
 import { startRegistry, type TestRegistry } from '../support/docker-registry.ts'
 import { buildImage, type BuiltImage } from '../support/image.ts'
 import { pushOverHttp } from '../support/push-over-http.ts'
+import { eventually } from '../support/eventually.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 import { digestAt, type Site, startSite } from '../e2e/site.ts'
 
@@ -27,14 +28,29 @@ describe('the gateway as a mirror, of names that stay those of their registries'
     lab = await startRegistry()
     site = await startSite({
       upstreamConfig: `  lab:\n    url: ${lab.url}`,
-      project: '    onMiss: stream\n  - name: "*"\n    upstream: [hq, lab]\n    onMiss: stream',
+      project: `    onMiss: stream
+  - name: "*"
+    upstream: [hq, lab]
+    onMiss: stream
+    onHit: check
+    revalidateAfter: 0s`,
     })
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await site[Symbol.asyncDispose]()
     await lab[Symbol.asyncDispose]()
   })
+
+  // The client has all of it a moment before the local registry has its tag.
+  const landed = async (name: string, { top }: BuiltImage) => {
+    await eventually(async () => (await digestAt(site.local, name)) === top.digest)
+  }
+
+  const writeHosts = async (folder: string, { host }: TestRegistry) => {
+    await mkdir(join(folder, host))
+    await writeFile(join(folder, host, 'hosts.toml'), hostsToml(site.gateway))
+  }
 
   it.skipIf(noContainerd !== undefined)(
     'of two registries for containerd: the host of the name chooses the upstream',
@@ -43,10 +59,7 @@ describe('the gateway as a mirror, of names that stay those of their registries'
       await using atHq = await publish(site.upstream, 'one/app')
       await using elsewhere = await publish(site.upstream, 'two/app')
       await using atLab = await publish(lab, 'two/app')
-      for (const { host } of [site.upstream, lab]) {
-        await mkdir(join(folder.path, host))
-        await writeFile(join(folder.path, host, 'hosts.toml'), hostsToml(site.gateway))
-      }
+      for (const registry of [site.upstream, lab]) await writeHosts(folder.path, registry)
       const start = () => startContainerd({ hostsFolder: folder.path })
       await using containerd = await startedOr((why) => context.skip(why), start)
 
@@ -54,11 +67,39 @@ describe('the gateway as a mirror, of names that stay those of their registries'
         expect(await containerd.pull(name)).toMatchObject({ code: 0 })
       }
 
-      expect(await digestAt(site.local, 'one/app:1.0')).toBe(atHq.top.digest)
-      expect(await digestAt(site.local, 'two/app:1.0')).toBe(atLab.top.digest)
+      await landed('one/app:1.0', atHq)
+      await landed('two/app:1.0', atLab)
       expect(elsewhere.top.digest).not.toBe(atLab.top.digest)
     },
-    60_000,
+  )
+
+  it.skipIf(noContainerd !== undefined)(
+    'gives containerd the new image when the tag has moved in the registry of the name',
+    { timeout: 120_000 },
+    async (context) => {
+      await using folder = await tempFolder('hosts')
+      await writeHosts(folder.path, lab)
+      const start = () => startContainerd({ hostsFolder: folder.path })
+      await using containerd = await startedOr((why) => context.skip(why), start)
+      const name = `${lab.host}/three/moved:1.0`
+      await using before = await publish(lab, 'three/moved')
+      expect(await containerd.pull(name)).toMatchObject({ code: 0 })
+      await landed('three/moved:1.0', before)
+      await using after = await publish(lab, 'three/moved')
+
+      expect(await containerd.pull(name)).toMatchObject({ code: 0 })
+
+      await landed('three/moved:1.0', after)
+      const blobs = after.blobs.map(({ digest }) => digest)
+      const fetched = () =>
+        lab
+          .requests({ method: 'GET', path: /three\/moved\/blobs/ })
+          .map(({ path }) => path.slice(path.indexOf('sha256:')))
+          .filter((digest) => blobs.some((blob) => blob === digest))
+      // A registry logs what it has answered.
+      await eventually(() => fetched().length >= blobs.length)
+      expect(fetched().toSorted()).toEqual(blobs.toSorted())
+    },
   )
 
   it.skipIf(noDocker !== undefined)(
@@ -71,9 +112,8 @@ describe('the gateway as a mirror, of names that stay those of their registries'
 
       expect(await docker.pull('team/hub:1.0')).toMatchObject({ code: 0 })
 
-      expect(await digestAt(site.local, 'team/hub:1.0')).toBe(image.top.digest)
+      await landed('team/hub:1.0', image)
     },
-    60_000,
   )
 })
 

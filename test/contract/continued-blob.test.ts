@@ -26,7 +26,7 @@ describe('a blob whose body breaks', () => {
 
   beforeEach(async () => {
     upstream = await startScriptedRegistry()
-    client = open(configFor(upstream.url, { id: 'hq' }), { stallTimeoutMs: 500 })
+    client = open(configFor(upstream.url, { id: 'hq' }))
     ranges.length = 0
   })
 
@@ -82,6 +82,23 @@ describe('a blob whose body breaks', () => {
 
     expect(digestOf(await read())).toBe(descriptor.digest)
     expect(asked).toBe(2)
+  })
+
+  it('is read again up to there where the registry refuses ranges', async () => {
+    const asked: (string | undefined)[] = []
+    upstream.script(BLOBS, ({ request, response }: Turn) => {
+      asked.push(request.headers.range)
+      if (request.headers.range !== undefined) {
+        response.writeHead(416).end()
+        return
+      }
+      response.writeHead(200, { 'content-length': bytes.length })
+      if (asked.length > 1) response.end(bytes)
+      else response.write(bytes.subarray(0, 100_000), () => response.destroy())
+    })
+
+    expect(digestOf(await read())).toBe(descriptor.digest)
+    expect(asked).toEqual([undefined, expect.stringMatching(/^bytes=/), undefined])
   })
 
   it.each([

@@ -4,6 +4,7 @@ import { startSite } from '../e2e/site.ts'
 import { configFor } from './contract-content.ts'
 import { registryContract, type Subject } from './registry.contract.ts'
 
+// The token service is at another port.
 const ACCOUNT = { username: 'pusher', password: 'correct-horse' } as const
 
 // The gateway has to be a registry as good as the one behind it.
@@ -15,7 +16,8 @@ registryContract('docker-registry that wants tokens, behind the gateway', startW
 
 async function startBehind(local: RegistryOptions): Promise<Subject> {
   const site = await startSite({ local, workers: 0 })
-  const login = local.htpasswd ?? (local.tokenAuth === undefined ? undefined : ACCOUNT)
+  const login =
+    local.tokenAuth === undefined ? local.htpasswd : { ...ACCOUNT, trustedHosts: ['127.0.0.1'] }
   return {
     config: configFor(`http://${site.gateway}`, login),
     [Symbol.asyncDispose]: () => site[Symbol.asyncDispose](),

@@ -1,12 +1,14 @@
+import type { OutgoingHttpHeaders } from 'node:http'
 import { Readable } from 'node:stream'
+import { gzipSync } from 'node:zlib'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { digestOf } from '../../src/oci/digest.ts'
 import { DOCKER_SCHEMA1_SIGNED, OCI_MANIFEST } from '../../src/oci/media-types.ts'
-import { UnsupportedManifestError } from '../../src/registry/errors.ts'
+import { UnsupportedManifestError } from '../../src/registry/errors/registry-error.ts'
 import type { Registry } from '../../src/registry/registry.ts'
 import type { RegistryRepository } from '../../src/registry/repository.ts'
-import { CorruptBlobError } from '../../src/registry/verified-body.ts'
+import { CorruptBlobError } from '../../src/registry/upload/verified-body.ts'
 import {
   refuse,
   type ScriptedRegistry,
@@ -106,7 +108,7 @@ describe('an upstream that sends a blob wrong', () => {
 
     const failure = await failureOf(copy(blob))
 
-    expect(failure).toMatchObject({ disposition: 'transient', registry: 'hq' })
+    expect(failure).toMatchObject({ disposition: 'permanent', registry: 'hq' })
     expect(String(failure)).toMatch(/expected 300000 bytes, the answer says that it has 5/)
     expect(local.requests).toHaveLength(0)
   })
@@ -161,12 +163,41 @@ describe('an upstream that sends a blob wrong', () => {
     expect(local.hasBlob('team/app', small.descriptor.digest)).toBe(true)
   })
 
-  it('in part, as a 206 that nobody asked for: it is refused', async () => {
+  it.each([
+    ['without a word of which', {}],
+    ['as it says', { 'content-range': `bytes 0-9/${bytes.length}` }],
+  ])('in part, %s, as a 206 that nobody asked for: it is refused', async (_, headers) => {
     upstream.script({ method: 'GET', path: BLOBS }, ({ response }) =>
-      response.writeHead(206).end(bytes.subarray(0, 10)),
+      response.writeHead(206, headers).end(bytes.subarray(0, 10)),
     )
 
-    expect(await failureOf(copy(blob))).toMatchObject({ status: 206 })
+    expect(String(await failureOf(copy(blob)))).toMatch(/expected the range/)
+  })
+
+  it.each([
+    [206, { 'content-range': `Bytes 0-${bytes.length - 1}/${bytes.length}` }],
+    [203, {}],
+  ])('whole, as a %i that nobody asked for: it is taken', async (status, headers) => {
+    upstream.script({ method: 'GET', path: BLOBS }, ({ response }) =>
+      response.writeHead(status, headers).end(bytes),
+    )
+
+    await copy(blob)
+
+    expect(local.hasBlob('team/app', blob.descriptor.digest)).toBe(true)
+  })
+
+  it('as a web page: that is said, and it may be better next time', async () => {
+    const page = '<html>Sign in</html>'
+    const headers = { 'content-type': 'text/html; charset=utf-8', 'content-length': page.length }
+    upstream.script({ method: 'GET', path: BLOBS }, ({ response }) =>
+      response.writeHead(200, headers).end(page),
+    )
+
+    const failure = await failureOf(copy(blob))
+
+    expect(failure).toMatchObject({ disposition: 'transient', registry: 'hq' })
+    expect(String(failure)).toMatch(/the answer is a web page/)
   })
 
   it('not at all, as a 404: the manifest promised it, so it is tried again later', async () => {
@@ -303,13 +334,66 @@ describe('an upstream that sends a manifest wrong', () => {
     expect(head).toMatchObject({ digest: manifest.digest, mediaType: OCI_MANIFEST })
   })
 
-  it('as a web page: it is unsupported', async () => {
-    const page = Buffer.from('<html>Welcome</html>')
-    upstream.script({ path: MANIFESTS }, sendManifest(page, { 'content-type': 'text/html' }))
+  it.each(['1.0', manifest.digest])(
+    'as a web page: that is said, and it may be better next time (%s)',
+    async (name) => {
+      const page = Buffer.from('<html>Welcome</html>')
+      upstream.script({ path: MANIFESTS }, sendManifest(page, { 'content-type': 'Text/HTML' }))
+
+      for (const failure of [
+        await failureOf(source.getManifest(reference(name), SIGNAL)),
+        await failureOf(source.headManifest(reference(name), SIGNAL)),
+      ]) {
+        expect(failure).toMatchObject({ disposition: 'transient', registry: 'hq' })
+        expect(String(failure)).toMatch(/the answer is a web page/)
+      }
+    },
+  )
+
+  it('packed, though nobody wanted it: its bytes are those before', async () => {
+    const headers = { 'content-encoding': 'gzip', 'docker-content-digest': manifest.digest }
+    upstream.script({ path: MANIFESTS }, sendManifest(gzipSync(manifest.bytes), headers))
+
+    expect(await source.getManifest(reference('1.0'), SIGNAL)).toMatchObject({
+      digest: manifest.digest,
+      bytes: manifest.bytes,
+    })
+    expect(await source.headManifest(reference('1.0'), SIGNAL)).not.toHaveProperty('size')
+  })
+
+  it('packed to next to nothing: it is refused for good', async () => {
+    const packed = gzipSync(Buffer.alloc(5 * 1024 * 1024, ' '))
+    upstream.script({ path: MANIFESTS }, sendManifest(packed, { 'content-encoding': 'gzip' }))
 
     const failure = await failureOf(source.getManifest(reference('1.0'), SIGNAL))
 
-    expect(failure).toMatchObject({ content: 'unsupported' })
+    expect(failure).toMatchObject({ disposition: 'permanent' })
+    expect(String(failure)).toMatch(/larger than 4 MiB/)
+  })
+
+  it('with the word that it is packed, which it is not: its bytes are as they came', async () => {
+    const headers = { 'content-encoding': 'gzip' }
+    upstream.script({ path: MANIFESTS }, sendManifest(manifest.bytes, headers))
+
+    expect(await source.getManifest(manifest.digest, SIGNAL)).toMatchObject({
+      bytes: manifest.bytes,
+    })
+  })
+
+  it('with a length of 0 in the answer to HEAD: nobody is told that', async () => {
+    const headers = { 'content-length': '0', 'docker-content-digest': manifest.digest }
+    upstream.script({ method: 'HEAD', path: MANIFESTS }, sendManifest(Buffer.alloc(0), headers))
+
+    const head = await source.headManifest(reference('1.0'), SIGNAL)
+
+    expect(head).toEqual({ digest: manifest.digest, mediaType: OCI_MANIFEST })
+  })
+
+  it('as gone: it is not there', async () => {
+    upstream.script({ path: MANIFESTS }, ({ response }) => response.writeHead(410).end())
+
+    expect(await source.getManifest(reference('1.0'), SIGNAL)).toBeUndefined()
+    expect(await source.headManifest(reference('1.0'), SIGNAL)).toBeUndefined()
   })
 
   it('that breaks off: it may be better next time', async () => {
@@ -326,6 +410,7 @@ describe('an upstream that sends a manifest wrong', () => {
 
 describe('a target that misbehaves', () => {
   const blob = randomBlob(3_000_000)
+  const SEND = { method: 'PATCH', path: /blobs\/uploads/ }
   const COMMIT = { method: 'PUT', path: /blobs\/uploads/ }
 
   beforeEach(() => {
@@ -339,7 +424,7 @@ describe('a target that misbehaves', () => {
   ])(
     'with an early %i while the body is on its way: it is %s',
     async (status, disposition, said) => {
-      local.script(COMMIT, ({ response }) => {
+      local.script(SEND, ({ response }) => {
         refuse(response, status, 'UNKNOWN')
       })
 
@@ -351,11 +436,36 @@ describe('a target that misbehaves', () => {
     },
   )
 
+  it.each([
+    ['PATCH', /blobs\/uploads/, [200, 201, 204]],
+    ['PUT', /blobs\/uploads/, [202]],
+    ['PUT', MANIFESTS, [204]],
+  ])('by saying of a %s to %s in another way that it is done: it is', async (method, path, all) => {
+    for (const status of all) {
+      local.script({ method, path, times: 1 }, async ({ response, serve }) => {
+        const writeHead = response.writeHead.bind(response)
+        // Whatever the good registry says.
+        const inItsWay = (_status: number, headers?: OutgoingHttpHeaders) =>
+          writeHead(status, headers)
+        Object.assign(response, { writeHead: inItsWay })
+        await serve()
+      })
+      const fresh = randomBlob(2_000_000)
+      upstream.addBlob('team/app', fresh.bytes)
+      await copy(fresh)
+      const manifest = manifestOf({ config: fresh.descriptor, layers: [] })
+      await target.putManifest(reference('1.0'), manifest, SIGNAL)
+
+      expect(local.hasBlob('team/app', fresh.descriptor.digest)).toBe(true)
+      expect((await target.headManifest(reference('1.0'), SIGNAL))?.digest).toBe(manifest.digest)
+    }
+  })
+
   it('by taking no bytes any more: the stall is the target’s', async () => {
     // More than the buffers between two sockets hold.
     const large = blobOf(Buffer.alloc(32 * 1024 * 1024))
     upstream.addBlob('team/app', large.bytes)
-    local.script(COMMIT, () => undefined)
+    local.script(SEND, () => undefined)
 
     const failure = await failureOf(copy(large))
 
@@ -389,7 +499,7 @@ describe('a target that misbehaves', () => {
   })
 
   it('by cutting the connection: the failure is the target’s', async () => {
-    local.script(COMMIT, ({ request }) => {
+    local.script(SEND, ({ request }) => {
       request.once('data', () => request.destroy())
     })
 
@@ -401,8 +511,8 @@ describe('a target that misbehaves', () => {
     // More than the buffers between two sockets hold.
     const large = blobOf(Buffer.alloc(32 * 1024 * 1024))
     upstream.addBlob('team/app', large.bytes)
-    local.script(COMMIT, ({ response }) => {
-      response.writeHead(201).end()
+    local.script(SEND, ({ request, response }) => {
+      response.writeHead(202, { location: request.url ?? '', range: '0-99' }).end()
     })
 
     expect(String(await failureOf(copy(large)))).toMatch(/has the blob before it was sent/)
@@ -422,7 +532,7 @@ describe('a target that misbehaves', () => {
     ['in its own words', 'BLOB_UPLOAD_UNKNOWN'],
     ['in words of another', 'NOT_FOUND'],
   ])('by forgetting the upload, told %s: it is begun again later', async (_, code) => {
-    local.script(COMMIT, async ({ request, response }) => {
+    local.script(SEND, async ({ request, response }) => {
       await bytesOf(request)
       refuse(response, 404, code)
     })
@@ -431,7 +541,7 @@ describe('a target that misbehaves', () => {
   })
 
   it('by letting its token expire during the upload: it is begun again later', async () => {
-    local.script(COMMIT, ({ response }) => {
+    local.script(SEND, ({ response }) => {
       refuse(response, 401, 'UNAUTHORIZED')
     })
 

@@ -19,8 +19,8 @@ let to: Registry
 beforeEach(async () => {
   upstream = await startScriptedRegistry()
   local = await startScriptedRegistry()
-  from = open(configFor(upstream.url, { id: 'hq' }), { stallTimeoutMs: 2_000 })
-  to = open(configFor(local.url), { stallTimeoutMs: 2_000 })
+  from = open(configFor(upstream.url, { id: 'hq' }))
+  to = open(configFor(local.url))
 })
 
 afterEach(async () => {

@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { BlobFlights } from '../../src/replication/blob-flights.ts'
-import { NO_LEDGER } from '../../src/replication/blob-ledger.ts'
-import { copyBlob } from '../../src/replication/copy-blob.ts'
-import { Tally } from '../../src/replication/tally.ts'
-import { TransferRate } from '../../src/replication/transfer-rate.ts'
-import type { TransferSlots } from '../../src/replication/transfer-slots.ts'
+import { BlobFlights } from '../../src/replication/graph/blob-flights.ts'
+import { NO_LEDGER } from '../../src/replication/graph/blob-ledger.ts'
+import { copyBlob } from '../../src/replication/graph/copy-blob.ts'
+import { Tally } from '../../src/replication/graph/tally.ts'
+import { TransferRate } from '../../src/replication/pace/transfer-rate.ts'
+import type { TransferSlots } from '../../src/replication/pace/transfer-slots.ts'
+import { UsualRate } from '../../src/replication/pace/usual-rate.ts'
 import type { Registry } from '../../src/registry/registry.ts'
 import { eventually } from '../support/eventually.ts'
 import { ManualClock } from '../support/manual-clock.ts'
@@ -38,7 +39,10 @@ it('pauses the reader for longer than a stall may take, and nobody is called sta
   const clock = new ManualClock()
   const slots: TransferSlots = {
     pace: new TransferRate(() => 1024 * 1024, clock),
-    run: (_transfer, _signal, work) => work(),
+    usual: new UsualRate(),
+    run: (_transfer, _signal, work) =>
+      work({ waitsWhile: () => undefined, moved: () => undefined }),
+    ask: (request) => request(),
   }
   let fetched = 0
   const tally = new Tally((progress) => {

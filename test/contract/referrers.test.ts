@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { digestOf } from '../../src/oci/digest.ts'
 import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
@@ -32,6 +33,7 @@ function answer({ response }: Turn, body: Buffer, headers: Record<string, string
 describe('what refers to a manifest', () => {
   let registry: ScriptedRegistry
   let client: Registry
+  let skipped: string[]
 
   beforeEach(async () => {
     registry = await startScriptedRegistry()
@@ -43,7 +45,10 @@ describe('what refers to a manifest', () => {
   })
 
   async function list() {
-    const found = await client.repository(repository(REPOSITORY)).listReferrers(SUBJECT, SIGNAL)
+    skipped = []
+    const note = (reason: string) => skipped.push(reason)
+    const from = client.repository(repository(REPOSITORY))
+    const found = await from.listReferrers(SUBJECT, SIGNAL, note)
     return found.map(({ digest }) => digest)
   }
 
@@ -63,19 +68,105 @@ describe('what refers to a manifest', () => {
     expect(asked(API)).toBe(2)
   })
 
-  it('is no page of another host', async () => {
-    const next = `<http://localhost:${registry.port}/v2/${REPOSITORY}/referrers/more>; rel="next"`
-    registry.script({ path: API }, (turn) => {
-      answer(turn, listOf('one'), { link: next })
+  it.each([
+    ['another name of the registry', (url: string) => `http://localhost${url}?last=1`],
+    ['https for http', (url: string) => `https://127.0.0.1${url}?last=1`],
+    ['a name without its path', () => 'http://registry.internal/referrers?last=1'],
+  ])('comes page after page where the link has %s', async (_, next) => {
+    registry.script({ path: /referrers\/.*last=1/ }, (turn) => {
+      answer(turn, listOf('two'))
+    })
+    registry.script({ path: API, times: 1 }, (turn) => {
+      answer(turn, listOf('one'), { link: `<${next(turn.request.url ?? '')}>; rel="next"` })
+    })
+
+    expect(await list()).toEqual([entry('one').digest, entry('two').digest])
+  })
+
+  it('is told to be incomplete where a page fails, and the rest comes', async () => {
+    registry.script({ path: /last=1/ }, ({ response }) => {
+      refuse(response, 400, 'UNSUPPORTED')
+    })
+    registry.script({ path: API, times: 1 }, (turn) => {
+      answer(turn, listOf('one'), { link: `<${turn.request.url ?? ''}?last=1>; rel="next"` })
     })
 
     expect(await list()).toEqual([entry('one').digest])
-    expect(asked(API)).toBe(1)
+    expect(skipped).toHaveLength(1)
+  })
+
+  it.each(['itself', 'nothing that is understood'])(
+    'is told to be incomplete where a page is followed by %s, and the rest comes',
+    async (how) => {
+      registry.script({ path: API }, (turn) => {
+        answer(turn, listOf('one'), { link: how === 'itself' ? '<>; rel="next"' : 'more' })
+      })
+
+      expect(await list()).toEqual([entry('one').digest])
+      expect(skipped).toHaveLength(1)
+    },
+  )
+
+  it('is read whatever the case of its type, through a proxy that packs, and where a size is null', async () => {
+    const packed = gzipSync(JSON.stringify({ manifests: [{ ...entry('one'), size: null }] }))
+    registry.script({ path: API }, (turn) => {
+      const type = OCI_INDEX.replace('vnd.oci', 'VND.OCI')
+      answer(turn, packed, { 'content-type': type, 'content-encoding': 'gzip' })
+    })
+
+    expect(await list()).toEqual([entry('one').digest])
+    expect(skipped).toEqual([])
+  })
+
+  it.each([
+    ['without a digest', { mediaType: OCI_MANIFEST, size: 1 }],
+    ['of an algorithm that is not known', { ...entry('x'), digest: 'md5:0' }],
+    ['that is no object', 'x'],
+    ['whose size is no number', { ...entry('x'), size: '1' }],
+  ])('is all the others where there is an entry %s', async (_, odd) => {
+    registry.script({ path: API }, (turn) => {
+      const manifests = [entry('one'), odd, entry('two')]
+      answer(turn, Buffer.from(JSON.stringify({ schemaVersion: 2, manifests })))
+    })
+
+    expect(await list()).toEqual([entry('one').digest, entry('two').digest])
+    expect(skipped).toHaveLength(1)
+  })
+
+  it('is nothing where the fallback tag answers with the image itself, or with an index', async () => {
+    const image = Buffer.from(
+      JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] }),
+    )
+    const platform = { os: 'linux', architecture: 'amd64' }
+    const index = JSON.stringify({ schemaVersion: 2, manifests: [{ ...entry('x'), platform }] })
+    for (const [subject, bytes] of [
+      [digestOf(image), image],
+      [SUBJECT, Buffer.from(index)],
+    ] as const) {
+      registry.addManifest(REPOSITORY, subject.replace(':', '-'), bytes, OCI_INDEX)
+
+      expect(
+        await client.repository(repository(REPOSITORY)).listReferrers(subject, SIGNAL),
+      ).toEqual([])
+    }
+  })
+
+  it('is asked of the API in one repository though it answered 404 for another', async () => {
+    registry.script({ path: /other\/referrers/ }, ({ response }) => {
+      refuse(response, 404, 'NAME_UNKNOWN')
+    })
+    registry.script({ path: /app\/referrers/ }, (turn) => {
+      answer(turn, listOf('one'))
+    })
+
+    await client.repository(repository('team/other')).listReferrers(SUBJECT, SIGNAL)
+
+    expect(await list()).toEqual([entry('one').digest])
   })
 
   it('ends, though the pages do not', async () => {
     registry.script({ path: API }, (turn) => {
-      answer(turn, listOf('one'), { link: `<${turn.request.url ?? ''}>; rel="next"` })
+      answer(turn, listOf('one'), { link: `<?last=${asked(API)}>; rel="next"` })
     })
 
     await list()
@@ -83,17 +174,20 @@ describe('what refers to a manifest', () => {
     expect(asked(API)).toBe(20)
   })
 
-  it.each([404, 405])('is under the fallback tag where the API answers %i', async (status) => {
-    registry.script({ path: API }, ({ response }) => {
-      refuse(response, status, 'UNSUPPORTED')
-    })
-    registry.addManifest(REPOSITORY, SUBJECT.replace(':', '-'), listOf('tagged'), OCI_INDEX)
+  it.each([400, 404, 405, 406, 410, 415, 422, 501])(
+    'is under the fallback tag where the API answers %i',
+    async (status) => {
+      registry.script({ path: API }, ({ response }) => {
+        refuse(response, status, 'UNSUPPORTED')
+      })
+      registry.addManifest(REPOSITORY, SUBJECT.replace(':', '-'), listOf('tagged'), OCI_INDEX)
 
-    expect(await list()).toEqual([entry('tagged').digest])
-    expect(await list()).toEqual([entry('tagged').digest])
-    // The registry was told to have no API once: it is not asked again for a while.
-    expect(asked(API)).toBe(1)
-  })
+      expect(await list()).toEqual([entry('tagged').digest])
+      expect(await list()).toEqual([entry('tagged').digest])
+      // The registry was told to have no API once: it is not asked again for a while.
+      expect(asked(API)).toBe(1)
+    },
+  )
 
   it('is under the fallback tag where everything unknown is a page for people', async () => {
     registry.script({ path: API }, ({ response }) => {

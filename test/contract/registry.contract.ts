@@ -3,10 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RegistryConfig } from '../../src/config/config.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import { DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
-import { RegistryError } from '../../src/registry/errors.ts'
+import { RegistryError } from '../../src/registry/errors/registry-error.ts'
 import type { Registry } from '../../src/registry/registry.ts'
 import type { RegistryRepository } from '../../src/registry/repository.ts'
-import { CorruptBlobError } from '../../src/registry/verified-body.ts'
+import { CorruptBlobError } from '../../src/registry/upload/verified-body.ts'
 import {
   blobOf,
   bytesOf,

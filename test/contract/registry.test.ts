@@ -18,6 +18,8 @@ import {
 import { registryContract, type Subject } from './registry.contract.ts'
 
 const ACCOUNT = { username: 'pusher', password: 'correct-horse' } as const
+/** Of the token service, which is at another port. */
+const TRUSTED = { trustedHosts: ['127.0.0.1'] }
 
 registryContract('a scripted registry', startScripted)
 registryContract('a scripted registry that wants a password', startScriptedWithPassword)
@@ -37,7 +39,7 @@ async function startScripted(): Promise<Subject> {
 async function startScriptedWithPassword(): Promise<Subject> {
   const registry = await startScriptedRegistry({ basic: ACCOUNT })
   return {
-    config: configFor(registry.url, ACCOUNT),
+    config: configFor(registry.url, { ...ACCOUNT, ...TRUSTED }),
     [Symbol.asyncDispose]: () => registry[Symbol.asyncDispose](),
   }
 }
@@ -53,7 +55,7 @@ async function startPlain(): Promise<Subject> {
 async function startWithPassword(): Promise<Subject> {
   const registry = await startRegistry({ htpasswd: ACCOUNT })
   return {
-    config: configFor(registry.url, ACCOUNT),
+    config: configFor(registry.url, { ...ACCOUNT, ...TRUSTED }),
     [Symbol.asyncDispose]: () => registry[Symbol.asyncDispose](),
   }
 }
@@ -62,7 +64,7 @@ async function startWithTokens(): Promise<Subject> {
   const tokens = await startTokenService(ACCOUNT)
   const registry = await startRegistry({ tokenAuth: tokens.tokenAuth })
   return {
-    config: configFor(registry.url, ACCOUNT),
+    config: configFor(registry.url, { ...ACCOUNT, ...TRUSTED }),
     async [Symbol.asyncDispose]() {
       await registry[Symbol.asyncDispose]()
       await tokens[Symbol.asyncDispose]()
@@ -136,7 +138,7 @@ describe('docker-registry that wants tokens', () => {
   })
 
   it('gets by with one token for all that is done at once in one repository', async () => {
-    await using client = open(configFor(registry.url, ACCOUNT))
+    await using client = open(configFor(registry.url, { ...ACCOUNT, ...TRUSTED }))
     const repo = client.repository(repository('team/many'))
     const before = tokens.requests.length
 
@@ -154,7 +156,9 @@ describe('docker-registry that wants tokens', () => {
   })
 
   it('is found out to refuse a wrong password although it gives anonymous tokens for it', async () => {
-    await using client = open(configFor(registry.url, { ...ACCOUNT, password: 'wrong' }))
+    await using client = open(
+      configFor(registry.url, { ...ACCOUNT, ...TRUSTED, password: 'wrong' }),
+    )
 
     const failure = await failureOf(client.check(SIGNAL))
 
@@ -163,7 +167,9 @@ describe('docker-registry that wants tokens', () => {
   })
 
   it('answers a token that allows too little with 401, which is final', async () => {
-    await using client = open(configFor(registry.url, { ...ACCOUNT, id: 'hq', password: 'wrong' }))
+    await using client = open(
+      configFor(registry.url, { ...ACCOUNT, ...TRUSTED, id: 'hq', password: 'wrong' }),
+    )
     const repo = client.repository(repository('team/app'))
 
     const failure = await failureOf(repo.getManifest(reference('1.0'), SIGNAL))

@@ -10,7 +10,7 @@ describe('what upstream announces, where everything new is wanted', () => {
 
   beforeAll(async () => {
     site = await startSite({ project: '    onUpstreamPush: always' })
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await site[Symbol.asyncDispose]()

@@ -7,8 +7,8 @@ import { type TempFolder, tempFolder } from '../support/temp-folder.ts'
 import { arrives, type Site, type SiteOptions, startSite } from './site.ts'
 
 const MIB = 1024 * 1024
-const LAYER = 64 * MIB
-const HELD_AT = 32 * MIB
+const LAYER = 40 * MIB
+const HELD_AT = 24 * MIB
 /** What may be lost: in a socket, or not yet written. */
 const LOST = 8 * MIB
 
@@ -29,8 +29,8 @@ describe('a large layer that was half here', () => {
   async function startHeld(options: SiteOptions = {}): Promise<void> {
     site = await startSite({
       throughLine: true,
-      // Not faster than a network.
-      upstreamConfig: '    maxBytesPerSecond: 60MB',
+      // Not faster than a network, nor than a busy machine takes it.
+      upstreamConfig: '    maxBytesPerSecond: 15MB',
       jobs: 'jobs: { attempts: 50, backoff: 200ms, maxBackoff: 200ms }',
       workerEnv: { TMPDIR: temporary.path },
       ...options,
@@ -45,7 +45,7 @@ describe('a large layer that was half here', () => {
         const [job] = await site.jobs('--state', 'active')
         return site.line.held() && (job?.progress?.bytes ?? 0) > HELD_AT - LOST
       },
-      { describe: 'half of the layer', within: 20_000 },
+      { describe: 'half of the layer' },
     )
   }
 
@@ -66,22 +66,18 @@ describe('a large layer that was half here', () => {
   it.each([
     ['nobody waits for', 'async'],
     ['a client waits for', 'stream'],
-  ])(
-    'and %s is continued by another worker when the first is killed',
-    async (_, onMiss) => {
-      await startHeld({ project: `    onMiss: ${onMiss}` })
-      await fetch(`http://${site.gateway}/v2/team/large/manifests/1.0`)
-      await half()
-      await site.workers[0]?.kill9()
-      site.line.release()
+  ])('and %s is continued by another worker when the first is killed', async (_, onMiss) => {
+    await startHeld({ project: `    onMiss: ${onMiss}` })
+    await fetch(`http://${site.gateway}/v2/team/large/manifests/1.0`)
+    await half()
+    await site.workers[0]?.kill9()
+    site.line.release()
 
-      await site.startWorker()
+    await site.startWorker()
 
-      await arrives(site, 'team/large:1.0', image, 45_000)
-      await expectContinued()
-    },
-    90_000,
-  )
+    await arrives(site, 'team/large:1.0', image)
+    await expectContinued()
+  })
 
   it('is continued when the local registry went away meanwhile', async () => {
     await startHeld()
@@ -89,29 +85,28 @@ describe('a large layer that was half here', () => {
     await half()
     await site.local.stop()
     site.line.release()
-    const failed = async () => (await site.jobs()).some(({ attemptsMade }) => attemptsMade > 1)
+    const failed = async () => (await site.jobs()).some(({ state }) => state === 'delayed')
     await eventually(failed, {
       describe: 'the copy to fail',
-      within: 20_000,
     })
 
     await site.local.start()
 
-    await arrives(site, 'team/large:1.0', image, 45_000)
+    await arrives(site, 'team/large:1.0', image)
     const [, ...later] = await sent()
     expect(later.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(LAYER - HELD_AT + LOST)
-  }, 90_000)
+  })
 
   it('is all removed from the disk once it is where it should be', async () => {
     await startHeld()
     await site.miss('team/large', '1.0')
     await half()
     site.line.release()
-    await arrives(site, 'team/large:1.0', image, 45_000)
+    await arrives(site, 'team/large:1.0', image)
 
     const [folder = ''] = await readdir(temporary.path)
     await eventually(async () => (await readdir(join(temporary.path, folder))).length === 0, {
       describe: 'the spool to be empty',
     })
-  }, 60_000)
+  })
 })

@@ -9,7 +9,7 @@ describe('a tag that upstream deletes', () => {
 
   beforeAll(async () => {
     site = await startSite({ project: '    onUpstreamDelete: delete\n    onUpstreamPush: always' })
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await site[Symbol.asyncDispose]()

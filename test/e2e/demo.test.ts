@@ -8,31 +8,27 @@ const DEMO = 'dist/scripts/demo/demo.js'
 
 describe('the demo', () => {
   it('sees each of its claims to be true, and leaves nothing behind', async () => {
-    const { code, stdout } = await run(process.execPath, [DEMO, '--once'], { within: 120_000 })
+    const { code, stdout } = await run(process.execPath, [DEMO, '--once'])
 
     const story = stdout.toString('utf8')
     expect(story).toMatch(/(\d+) of \1 claims seen to be true/)
     expect(story).not.toContain('✗')
     expect(code).toBe(0)
     expect(existsSync(folderOf(story))).toBe(false)
-  }, 130_000)
+  })
 
-  it.runIf(process.platform === 'linux')(
-    'stops in the middle when it is told to',
-    async () => {
-      await using demo = await startChild({ command: process.execPath, args: [DEMO] })
-      await demo.waitForOutput(/skopeo copy --all/, 30_000)
-      const folder = folderOf(demo.lines().join('\n'))
-      expect(await processesOf(folder)).not.toEqual([])
+  it.runIf(process.platform === 'linux')('stops in the middle when it is told to', async () => {
+    await using demo = await startChild({ command: process.execPath, args: [DEMO] })
+    await demo.waitForOutput(/skopeo copy --all/)
+    const folder = folderOf(demo.lines().join('\n'))
+    expect(await processesOf(folder)).not.toEqual([])
 
-      demo.signal('SIGTERM')
+    demo.signal('SIGTERM')
 
-      expect(await demo.waitForExit(40_000)).toEqual({ code: 143, signal: null })
-      expect(await processesOf(folder)).toEqual([])
-      expect(existsSync(folder)).toBe(false)
-    },
-    90_000,
-  )
+    expect(await demo.waitForExit()).toEqual({ code: 143, signal: null })
+    expect(await processesOf(folder)).toEqual([])
+    expect(existsSync(folder)).toBe(false)
+  })
 
   it('says what it understands', async () => {
     const { code, stderr } = await run(process.execPath, [DEMO, '--twice'])

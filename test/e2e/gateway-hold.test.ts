@@ -2,11 +2,17 @@ import { request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { digestOf } from '../../src/oci/digest.ts'
 import { eventually } from '../support/eventually.ts'
+import { lacking } from '../support/held-whole.ts'
 import { buildImage } from '../support/image.ts'
 import { pushImage } from '../support/push-image.ts'
 import { inspectRaw, skopeo } from '../support/skopeo.ts'
 import { digestAt, postTo, type Site, startSite } from './site.ts'
 
+/** As containerd asks before a pull. */
+const ANYTHING = {
+  accept:
+    'application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, */*',
+}
 const ANY_INDEX = { accept: 'application/vnd.oci.image.index.v1+json' }
 
 /** But for the looks whether something refers to the image. */
@@ -28,7 +34,7 @@ describe('the gateway, holding clients', () => {
 
   beforeAll(async () => {
     site = await startSite({ workers: 2, project: '    onMiss: hold\n    holdFor: 15s' })
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await site[Symbol.asyncDispose]()
@@ -58,7 +64,7 @@ describe('the gateway, holding clients', () => {
     const image = await site.publish('team/resolved:1.0')
     const url = `http://${site.gateway}/v2/team/resolved/manifests`
 
-    const head = await fetch(`${url}/1.0`, { method: 'HEAD', headers: ANY_INDEX })
+    const head = await fetch(`${url}/1.0`, { method: 'HEAD', headers: ANYTHING })
 
     expect(head.status).toBe(200)
     expect(Object.fromEntries(head.headers)).toMatchObject({
@@ -128,8 +134,8 @@ describe('the gateway, holding clients', () => {
     expect(await missJobs(site, 'team/pushed')).toEqual([])
   })
 
-  it('starts nothing for a client whose token lets it push', async () => {
-    await site.publish('team/claimed:1.0')
+  it('brings an image for a client whose token lets it push, too', async () => {
+    const image = await site.publish('team/claimed:1.0')
     const access = [{ type: 'repository', name: 'team/claimed', actions: ['pull', 'push'] }]
     const claims = Buffer.from(JSON.stringify({ access })).toString('base64url')
 
@@ -137,8 +143,37 @@ describe('the gateway, holding clients', () => {
       headers: { ...ANY_INDEX, authorization: `Bearer e30.${claims}.c2ln` },
     })
 
-    expect(response.status).toBe(404)
-    expect(await missJobs(site, 'team/claimed')).toEqual([])
+    expect(response.status).toBe(200)
+    expect(Buffer.from(await response.arrayBuffer())).toEqual(image.top.bytes)
+  })
+
+  it('does not answer from upstream who asks as before a push, and says so once', async () => {
+    const image = await site.publish('team/asked:1.0')
+    const url = `http://${site.gateway}/v2/team/asked/manifests`
+
+    for (let time = 0; time < 3; time += 1) {
+      const head = await fetch(`${url}/${image.top.digest}`, { method: 'HEAD', headers: ANY_INDEX })
+      expect(head.status).toBe(404)
+    }
+
+    expect(site.upstream.requests({ path: /asked/, method: 'HEAD' })).toEqual([])
+    const told = site.serve.output().filter((line) => /miss ignored.*team\/asked/.test(line))
+    expect(told).toHaveLength(1)
+    expect(told[0]).toContain('push')
+    const metrics = await (await fetch(`${site.admin}/metrics`)).text()
+    expect(metrics).toContain('pullsync_events_ignored_total{source="gateway",reason="push"} 3')
+  })
+
+  it('tells who may be about to push of what is here alone, and brings it first', async () => {
+    const image = await site.publish('team/unclear:1.0')
+    const headers = { accept: `${image.top.mediaType},${image.manifests[0]?.mediaType}` }
+    const url = `http://${site.gateway}/v2/team/unclear/manifests/${image.top.digest}`
+
+    const head = await fetch(url, { method: 'HEAD', headers })
+
+    expect(head.status).toBe(200)
+    expect(await lacking(site.local, 'team/unclear', image.top.digest)).toEqual([])
+    expect(await digestAt(site.local, 'team/unclear:1.0')).toBeUndefined()
   })
 
   it('chooses the upstream that the client names', async () => {
@@ -168,7 +203,7 @@ describe('the gateway, holding clients', () => {
 
     await eventually(
       async () => (await digestAt(site.local, 'team/impatient:1.0')) === image.top.digest,
-      { describe: 'the image to arrive although nobody waits', within: 15_000 },
+      { describe: 'the image to arrive although nobody waits' },
     )
   })
 
@@ -190,6 +225,7 @@ describe('the gateway, holding clients', () => {
     expect((await inspectRaw(`${site.gateway}/team/kept:1.0`)).digest).toBe(image.top.digest)
     const lost = await fetch(`http://${site.gateway}/v2/team/gone/manifests/1.0`)
     expect(lost.status).toBe(404)
+    expect(lost.headers.get('pullsync-reason')).toBe('queue-unavailable')
     await site.redis.start()
     await site.upstream.start()
   })

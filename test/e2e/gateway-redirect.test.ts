@@ -15,7 +15,7 @@ describe('a gateway that sends clients to the registry for layers', () => {
       localConfig: `  redirectBlobsTo: http://localhost:${port}`,
       project: '    onMiss: stream',
     })
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await site[Symbol.asyncDispose]()

@@ -63,7 +63,7 @@ describe('the gateway, streaming to clients', () => {
       throughLine: true,
       project: '    onMiss: stream\n    holdFor: 15s',
     })
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await site[Symbol.asyncDispose]()
@@ -83,6 +83,24 @@ describe('the gateway, streaming to clients', () => {
       { describe: 'the image to be in the local registry, too' },
     )
     for (const { digest } of image.blobs) expect(blobGets(site, digest)).toHaveLength(1)
+  })
+
+  it('tells of a tag that is upstream only, to who asks by HEAD for one type', async () => {
+    await using image = await site.publish('team/asked:1.0')
+    const accept = image.top.mediaType
+
+    const url = `http://${site.gateway}/v2/team/asked/manifests`
+    const head = await fetch(`${url}/1.0`, { method: 'HEAD', headers: { accept } })
+    const child = image.manifests[0]
+    const part = await fetch(`${url}/${child?.digest ?? ''}`, {
+      method: 'HEAD',
+      headers: { accept: child?.mediaType ?? '' },
+    })
+
+    expect(head.status).toBe(200)
+    expect(head.headers.get('docker-content-digest')).toBe(image.top.digest)
+    // By its digest that is how a push asks what it may leave out.
+    expect(part.status).toBe(404)
   })
 
   it('gives manifests and bytes while the blob is still coming', async () => {
@@ -134,6 +152,77 @@ describe('the gateway, streaming to clients', () => {
     site.line.release()
     await client.whole
     expect(client.bytes()).toBe(layer.size - 100)
+  })
+
+  it('gives the end of a blob that is still coming, where a client asks for no more', async () => {
+    const image = await site.publish('team/tail:1.0', {
+      ...{ index: false, layers: 1, layerBytes: 8 * MIB },
+    })
+    const layer = largestOf(image)
+    site.line.hold(2 * MIB)
+    await index(site, 'team/tail', '1.0')
+
+    const { response } = await openBlob(site, 'team/tail', layer.digest, 'bytes=-51')
+
+    expect(response.statusCode).toBe(206)
+    expect(response.headers['content-range']).toBe(
+      `bytes ${layer.size - 51}-${layer.size - 1}/${layer.size}`,
+    )
+    const client = reading(response)
+    site.line.release()
+    await client.whole
+    expect(client.bytes()).toBe(51)
+  })
+
+  it('gives a blob that is still coming in five parts at once, of which the last is asked for first', async () => {
+    const image = await site.publish('team/parts:1.0', {
+      ...{ index: false, layers: 1, layerBytes: 8 * MIB },
+    })
+    const layer = largestOf(image)
+    const size = Math.ceil(layer.size / 5)
+    site.line.hold(2 * MIB)
+    await index(site, 'team/parts', '1.0')
+
+    const url = `http://${site.gateway}/v2/team/parts/blobs/${layer.digest}`
+    const asked = [4, 3, 2, 1, 0].map(async (part) => {
+      const last = Math.min((part + 1) * size, layer.size) - 1
+      return await fetch(url, { headers: { range: `bytes=${part * size}-${last}` } })
+    })
+    const heads = await Promise.all(asked)
+    site.line.release()
+    const parts = await Promise.all(
+      heads.map(async (each) => Buffer.from(await each.arrayBuffer())),
+    )
+
+    expect(heads.map(({ status }) => status)).toEqual([206, 206, 206, 206, 206])
+    const whole = createHash('sha256').update(Buffer.concat(parts.reverse())).digest('hex')
+    expect(`sha256:${whole}`).toBe(layer.digest)
+    expect(blobGets(site, layer.digest)).toHaveLength(1)
+  })
+
+  it('says by HEAD that a blob is here once it is, and not before', async () => {
+    const image = await site.publish('team/headed:1.0', {
+      ...{ index: false, layers: 1, layerBytes: 8 * MIB },
+    })
+    const layer = largestOf(image)
+    const path = `/v2/team/headed/blobs/${layer.digest}`
+    site.line.hold(2 * MIB)
+    await index(site, 'team/headed', '1.0')
+
+    // Not the client that pulls: this one may be about to push.
+    const headers = { 'user-agent': 'another/1' }
+    const head = fetch(`http://${site.gateway}${path}`, { method: 'HEAD', headers })
+    await eventually(
+      () => site.local.requests({ method: 'HEAD', path: new RegExp(path) }).length > 2,
+      {
+        describe: 'the gateway to look for it again',
+      },
+    )
+    site.line.release()
+
+    expect((await head).status).toBe(200)
+    expect((await head).headers.get('content-length')).toBe(String(layer.size))
+    expect((await fetch(site.local.url + path, { method: 'HEAD' })).status).toBe(200)
   })
 
   it('shows nothing of an image to who asks for its blobs in another repository', async () => {
@@ -210,5 +299,5 @@ describe('the gateway, streaming to clients', () => {
 
     const digests = await Promise.all(readers.map(({ whole }) => whole))
     expect(new Set(digests)).toEqual(new Set([layer.digest]))
-  }, 90_000)
+  })
 })

@@ -7,8 +7,10 @@ import { arrives, digestAt, type Site, startSite } from './site.ts'
 
 const BASE = { seed: 'many', layers: 2 }
 
+/** Of the whole blob: whether upstream has what is here already, one byte of it proves. */
 function blobGets(site: Site, digest: string) {
-  return site.upstream.requests({ method: 'GET', path: new RegExp(`/blobs/${digest}$`) })
+  const path = new RegExp(`/blobs/${digest}$`)
+  return site.upstream.requests({ method: 'GET', path, status: 200 })
 }
 
 describe('the main job', () => {
@@ -16,7 +18,7 @@ describe('the main job', () => {
 
   beforeAll(async () => {
     site = await startSite({ workers: 2 })
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await site[Symbol.asyncDispose]()
@@ -97,7 +99,7 @@ describe('the main job', () => {
     await Promise.all(
       names.map(async (name, n) => {
         const image = images[n]
-        if (image !== undefined) await arrives(site, name, image, 60_000)
+        if (image !== undefined) await arrives(site, name, image)
       }),
     )
 
@@ -114,7 +116,7 @@ describe('the main job', () => {
     for (const { digest } of shared) {
       expect(blobGets(site, digest)).toHaveLength(1)
     }
-  }, 120_000)
+  })
 
   it('answers not-found at once and asks upstream nothing again within 30 s', async () => {
     await site.miss('team/nowhere', '1.0')

@@ -73,4 +73,4 @@ it('two pullsyncs whose registries are each the upstream of the other settle', a
   expect(kinds).toEqual([['up-to-date'], ['copied']])
   const puts = { method: 'PUT', path: /\/team\/app\/manifests\/1\.0$/ }
   expect(sides.map(({ registry }) => registry.requests(puts).length)).toEqual([1, 1])
-}, 90_000)
+})

@@ -31,7 +31,7 @@ describe('nginx that hands misses to the gateway', () => {
     const port = await freePort()
     const text = await handOver(site, port)
     nginx = await startNginx(() => text, port)
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await nginx[Symbol.asyncDispose]()
@@ -50,12 +50,15 @@ describe('nginx that hands misses to the gateway', () => {
     expect((await inspectRaw(`${nginx.host}/team/hello:1.0`)).bytes).toEqual(image.top.bytes)
   })
 
-  it("gives the registry's own 404 for what upstream does not have", async () => {
+  it("gives the registry's own 404, with why, for what upstream does not have", async () => {
     const path = '/v2/team/nothing/manifests/1.0'
 
-    expect(await answerOf(`${nginx.url}${path}`)).toEqual(
-      await answerOf(`${site.local.url}${path}`),
-    )
+    const here = await answerOf(`${site.local.url}${path}`)
+    const { status, body } = await answerOf(`${nginx.url}${path}`)
+
+    expect(status).toBe(here.status)
+    expect(errorOf(body)).toMatchObject({ code: errorOf(here.body).code })
+    expect(errorOf(body).message).toContain('upstream does not have it either')
   })
 
   it('asks pullsync nothing about hits and pushes', async () => {
@@ -76,3 +79,13 @@ describe('nginx that hands misses to the gateway', () => {
     expect((await answerOf(`${nginx.url}${path}`)).status).toBe(404)
   })
 })
+
+/** The first of the registry's errors. */
+function errorOf(body: string): { readonly code: string; readonly message: string } {
+  const { errors } = JSON.parse(body) as {
+    readonly errors: readonly { readonly code: string; readonly message: string }[]
+  }
+  const [first] = errors
+  if (first === undefined) throw new Error(`no error in ${body}`)
+  return first
+}

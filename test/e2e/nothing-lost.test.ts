@@ -25,11 +25,11 @@ describe('while images are pushed upstream', () => {
     })
     image = await buildImage({ index: false })
     await pushOverHttp(image, { url: site.upstream.url, repository: REPOSITORY, tag: 'first' })
-  }, 60_000)
+  })
 
   afterAll(async () => {
     for (const each of [...restarted, image, site]) await each[Symbol.asyncDispose]()
-  }, 60_000)
+  })
 
   /** The same content under another digest. */
   function variant(number: number): BuiltManifest {

@@ -74,7 +74,7 @@ it('an upstream with few pulls left is not asked for looks, and goes on being as
       for (const tag of [0, 1, 2]) await pull(tag)
       return (await looks()).filter(({ state }) => state === 'delayed').length === 2
     },
-    { within: 15_000, describe: 'two looks to be put off' },
+    { describe: 'two looks to be put off' },
   )
 
   expect(asked()).toBe(before + 1)

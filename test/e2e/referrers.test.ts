@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { digestOf } from '../../src/oci/digest.ts'
+import { OCI_INDEX } from '../../src/oci/media-types.ts'
 import { eventually } from '../support/eventually.ts'
 import type { BuiltManifest } from '../support/image.ts'
 import { fallbackTag, pushReferrer } from '../support/referrer.ts'
@@ -11,7 +12,7 @@ describe('signatures and SBOMs', () => {
 
   beforeAll(async () => {
     site = await startSite()
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await site[Symbol.asyncDispose]()
@@ -72,6 +73,35 @@ describe('signatures and SBOMs', () => {
       return found === signature.digest && (await listed('team/later', image.top)).length > 0
     })
     expect(await listed('team/later', image.top)).toEqual([sbom.digest])
+  })
+
+  it('leave upstream what is listed with them and refers to something else', async () => {
+    const repository = 'team/mixed'
+    const [image, other] = [
+      await site.publish(`${repository}:1.0`),
+      await site.publish(`${repository}:2.0`),
+    ]
+    const ofTheOther = await refer(repository, other.top, 'of another image')
+    const own = await refer(repository, image.top, 'of this one')
+    const entries = [ofTheOther, own, ...other.manifests].map(({ mediaType, digest, bytes }) => ({
+      ...{ mediaType, digest, size: bytes.length },
+    }))
+    await fetch(
+      `${site.upstream.url}/v2/${repository}/manifests/${fallbackTag(image.top.digest)}`,
+      {
+        method: 'PUT',
+        headers: { 'content-type': OCI_INDEX },
+        body: JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: entries }),
+      },
+    )
+
+    await site.miss(repository, '1.0')
+    await arrives(site, `${repository}:1.0`, image)
+
+    expect(await listed(repository, image.top)).toEqual([own.digest])
+    for (const { digest } of [ofTheOther, ...other.manifests]) {
+      expect(await digestAt(site.local, `${repository}@${digest}`)).toBeUndefined()
+    }
   })
 
   it('of an image that is not held stay where they are', async () => {

@@ -15,6 +15,8 @@ export interface SiteOptions {
   readonly upstream?: RegistryOptions
   /** Puts a line between pullsync and the upstream that can be held up. */
   readonly throughLine?: boolean
+  /** Puts another between `serve` and Redis. */
+  readonly redisThroughLine?: boolean
   readonly local?: RegistryOptions
   /** Workers as processes of their own, beside one `pullsync serve`; 1 unless told. */
   readonly workers?: number
@@ -23,6 +25,8 @@ export interface SiteOptions {
   /** Lines of the upstream's part of the configuration, indented by four. */
   readonly upstreamConfig?: string
   readonly jobs?: string
+  /** The `redis` part of the configuration, in place of the site's own Redis. */
+  readonly redisConfig?: string
   /** Lines of the project's part, indented by four. */
   readonly project?: string
   /** Added to the workers' environment. */
@@ -36,6 +40,7 @@ export interface Site extends AsyncDisposable {
   readonly upstream: TestRegistry
   /** Between pullsync and the upstream, when that was asked for. */
   readonly line: Line
+  readonly redisLine: Line
   readonly local: TestRegistry
   readonly redis: TestRedis
   readonly serve: PullsyncProcess
@@ -96,7 +101,8 @@ async function startParts(parts: AsyncDisposableList, options: SiteOptions): Pro
     parts.add(startRegistry({ notifications: notify('edge'), ...options.local })),
   ])
   const line = await parts.add(startLine(upstream.port))
-  const config = configuration({ listen, admin, redis, upstream, line, local }, options)
+  const redisLine = await parts.add(startLine(redis.port))
+  const config = configuration({ listen, admin, redis, redisLine, upstream, line, local }, options)
   const { together = false } = options
   const args = [together ? 'up' : 'serve']
   const serve = await parts.add(
@@ -114,6 +120,7 @@ async function startParts(parts: AsyncDisposableList, options: SiteOptions): Pro
   return {
     upstream,
     line,
+    redisLine,
     local,
     redis,
     serve,
@@ -139,23 +146,25 @@ async function startParts(parts: AsyncDisposableList, options: SiteOptions): Pro
   }
 }
 
-interface Addresses extends Pick<Site, 'redis' | 'upstream' | 'line' | 'local'> {
+interface Addresses extends Pick<Site, 'redis' | 'redisLine' | 'upstream' | 'line' | 'local'> {
   readonly listen: number
   readonly admin: number
 }
 
 function configuration(
-  { listen, admin, redis, upstream, line, local }: Addresses,
+  { listen, admin, redis, redisLine, upstream, line, local }: Addresses,
   {
     upstreamConfig = '',
     throughLine = false,
+    redisThroughLine = false,
     jobs = 'jobs: { attempts: 3, backoff: 100ms }',
     project = '',
     localConfig = '',
+    redisConfig,
   }: SiteOptions,
 ): string {
   return `
-redis: { url: ${redis.url} }
+redis: ${redisConfig ?? `{ url: ${redisThroughLine ? redisLine.url.replace('http:', 'redis:') : redis.url} }`}
 listen: 127.0.0.1:${listen}
 admin: { listen: 127.0.0.1:${admin} }
 local:
@@ -202,9 +211,9 @@ export async function digestAt(registry: TestRegistry, name: string): Promise<st
 }
 
 /** Resolves when the local registry names this image by the tag. */
-export async function arrives(site: Site, name: string, image: BuiltImage, within = 15_000) {
+export async function arrives(site: Site, name: string, image: BuiltImage, within?: number) {
   await eventually(async () => (await digestAt(site.local, name)) === image.top.digest, {
-    within,
+    ...(within === undefined ? {} : { within }),
     describe: `${name} to be ${image.top.digest} in the local registry`,
   })
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { getEventListeners } from 'node:events'
 import { networkInterfaces } from 'node:os'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { LocalRegistry } from '../../src/gateway/local-registry.ts'
+import { LocalRegistry } from '../../src/gateway/local/local-registry.ts'
 import { eventually } from '../support/eventually.ts'
 import {
   type RegistryInBytes,

@@ -4,18 +4,22 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { JobsConfig } from '../../src/config/config.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import { parseImageName } from '../../src/oci/reference.ts'
-import { openWorkerConnection } from '../../src/queue/connection.ts'
-import { findJob, type JobState } from '../../src/queue/job-records.ts'
-import { JobWorker, type Replicate } from '../../src/queue/job-worker.ts'
+import { Breakers } from '../../src/pool/breaker.ts'
+import { openWorkerConnection } from '../../src/pool/connection.ts'
+import { findJob, type JobState } from '../../src/queue/records/job-records.ts'
+import type { Replicate } from '../../src/queue/work/job.ts'
+import { JobWorker } from '../../src/queue/work/job-worker.ts'
 import { ReplicationQueues } from '../../src/queue/queues.ts'
-import { waitUntilReady } from '../../src/queue/ready.ts'
+import { waitUntilReady } from '../../src/pool/ready.ts'
 import { ReplicationError } from '../../src/replication/errors.ts'
 import type { Outcome } from '../../src/replication/outcome.ts'
 import { MISS_LIMITS } from '../support/miss-limits.ts'
 import type { Progress } from '../../src/replication/progress.ts'
 import { startRegistry } from '../support/docker-registry.ts'
-import { eventually } from '../support/eventually.ts'
+import { ENOUGH_MS, eventually } from '../support/eventually.ts'
 import { freePort } from '../support/free-port.ts'
+import { SILENT } from '../support/silent-listener.ts'
+import { OUTAGES } from '../support/outages.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 import { type CliOptions, type CliResult, runCli } from '../support/run-cli.ts'
 import { Screen } from '../support/screen.ts'
@@ -73,7 +77,7 @@ describe('the command line', () => {
       misses: MISS_LIMITS,
       onError: () => undefined,
     })
-    await waitUntilReady(queues.redis, AbortSignal.timeout(5_000))
+    await waitUntilReady(queues.redis, AbortSignal.timeout(ENOUGH_MS))
     await configure(`redis: { url: ${redis.url} }`)
   })
 
@@ -155,7 +159,6 @@ projects:
 
   function startWorker(): void {
     const connection = openWorkerConnection(redis.url, () => undefined)
-    const nothing = () => undefined
     const worker = new JobWorker({
       upstream: 'hq',
       queue: queues.of('hq'),
@@ -165,14 +168,9 @@ projects:
       misses: () => MISS_LIMITS,
       backgroundWait: () => Promise.resolve(undefined),
       replicate,
-      listener: {
-        started: nothing,
-        ended: nothing,
-        failed: nothing,
-        handedBack: nothing,
-        held: nothing,
-        connectionError: nothing,
-      },
+      lookAgain: () => Promise.resolve(),
+      breakers: new Breakers(connection, () => OUTAGES),
+      listener: SILENT,
     })
     opened.push({
       [Symbol.asyncDispose]: async () => {
@@ -460,6 +458,20 @@ projects:
       )
     })
 
+    it('fits 80 columns with every count, and names the last failure as far as there is room', async () => {
+      await fill()
+
+      const { stdout } = await cli(['status'], { columns: 80 })
+
+      const [head = '', ...rows] = stdout.split('\n').filter((line) => line !== '')
+      for (const count of ['WAITING', 'ACTIVE', 'DELAYED', 'FAILED', 'WORKERS']) {
+        expect(head).toContain(count)
+      }
+      expect(head).toContain('LAST FAILURE')
+      expect(rows).toHaveLength(2)
+      for (const line of [head, ...rows]) expect(line.length).toBeLessThanOrEqual(80)
+    })
+
     it('shows that an upstream is paused until it is resumed', async () => {
       expect((await cli(['pause', 'hq'])).code).toBe(0)
       expect(rowOf((await cli(['status'])).stdout, 'hq')).toMatch(/^hq +paused /)
@@ -578,24 +590,24 @@ projects:
       const { code, stderr } = await cli(['sync', 'team/app:1.0', '--wait', '--timeout', '1s'])
 
       expect(code).toBe(1)
-      expect(stderr).toMatch(/not done within 1s; the job goes on; "pullsync jobs show hq-/)
+      expect(stderr).toMatch(
+        /not done within 1s: no worker serves it; .*; the job goes on; "pullsync jobs show hq-/,
+      )
       expect(stderr).toContain('warning: a job of hq waits: no worker serves it')
     })
   })
 
   describe('without Redis', () => {
-    it('says within two seconds which Redis it needs, without its password', async () => {
+    it('says which Redis it needs and waits for none, without its password', async () => {
       const port = await freePort()
       await configure(`redis: { url: redis://127.0.0.1:${port}, password: s3cret }`)
 
-      const started = performance.now()
       const { code, stdout, stderr } = await cli(['jobs', 'list'])
 
       expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
       expect(stderr).toContain(`cannot use Redis at redis://:***@127.0.0.1:${port}: connect`)
       expect(stderr).not.toContain('s3cret')
       expect(stderr).not.toMatch(/\n {4}at /)
-      expect(performance.now() - started).toBeLessThan(2_500)
     })
 
     it('does not wait for a Redis that hangs', async () => {
@@ -663,11 +675,14 @@ projects: [{ name: team, upstream: hq }]
       const { code, stdout, stderr } = await cli(['check', '--online'])
 
       expect(code).toBe(1)
-      expect(rowOf(stdout, 'redis')).toMatch(/ ok$/)
+      expect(rowOf(stdout, 'redis')).toMatch(/ ok, a job was added, run and removed$/)
       expect(rowOf(stdout, 'local')).toMatch(/ ok, anonymous$/)
       expect(rowOf(stdout, 'hq')).toMatch(/ FAILED$/)
       expect(stdout).toContain('ECONNREFUSED')
-      expect(stderr).toBe('error: 1 of 3 online checks failed\n')
+      expect(rowOf(stdout, 'project team')).toMatch(
+        / ok, may pull; whether it may push shows when it is done$/,
+      )
+      expect(stderr).toBe('error: 1 of 4 online checks failed\n')
     })
 
     it('proves the credentials', async () => {
@@ -688,7 +703,11 @@ projects: [{ name: team, upstream: hq }]
       expect(rowOf(right.stdout, 'local')).toMatch(/ ok, as ops$/)
       expect(wrong.code).toBe(1)
       expect(JSON.parse(wrong.stdout)).toMatchObject({
-        online: [{ name: 'redis' }, { name: 'local', ok: false }, { name: 'hq', ok: true }],
+        online: [
+          ...[{ name: 'redis' }, { name: 'local', ok: false }, { name: 'hq', ok: true }],
+          // Of the local side nothing can be asked.
+          { name: 'project team', at: `${local.url}/team`, ok: true, message: 'ok, may pull' },
+        ],
       })
       expect(wrong.stdout + wrong.stderr).not.toContain('wrong-horse')
     })
@@ -732,6 +751,19 @@ sources:
       expect(edge.stdout).toContain('actions: [mount]')
       expect(hq.stdout).toContain('actions: [pull, mount]')
     })
+
+    it.each([[], ['--with-secrets']])(
+      'prints JSON that can be pasted as it is, with what is to be said beside it %j',
+      async (...options) => {
+        await configure('sources: { space: { format: zot, registry: hq, secret: moonlight } }')
+
+        const { code, stdout, stderr } = await cli(['print', 'notifications', ...options])
+
+        expect(code).toBe(0)
+        expect(JSON.parse(stdout)).toHaveProperty('extensions.events.sinks')
+        expect(stderr).toMatch(/^# In zot's config\.json/m)
+      },
+    )
 
     it('needs a name where several sources fit, and none where one does', async () => {
       await configure(SOURCES)

@@ -4,9 +4,10 @@ import { DASHBOARD_PATH, dashboardRouter } from '../../src/dashboard/dashboard.t
 import { createApp } from '../../src/http/app.ts'
 import { type HttpServer, startHttpServer } from '../../src/http/server.ts'
 import { parseImageName } from '../../src/oci/reference.ts'
-import { findJob } from '../../src/queue/job-records.ts'
+import { findJob } from '../../src/queue/records/job-records.ts'
 import { ReplicationQueues } from '../../src/queue/queues.ts'
-import { waitUntilReady } from '../../src/queue/ready.ts'
+import { waitUntilReady } from '../../src/pool/ready.ts'
+import { ENOUGH_MS } from '../support/eventually.ts'
 import { MISS_LIMITS } from '../support/miss-limits.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 
@@ -33,7 +34,7 @@ describe('the dashboard', () => {
       misses: MISS_LIMITS,
       onError: () => undefined,
     })
-    await waitUntilReady(queues.redis, AbortSignal.timeout(5_000))
+    await waitUntilReady(queues.redis, AbortSignal.timeout(ENOUGH_MS))
     const app = createApp()
     app.use(DASHBOARD_PATH, dashboardRouter({ queues }))
     server = await startHttpServer(app, {
@@ -114,6 +115,18 @@ describe('the dashboard', () => {
     ])
   })
 
+  it('shows what is invisible in the words of a registry', async () => {
+    const id = await add('team/app:1.0')
+    const found = await findJob(queues, id)
+    await found?.job.log('denied \u202edetnarg\u2066')
+
+    const response = await fetch(`${url}/dashboard/api/queues/hq/${id}/logs`)
+    const text = await response.text()
+
+    expect(text).toContain('u202edetnarg')
+    expect(text).not.toMatch(/\p{Cf}/u)
+  })
+
   it('shows the queue of an upstream that a reload adds', async () => {
     expect((await shown()).map(({ name }) => name)).toEqual(['hq'])
 
@@ -130,6 +143,42 @@ describe('the dashboard', () => {
     expect(response.ok).toBe(true)
     expect(await findJob(queues, id)).toBeUndefined()
   })
+
+  it.each([
+    ['PUT', 'concurrency', { concurrency: 1 }],
+    ['PUT', 'rate-limit', { max: 1, duration: 60_000 }],
+    ['PUT', 'rate-limit/release', {}],
+    ['PUT', 'empty', {}],
+    ['PUT', 'obliterate', {}],
+    ['PUT', 'clean/wait', {}],
+    ['PUT', 'clean/prioritized', {}],
+    ['PUT', 'clean/delayed', {}],
+    ['PATCH', 'JOB/priority', { priority: 9 }],
+    ['PATCH', 'JOB/delay', { delay: 60_000 }],
+  ])('does not let %s %s change work invisibly', async (method, path, body) => {
+    const id = await add('team/app:1.0')
+
+    const response = await fetch(`${url}/dashboard/api/queues/hq/${path.replace('JOB', id)}`, {
+      method,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+
+    expect(response.status).toBe(403)
+    expect(await response.text()).toContain('retries, removes, promotes, pauses and resumes')
+    expect(await findJob(queues, id)).toBeDefined()
+    expect(await queues.of('hq').getGlobalConcurrency()).toBeNull()
+    expect(await queues.of('hq').getGlobalRateLimit()).toBeNull()
+  })
+
+  it.each(['pause', 'resume', 'promote', 'retry/failed', 'clean/failed', 'clean/completed'])(
+    'does %s',
+    async (action) => {
+      const response = await fetch(`${url}/dashboard/api/queues/hq/${action}`, { method: 'PUT' })
+
+      expect(response.status).toBe(200)
+    },
+  )
 
   it('makes no jobs and changes none', async () => {
     const id = await add('team/app:1.0')

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { SpoolFollower } from '../../src/gateway/follow-spool.ts'
+import { SpoolFollower } from '../../src/gateway/blobs/follow-spool.ts'
 import { eventually } from '../support/eventually.ts'
 import {
   BYTES,

@@ -1,11 +1,12 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { LocalRegistry } from '../../src/gateway/local-registry.ts'
+import { LocalRegistry } from '../../src/gateway/local/local-registry.ts'
 import type { HttpServer } from '../../src/http/server.ts'
+import { closed } from '../support/closed.ts'
 import { eventually } from '../support/eventually.ts'
 import { freePort } from '../support/free-port.ts'
 import { startFront } from '../support/gateway-front.ts'
@@ -23,7 +24,7 @@ describe('what passes through the gateway', () => {
   beforeEach(async () => {
     unreachable = []
     answer = (_request, response) => response.end()
-    behind = createServer((request, response) => {
+    behind = createServer({ maxHeaderSize: 100_000 }, (request, response) => {
       answer(request, response)
     })
     behind.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
@@ -54,7 +55,7 @@ describe('what passes through the gateway', () => {
     const response = await fetch(`${front.url}/v2/a/blobs/uploads/x?_state=%2Bq&b=1`, {
       method: 'PATCH',
       body: 'bytes',
-      headers: { range: 'bytes=1-2', 'x-forwarded-proto': 'https', 'if-match': '"e"' },
+      headers: { range: 'bytes=1-2', 'if-match': '"e"' },
     })
 
     expect(response.status).toBe(206)
@@ -67,11 +68,45 @@ describe('what passes through the gateway', () => {
       host: new URL(front.url).host,
       range: 'bytes=1-2',
       'if-match': '"e"',
-      'x-forwarded-proto': 'https',
-      'x-forwarded-for': '127.0.0.1',
       'content-length': '5',
     })
   })
+
+  const TOLD = {
+    'x-forwarded-for': '203.0.113.9, 198.51.100.1',
+    'x-forwarded-proto': 'https',
+    'x-forwarded-host': 'registry.example',
+    'x-real-ip': '203.0.113.9',
+    forwarded: 'for=203.0.113.9;host=registry.example;proto=https',
+  }
+
+  it.each([
+    ['of nobody', [], {}],
+    ['of others', ['198.51.100.0/24', '203.0.113.9'], {}],
+    ['of the one that speaks', ['127.0.0.0/8'], TOLD],
+  ])(
+    'says of the client only what is known, where it has the trust %s',
+    async (_, trusted, kept) => {
+      let seen: IncomingMessage['headers'] = {}
+      answer = ({ headers }, response) => {
+        seen = headers
+        response.end()
+      }
+      await using trusting = await startFront(() => local, unreachable, { trusted })
+
+      await fetch(`${trusting.url}/v2/`, { headers: TOLD })
+
+      const told = Object.keys(TOLD).flatMap((name) => (name in seen ? [[name, seen[name]]] : []))
+      expect(Object.fromEntries(told)).toEqual({
+        'x-forwarded-proto': 'http',
+        ...kept,
+        'x-forwarded-for': [
+          ...('forwarded' in kept ? [TOLD['x-forwarded-for']] : []),
+          '127.0.0.1',
+        ].join(', '),
+      })
+    },
+  )
 
   it.each([
     ['what was just being written', [500, 200], 200],
@@ -89,7 +124,7 @@ describe('what passes through the gateway', () => {
 
   it('streams bodies of unknown length both ways', async () => {
     answer = (request, response) => request.pipe(response)
-    const sending = request(`${front.url}/v2/x`, { method: 'POST' })
+    const sending = request(`${front.url}/v2/a/blobs/uploads/x`, { method: 'POST' })
     sending.write('one ')
     const [response] = (await once(sending, 'response')) as [IncomingMessage]
     sending.end('two')
@@ -107,7 +142,7 @@ describe('what passes through the gateway', () => {
       request.pipe(response)
     }
     const send = (headers: Record<string, string>) => {
-      const sending = request(`${front.url}/v2/x`, {
+      const sending = request(`${front.url}/v2/a/blobs/uploads/x`, {
         method: 'PUT',
         headers: { ...headers, expect: '100-continue', 'content-length': '4' },
       })
@@ -139,7 +174,7 @@ describe('what passes through the gateway', () => {
   it('ends at the registry when the client goes away', async () => {
     let closed = false
     answer = (request) => request.once('close', () => (closed = true)).resume()
-    const leaving = request(`${front.url}/v2/x`, { method: 'POST' })
+    const leaving = request(`${front.url}/v2/a/blobs/uploads/x`, { method: 'POST' })
     leaving.on('error', () => undefined)
     leaving.write('some')
     await eventually(() => behind.listening && connectionsOf(behind), { describe: 'a connection' })
@@ -155,7 +190,7 @@ describe('what passes through the gateway', () => {
       response.write('half', () => response.destroy())
     }
 
-    await expect(fetch(`${front.url}/v2/x`).then((r) => r.text())).rejects.toThrow()
+    await expect(fetch(`${front.url}/v2/a/blobs/uploads/x`).then((r) => r.text())).rejects.toThrow()
   })
 
   it('is answered 502 in the words of the registry API when there is no registry', async () => {
@@ -172,7 +207,7 @@ describe('what passes through the gateway', () => {
   it('is not sent round and round when local.url is the gateway itself', async () => {
     const port = await freePort()
     const itself = new LocalRegistry({ url: new URL(`http://127.0.0.1:${port}`) })
-    await using loop = await startFront(() => itself, unreachable, port)
+    await using loop = await startFront(() => itself, unreachable, { port })
 
     expect((await fetch(`${loop.url}/v2/`)).status).toBe(508)
   })
@@ -188,16 +223,149 @@ describe('what passes through the gateway', () => {
       const body = 'GET /v2/secret HTTP/1.1\r\nHost: b\r\n\r\n'
       const client = connect(front.address.port, '127.0.0.1')
       client.write(
-        `${method} /v2/x HTTP/1.1\r\nHost: a\r\nConnection: close, Content-Length, Host\r\n`,
+        `${method} /v2/a/blobs/uploads/x HTTP/1.1\r\nHost: a\r\nConnection: close, Content-Length, Host\r\n`,
       )
       client.write(`Content-Length: ${body.length}\r\n\r\n${body}`)
 
       expect(await text(client)).toMatch(/^HTTP\/1\.1 200 /)
       // On the connection of the one before, so after whatever else came on it.
-      await fetch(`${front.url}/v2/y`)
-      expect(seen).toEqual([`${method} /v2/x a`, `GET /v2/y ${new URL(front.url).host}`])
+      await fetch(`${front.url}/v2/a/blobs/uploads/y`)
+      expect(seen).toEqual([
+        `${method} /v2/a/blobs/uploads/x a`,
+        `GET /v2/a/blobs/uploads/y ${new URL(front.url).host}`,
+      ])
     },
   )
+
+  it.each([
+    '/v2/../api/v2.0/users',
+    '/v2/%2e%2e/api/v2.0/users',
+    '/v2/team/..%2f..%2fapi',
+    '/v2//api',
+    '/v2/team\\\\..\\\\api',
+    '/v2/team/app;x/manifests/1.0',
+    '/v2/team/app/blobs/uploads/..',
+    'http://registry.example/v2/../api',
+  ])('is no other path than those of the registry API: not %s', async (path) => {
+    let asked = 0
+    answer = (_request, response) => {
+      asked += 1
+      response.end()
+    }
+    const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
+
+    const answers = await Promise.all(
+      methods.map((method) =>
+        say(`${method} ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`),
+      ),
+    )
+
+    expect(answers.map((text) => text.slice(0, 13))).toEqual(methods.map(() => 'HTTP/1.1 404 '))
+    expect(asked).toBe(0)
+  })
+
+  it.each([
+    [
+      'HTTP/1.0 that names no host',
+      'GET /v2/ HTTP/1.0\r\n\r\n',
+      () => `127.0.0.1:${front.address.port}`,
+    ],
+    ['HTTP/1.0 that names one', 'HEAD /v2/ HTTP/1.0\r\nHost: a.example\r\n\r\n', () => 'a.example'],
+    [
+      'the whole address',
+      'GET http://a.example:81/v2/?n=1 HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n',
+      () => 'a.example:81',
+    ],
+  ])('is asked of the registry for the host that is meant: %s', async (_, text, host) => {
+    const seen: unknown[] = []
+    answer = ({ url, headers }, response) => {
+      seen.push([url, headers.host])
+      response.end()
+    }
+
+    expect(await say(text)).toMatch(/^HTTP\/1\.1 200 /)
+    expect(seen).toEqual([[text.includes('n=1') ? '/v2/?n=1' : '/v2/', host()]])
+  })
+
+  it.each([
+    ['two lengths', 'Content-Length: 1\r\nContent-Length: 1'],
+    ['a coding that stays', 'Transfer-Encoding: gzip, chunked'],
+    ['two hosts', 'Host: b\r\nContent-Length: 1'],
+  ])('is refused with its connection where the head is not clear: %s', async (_, headers) => {
+    let asked = 0
+    answer = (_request, response) => {
+      asked += 1
+      response.end()
+    }
+
+    const text = await say(`PUT /v2/a/manifests/1 HTTP/1.1\r\nHost: a\r\n${headers}\r\n\r\n1`)
+
+    expect(text).toMatch(/^HTTP\/1\.1 400 /)
+    expect(text).toMatch(/\r\nConnection: close\r\n/i)
+    expect(asked).toBe(0)
+  })
+
+  /** All that comes back on the connection. */
+  async function say(words: string): Promise<string> {
+    const client = connect(front.address.port, '127.0.0.1')
+    client.write(words)
+    return await text(client)
+  }
+
+  it('has heads of sixty kibibytes both ways', async () => {
+    let token = ''
+    answer = ({ headers }, response) => {
+      token = headers.authorization ?? ''
+      const told = Array.from({ length: 2_000 }, (_, at) => [`X-${at}`, 'y'.repeat(20)]).flat()
+      response.writeHead(200, [...told, 'Content-Length', '2']).end('ok')
+    }
+    const sent = `Bearer ${'t'.repeat(60_000)}`
+
+    for (const path of ['/v2/a/manifests/1', `/v2/a/blobs/sha256:${'a'.repeat(64)}`, '/v2/']) {
+      const asked = request(`${front.url}${path}`, {
+        headers: { authorization: sent },
+        maxHeaderSize: 100_000,
+      })
+      asked.maxHeadersCount = 0
+      const [got] = (await once(asked.end(), 'response')) as [IncomingMessage]
+      expect(await text(got)).toBe('ok')
+      expect(got.headers['x-1999']).toBe('y'.repeat(20))
+      expect(token).toBe(sent)
+    }
+  })
+
+  it('has no more heads in memory that do not come to an end than a bound', async () => {
+    const open = new Set<Socket>()
+    const long = `GET /v2/ HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(60_000)}`
+    for (let at = 0; at < 600; at += 1) {
+      const client = connect(front.address.port, '127.0.0.1')
+      open.add(client)
+      client.on('error', () => undefined).once('close', () => open.delete(client))
+      client.write(long)
+    }
+
+    await eventually(() => open.size * long.length < 17 * 2 ** 20, {
+      describe: 'most to be closed',
+    })
+
+    expect(await say(`${long}\r\nConnection: close\r\n\r\n`)).toMatch(/^HTTP\/1\.1 200 /)
+    for (const client of open) client.destroy()
+  })
+
+  it('ends with a client whose body makes no progress, however long it goes on', async () => {
+    let ended = false
+    answer = (asked) => asked.resume().once('close', () => (ended = true))
+    await using impatient = await startFront(() => local, unreachable, { stallMs: 300 })
+    const client = connect(impatient.address.port, '127.0.0.1')
+    client.write('PUT /v2/a/blobs/uploads/x HTTP/1.1\r\nHost: a\r\nContent-Length: 9999\r\n\r\n')
+    const trickle = setInterval(() => client.write('.'), 20)
+
+    await closed(client)
+    clearInterval(trickle)
+
+    await eventually(() => ended, { describe: 'the registry to see the end' })
+    expect(unreachable).toEqual([])
+  })
 
   it('is not begun for what is no HTTP', async () => {
     const socket = connect(front.address.port, '127.0.0.1')

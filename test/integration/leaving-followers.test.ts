@@ -2,9 +2,11 @@ import { once } from 'node:events'
 import { createServer, get, type Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { LocalRegistry } from '../../src/gateway/local-registry.ts'
-import { serveBlob } from '../../src/gateway/serve-blob.ts'
+import { LocalRegistry } from '../../src/gateway/local/local-registry.ts'
+import { serveBlob } from '../../src/gateway/blobs/serve-blob.ts'
 import { parseRepository } from '../../src/oci/reference.ts'
+import { NOBODY_TOLD } from '../support/nobody-told.ts'
+import { openRights } from '../support/open-rights.ts'
 import { eventually } from '../support/eventually.ts'
 import {
   BYTES,
@@ -49,16 +51,19 @@ describe.each(WAYS)('a client that follows %s', (how) => {
     const repository = parseRepository('team/app')
     if (!repository.ok) throw new Error(repository.reason)
     void serveBlob(
-      { request, response, asked: { method: 'GET', path: '/', headers: ['Host', 'registry'] } },
+      { request, response, forwarded: { method: 'GET', path: '/', headers: ['Host', 'registry'] } },
       { repository: repository.value, digest: DIGEST },
       {
+        ...NOBODY_TOLD,
         local: () => local,
-        onTheWay: {
-          part: () => Promise.resolve({ kind: 'blob', size: BYTES.length }),
+        rights: openRights(() => local),
+        inFlight: {
+          part: () => Promise.resolve({ kind: 'blob', upstream: 'hq', size: BYTES.length }),
           ask: () => Promise.resolve(),
+          come: () => Promise.resolve(undefined),
           spoolOf: () => Promise.resolve(followed.address + followed.spooled.key),
           manifest: () => Promise.resolve(undefined),
-          waitForManifest: () => Promise.reject(new Error('not asked for')),
+          waitForManifest: () => Promise.reject(new Error('not forwarded for')),
         },
         openSpool: async (url, offset, signal) => {
           began += 1

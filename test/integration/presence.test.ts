@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
-import { afterEach, beforeEach, expect, it } from 'vitest'
-import { Presence } from '../../src/queue/presence.ts'
+import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest'
+import { countWorkers, Presence } from '../../src/pool/presence.ts'
 import { eventually } from '../support/eventually.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 
@@ -54,4 +54,18 @@ it('gives what a worker leaves to those that stay', async () => {
 
   await eventually(() => first.share('hq', 8) === 8)
   expect(first.fraction('hq')).toBe(1)
+})
+
+it('divides alike with a process whose clock is 20 s ahead', async () => {
+  const first = await join('a')
+  vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 20_000)
+  onTestFinished(() => {
+    vi.restoreAllMocks()
+  })
+
+  const ahead = await join('b')
+
+  expect(await countWorkers(redis, 'hq')).toBe(2)
+  expect(ahead.share('hq', 8)).toBe(4)
+  await eventually(() => first.share('hq', 8) === 4)
 })

@@ -1,11 +1,14 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { JobsConfig } from '../../src/config/config.ts'
-import { openWorkerConnection } from '../../src/queue/connection.ts'
-import { JobWorker } from '../../src/queue/job-worker.ts'
-import { backgroundWait, PullAllowances, readAllowance } from '../../src/queue/pull-allowance.ts'
+import { Breakers } from '../../src/pool/breaker.ts'
+import { openWorkerConnection } from '../../src/pool/connection.ts'
+import { JobWorker } from '../../src/queue/work/job-worker.ts'
+import { backgroundWait, PullAllowances, readAllowance } from '../../src/pool/pull-allowance.ts'
 import { ReplicationQueues } from '../../src/queue/queues.ts'
 import { MISS_LIMITS } from '../support/miss-limits.ts'
 import { eventually } from '../support/eventually.ts'
+import { SILENT } from '../support/silent-listener.ts'
+import { OUTAGES } from '../support/outages.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 import { replicationRequest } from '../support/replication-request.ts'
 
@@ -58,10 +61,9 @@ function startWorker(lookEveryMs: number) {
       ended.push(`${trigger} ${reference} ${attempt}`)
       return Promise.resolve({ kind: 'refused', reason: 'nothing to do' })
     },
-    listener: {
-      ...{ started: nothing, ended: nothing, failed: nothing },
-      ...{ handedBack: nothing, held: nothing, connectionError: nothing },
-    },
+    lookAgain: () => Promise.resolve(),
+    breakers: new Breakers(connection, () => OUTAGES),
+    listener: SILENT,
   })
   return {
     ended,
@@ -82,7 +84,7 @@ it('with few pulls left, what only looks is put off, and misses, pushes and peop
     replicationRequest({ trigger: 'resync', reference: 'c' }),
   ])
   const counts = () => queues.of('hq').getJobCounts('delayed', 'prioritized', 'active', 'failed')
-  await eventually(async () => (await counts())['delayed'] === 2)
+  await eventually(async () => (await counts())['delayed'] === 2 && worker.ended.length > 0)
   // One of them found out whether that is still so.
   expect(worker.ended).toHaveLength(1)
 

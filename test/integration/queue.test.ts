@@ -1,18 +1,28 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { JobsConfig } from '../../src/config/config.ts'
-import { openWorkerConnection } from '../../src/queue/connection.ts'
-import { QueueUnavailableError } from '../../src/queue/errors.ts'
-import { retryJob } from '../../src/queue/job-actions.ts'
-import { findJob, JOB_STATES, type JobState, listJobs } from '../../src/queue/job-records.ts'
-import { type JobListener, JobWorker, type Replicate } from '../../src/queue/job-worker.ts'
+import { Breakers } from '../../src/pool/breaker.ts'
+import { openWorkerConnection } from '../../src/pool/connection.ts'
+import { QueueUnavailableError } from '../../src/pool/redis-errors.ts'
+import { retryJob } from '../../src/queue/records/job-actions.ts'
+import {
+  findJob,
+  JOB_STATES,
+  type JobState,
+  listJobs,
+} from '../../src/queue/records/job-records.ts'
+import type { JobListener, Replicate } from '../../src/queue/work/job.ts'
+import { JobWorker } from '../../src/queue/work/job-worker.ts'
 import { ReplicationQueues } from '../../src/queue/queues.ts'
-import { readCounts } from '../../src/queue/upstream-status.ts'
+import { readCounts, readStatus } from '../../src/queue/records/upstream-status.ts'
 import type { Digest } from '../../src/oci/digest.ts'
+import { RegistryError } from '../../src/registry/errors/registry-error.ts'
 import { ReplicationError } from '../../src/replication/errors.ts'
 import type { Outcome } from '../../src/replication/outcome.ts'
 import { MISS_LIMITS } from '../support/miss-limits.ts'
 import { eventually } from '../support/eventually.ts'
 import { replicationRequest as request } from '../support/replication-request.ts'
+import { SILENT } from '../support/silent-listener.ts'
+import { OUTAGES } from '../support/outages.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 
 const JOBS: JobsConfig = {
@@ -57,7 +67,6 @@ describe('the queue', () => {
 
   function startWorker(replicate: Replicate, changes: Partial<JobListener> = {}, upstream = 'hq') {
     const connection = openWorkerConnection(redis.url, () => undefined)
-    const nothing = () => undefined
     const worker = new JobWorker({
       upstream,
       queue: queues.of(upstream),
@@ -67,15 +76,9 @@ describe('the queue', () => {
       misses: () => MISS_LIMITS,
       backgroundWait: () => Promise.resolve(undefined),
       replicate,
-      listener: {
-        started: nothing,
-        ended: nothing,
-        failed: nothing,
-        handedBack: nothing,
-        held: nothing,
-        connectionError: nothing,
-        ...changes,
-      },
+      lookAgain: () => Promise.resolve(),
+      breakers: new Breakers(connection, () => OUTAGES),
+      listener: { ...SILENT, ...changes },
     })
     opened.push({
       [Symbol.asyncDispose]: async () => {
@@ -173,6 +176,45 @@ describe('the queue', () => {
     expect(await jobs('active', 'waiting', 'delayed')).toEqual([])
   })
 
+  it('runs what a push asks for when the job that it meets ends in that moment', async () => {
+    let letGo = (): void => undefined
+    let ran = 0
+    startWorker(async () => {
+      ran += 1
+      if (ran === 1) await new Promise<void>((resolve) => (letGo = resolve))
+      return copied
+    })
+    await queues.enqueue([request()])
+    await eventually(() => ran === 1)
+    const queue = queues.of('hq')
+    const add = queue.addBulk.bind(queue)
+    queue.addBulk = async (jobs) => {
+      queue.addBulk = add
+      letGo()
+      await eventually(async () => (await queue.getCompletedCount()) === 1)
+      return await add(jobs)
+    }
+
+    const [pushed] = await queues.enqueue([request({ trigger: 'push' })])
+
+    expect(pushed?.duplicate).toBe(false)
+    await eventually(() => ran === 2)
+  })
+
+  it('does not let a miss that waits swallow a push: it looks upstream only when nothing is here', async () => {
+    const [missed] = await queues.enqueue([request()])
+    const [pushed, again] = [
+      ...(await queues.enqueue([request({ trigger: 'push' })])),
+      ...(await queues.enqueue([request({ trigger: 'push' })])),
+    ]
+
+    expect(pushed).toEqual({
+      jobId: expect.not.stringMatching(`^${missed?.jobId}$`) as string,
+      duplicate: false,
+    })
+    expect(again).toEqual({ jobId: pushed?.jobId, duplicate: true })
+  })
+
   it('does not let a job that only refreshes what is held swallow a miss', async () => {
     const notHeld: Outcome = { kind: 'refused', reason: 'not held locally' }
     const refresh = request({ trigger: 'push', onlyIfPresent: true })
@@ -187,6 +229,21 @@ describe('the queue', () => {
     await eventually(async () => (await jobs('completed')).length === 3)
     const [ended] = await queues.enqueue([request(other)])
     expect(ended?.duplicate).toBe(false)
+  })
+
+  it('counts an image that is refused among the failures of its upstream', async () => {
+    const refused: Outcome = { kind: 'refused', reason: 'it is of schema 1', failure: true }
+    startWorker(() => Promise.resolve(refused))
+    await queues.enqueue([request()])
+    await eventually(async () => (await jobs('completed')).length === 1)
+    const status = async () => (await readStatus(queues)).find(({ upstream }) => upstream === 'hq')
+
+    expect((await status())?.health.lastFailure).toBe('refused: it is of schema 1')
+    // As of the minute before this one: only full minutes are counted.
+    const [key = ''] = await queues.redis.keys('pullsync:refused:hq:*')
+    const minute = Number(key.split(':').at(-1))
+    await queues.redis.rename(key, `pullsync:refused:hq:${minute - 1}`)
+    expect((await status())?.recent.failed).toBe(1)
   })
 
   it('does not let a miss wait where the same work waits further back', async () => {
@@ -207,7 +264,6 @@ describe('the queue', () => {
     ])
     const order: string[] = []
     const connection = openWorkerConnection(redis.url, () => undefined)
-    const nothing = () => undefined
     await using worker = new JobWorker({
       upstream: 'hq',
       queue: queues.of('hq'),
@@ -220,14 +276,9 @@ describe('the queue', () => {
         order.push(trigger)
         return Promise.resolve(copied)
       },
-      listener: {
-        started: nothing,
-        ended: nothing,
-        failed: nothing,
-        handedBack: nothing,
-        held: nothing,
-        connectionError: nothing,
-      },
+      lookAgain: () => Promise.resolve(),
+      breakers: new Breakers(connection, () => OUTAGES),
+      listener: SILENT,
     })
     await eventually(() => order.length === 3)
     await worker[Symbol.asyncDispose]()
@@ -291,7 +342,11 @@ describe('the queue', () => {
     const worker = startWorker(() =>
       room
         ? Promise.resolve(copied)
-        : Promise.reject(new ReplicationError('the disk is full', { disposition: 'parked' })),
+        : Promise.reject(
+            new RegistryError('the disk is full', {
+              ...{ disposition: 'parked', status: 507, registry: 'local', side: 'local' },
+            }),
+          ),
     )
     const [told] = await queues.enqueue([request()])
     const id = told?.jobId ?? ''
@@ -306,25 +361,30 @@ describe('the queue', () => {
   it('keeps every job of an upstream waiting as long as the upstream asked for', async () => {
     const ran: string[] = []
     const held: number[] = []
+    const ranAt: number[] = []
     startWorker(
       ({ reference }) => {
         ran.push(reference)
+        ranAt.push(performance.now())
         return reference === 'first' && ran.length === 1
           ? Promise.reject(
-              new ReplicationError('429', { disposition: 'transient', retryAfterMs: 700 }),
+              new RegistryError('429', {
+                ...{ disposition: 'transient', retryAfterMs: 700, status: 429 },
+                ...{ registry: 'hq', side: 'upstream' },
+              }),
             )
           : Promise.resolve(copied)
       },
-      { held: (_, ms) => held.push(ms) },
+      { held: (_, { forMs }) => held.push(forMs) },
     )
     await queues.enqueue([request({ reference: 'first' })])
     await eventually(() => held.length === 1)
-    const heldAt = Date.now()
 
     await queues.enqueue([request({ reference: 'second' })])
     await eventually(() => ran.includes('second'))
 
-    expect(Date.now() - heldAt).toBeGreaterThanOrEqual(600)
+    const [refusedAt = 0, nextAt = 0] = ranAt
+    expect(nextAt - refusedAt).toBeGreaterThanOrEqual(690)
     await eventually(async () => (await jobs('completed')).length === 2)
   })
 
@@ -368,6 +428,56 @@ describe('the queue', () => {
 
     expect(failed?.failedReason).toContain('payload')
     expect(failed?.attemptsMade).toBe(1)
+  })
+
+  async function addMisses(count: number) {
+    const references = Array.from({ length: count }, (_, n) => `build-${n}`)
+    await queues.enqueue(references.map((reference) => request({ reference })))
+  }
+
+  /** Of Redis' memory, for everything that has to do with waiting jobs. */
+  async function bytesOfJobs() {
+    const keys = await queues.redis.keys('pullsync:hq:*')
+    const usages = await Promise.all(
+      keys
+        .filter((key) => !key.endsWith(':events'))
+        .map((key) => queues.redis.memory('USAGE', key, 'SAMPLES', 0)),
+    )
+    return usages.reduce<number>((sum, bytes) => sum + (bytes ?? 0), 0)
+  }
+
+  it.each([
+    ['as Redis is by default', undefined, 1_150],
+    ['as the Redis of "up" is', '1024', 850],
+  ])('takes few bytes of memory for a waiting job, %s', async (_, packedUpTo, atMost) => {
+    if (packedUpTo !== undefined) {
+      await queues.redis.config('SET', 'hash-max-ziplist-value', packedUpTo)
+    }
+
+    await addMisses(200)
+
+    expect((await bytesOfJobs()) / 200).toBeLessThan(atMost)
+  })
+
+  it('is asked as much for a status, and for the newest jobs, however many wait', async () => {
+    const asked = async (ask: () => Promise<unknown>) => {
+      const commands = async () =>
+        Number(/total_commands_processed:(\d+)/.exec(await queues.redis.info('stats'))?.[1])
+      const before = await commands()
+      await ask()
+      return (await commands()) - before
+    }
+    const status = () => readStatus(queues)
+    const newest = () => listJobs(queues, { states: JOB_STATES, matches: () => true, limit: 5 })
+    await addMisses(20)
+    // So that their scripts are known to Redis.
+    await Promise.all([status(), newest()])
+    const ofFew = [await asked(status), await asked(newest)]
+
+    await addMisses(600)
+
+    expect([await asked(status), await asked(newest)]).toEqual(ofFew)
+    expect(await newest()).toHaveLength(5)
   })
 
   it('keeps the queues of two upstreams apart', async () => {

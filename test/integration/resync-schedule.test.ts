@@ -3,11 +3,11 @@ import { Queue } from 'bullmq'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { ProjectConfig } from '../../src/config/config.ts'
 import type { Reference, Repository } from '../../src/oci/reference.ts'
-import { openProducerConnection, openWorkerConnection } from '../../src/queue/connection.ts'
-import { knownRepositories } from '../../src/queue/known-repositories.ts'
-import { RESYNC_QUEUE, ResyncSchedule } from '../../src/queue/resync-schedule.ts'
-import { ResyncWorker, type ResyncWorkerOptions } from '../../src/queue/resync-worker.ts'
-import { noteChecked } from '../../src/queue/tag-checks.ts'
+import { openProducerConnection, openWorkerConnection } from '../../src/pool/connection.ts'
+import { knownRepositories } from '../../src/queue/resync/known-repositories.ts'
+import { RESYNC_QUEUE, ResyncSchedule } from '../../src/queue/resync/resync-schedule.ts'
+import { ResyncWorker, type ResyncWorkerOptions } from '../../src/queue/resync/resync-worker.ts'
+import { noteChecked } from '../../src/pool/tag-checks.ts'
 import { eventually } from '../support/eventually.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 
@@ -97,7 +97,12 @@ it('is kept when a worker stops in the middle of a walk: another makes it', asyn
   const walks: string[] = []
   const startWorker = (walk: ResyncWorkerOptions['walk']) => {
     const connection = openWorkerConnection(redis.url, () => undefined)
-    const worker = new ResyncWorker({ connection, walk, onError: () => undefined })
+    const worker = new ResyncWorker({
+      connection,
+      walk,
+      catchUp: () => Promise.resolve(),
+      onError: () => undefined,
+    })
     opened.push({
       async [Symbol.asyncDispose]() {
         await worker[Symbol.asyncDispose]()
@@ -129,10 +134,8 @@ it('walks by what was looked up, where the registry lists nothing', async () => 
   await eventually(() => connection.status === 'ready')
   for (const name of ['team/app:1.0', 'team/app:2.0', 'team/a/deep:latest']) {
     const [repository = '', reference = ''] = name.split(':')
-    await noteChecked(connection, {
-      repository: repository as Repository,
-      reference: reference as Reference,
-    })
+    const named = { repository: repository as Repository, reference: reference as Reference }
+    await noteChecked(connection, named, 0)
   }
 
   const found: string[] = []

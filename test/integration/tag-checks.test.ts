@@ -2,8 +2,8 @@ import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { digestOf } from '../../src/oci/digest.ts'
 import type { Repository, Tag } from '../../src/oci/reference.ts'
-import { QueueUnavailableError } from '../../src/queue/errors.ts'
-import { forgetCheck, noteChecked, TagChecks } from '../../src/queue/tag-checks.ts'
+import { QueueUnavailableError } from '../../src/pool/redis-errors.ts'
+import { forgetCheck, noteChecked, TagChecks } from '../../src/pool/tag-checks.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 
 const HOUR = 3_600_000
@@ -36,11 +36,21 @@ describe('how long ago a tag was looked up', () => {
     expect(asked.filter(Boolean)).toHaveLength(1)
   })
 
-  it('is counted from the end of any job that asked upstream', async () => {
-    await noteChecked(redis, APP)
+  it('is counted from the last look of any job at upstream', async () => {
+    await noteChecked(redis, APP, 0)
 
     expect(await one.due(APP, HOUR)).toBe(false)
     expect(await one.due({ ...APP, reference: '2.0' as Tag }, HOUR)).toBe(true)
+  })
+
+  it('is counted from the look, which may be long before the end of the copy', async () => {
+    await noteChecked(redis, APP, HOUR / 2)
+
+    expect(await one.due(APP, HOUR)).toBe(false)
+    expect(await another.due(APP, HOUR / 4)).toBe(true)
+    // That one looks now: an older look does not undo it.
+    await noteChecked(redis, APP, HOUR / 2)
+    expect(await new TagChecks(redis).due(APP, HOUR / 4)).toBe(false)
   })
 
   it('is judged by what the one who asks finds old', async () => {
@@ -51,7 +61,7 @@ describe('how long ago a tag was looked up', () => {
   })
 
   it('does not matter where nothing is fresh', async () => {
-    await noteChecked(redis, APP)
+    await noteChecked(redis, APP, 0)
 
     expect(await one.due(APP, 0)).toBe(true)
   })
@@ -77,7 +87,7 @@ describe('how long ago a tag was looked up', () => {
   })
 
   it('is not kept for digests', async () => {
-    await noteChecked(redis, { ...APP, reference: digestOf(Buffer.from('a')) })
+    await noteChecked(redis, { ...APP, reference: digestOf(Buffer.from('a')) }, 0)
 
     expect(await redis.keys('*')).toEqual([])
   })

@@ -1,12 +1,15 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { JobsConfig } from '../../src/config/config.ts'
-import { openWorkerConnection } from '../../src/queue/connection.ts'
-import { JobWorker } from '../../src/queue/job-worker.ts'
+import { Breakers } from '../../src/pool/breaker.ts'
+import { openWorkerConnection } from '../../src/pool/connection.ts'
+import { JobWorker } from '../../src/queue/work/job-worker.ts'
 import { ReplicationQueues } from '../../src/queue/queues.ts'
 import type { ReplicationRequest, Trigger } from '../../src/replication/request.ts'
 import { MISS_LIMITS } from '../support/miss-limits.ts'
 import { eventually } from '../support/eventually.ts'
 import { replicationRequest } from '../support/replication-request.ts'
+import { SILENT } from '../support/silent-listener.ts'
+import { OUTAGES } from '../support/outages.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 
 const KEPT = { ageMs: 60_000, count: 1_000 }
@@ -72,10 +75,9 @@ function startWorker() {
       ended.push(reference)
       return { kind: 'refused', reason: 'nothing to do' }
     },
-    listener: {
-      ...{ started: nothing, ended: nothing, failed: nothing },
-      ...{ handedBack: nothing, held: nothing, connectionError: nothing },
-    },
+    lookAgain: () => Promise.resolve(),
+    breakers: new Breakers(connection, () => OUTAGES),
+    listener: SILENT,
   })
   return {
     ended,

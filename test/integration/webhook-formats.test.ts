@@ -7,11 +7,13 @@ import { createApp } from '../../src/http/app.ts'
 import { type HttpServer, startHttpServer } from '../../src/http/server.ts'
 import type { Project } from '../../src/policy/project.ts'
 import { ReplicationQueues } from '../../src/queue/queues.ts'
-import { TagChecks } from '../../src/queue/tag-checks.ts'
+import { TagChecks } from '../../src/pool/tag-checks.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts'
-import { createReporter } from '../../src/telemetry/report.ts'
-import { webhookRoutes } from '../../src/webhook/route.ts'
+import { createReporter } from '../../src/telemetry/reports/report.ts'
+import type { Checks } from '../../src/webhook/receive.ts'
+import { deliveriesFirst } from '../../src/webhook/deliveries-first.ts'
+import { openWebhook } from '../../src/webhook/route.ts'
 import { deliveryOf, readFixture } from '../fixtures/read-fixtures.ts'
 import { PROOFS, proven } from '../fixtures/senders.ts'
 import { MISS_LIMITS } from '../support/miss-limits.ts'
@@ -53,6 +55,13 @@ const ROWS: readonly Row[] = [
   { format: 'distribution', push: 'push-index-tag', child: 'push-manifest-by-digest' },
 ]
 
+const CHILDREN = ROWS.flatMap((row) =>
+  row.child === undefined ? [] : [{ ...row, child: row.child }],
+)
+
+/** By a tag that lists them, or with the manifest's text. */
+const TELLS_OF_REFERRERS: ReadonlySet<FormatName> = new Set(['distribution', 'gitea', 'zot'])
+
 type Body = Record<string, unknown>
 
 interface Several {
@@ -89,7 +98,7 @@ const DELETES = [
   ['cloudevents', 'structured-subject'],
 ] as const
 
-/** Nobody can tell whether what is gone was a manifest or a blob of it. */
+/** Nobody can tell whether what is gone was a manifest or a blob of it: the worker sees. */
 const DELETES_BY_DIGEST = [
   ['distribution', 'delete-blob'],
   ['distribution', 'delete-manifest'],
@@ -139,6 +148,7 @@ describe('the events of every format, through the webhook into the queue', () =>
   let onUpstreamDelete: Project['onUpstreamDelete'] = 'keep'
   let upstream = 'none'
   let tests = 0
+  let checks: TagChecks
 
   beforeAll(async () => {
     redis = await startRedis()
@@ -170,11 +180,19 @@ describe('the events of every format, through the webhook into the queue', () =>
       upstreams: new Map(),
     })
     const app = createApp()
-    app.use(
-      webhookRoutes({ config, enqueuer: queues, checks: new TagChecks(queues.redis), report }),
-    )
+    const ofThisTest: Checks = {
+      due: (request, withinMs) => checks.due(request, withinMs),
+      forget: (request) => checks.forget(request),
+      noteDeletion: (cause) => checks.noteDeletion(cause),
+      isPartOfDeletion: (cause) => checks.isPartOfDeletion(cause),
+    }
+    const webhook = openWebhook({ config, enqueuer: queues, checks: ofThisTest, report })
+    app.use(webhook.router)
     const address = { host: '127.0.0.1', port: 0 }
-    server = await startHttpServer(app, { address, configKey: 'listen' })
+    server = await startHttpServer(deliveriesFirst(app, { webhook, report }), {
+      address,
+      configKey: 'listen',
+    })
   })
 
   afterAll(async () => {
@@ -184,8 +202,11 @@ describe('the events of every format, through the webhook into the queue', () =>
     await keyService[Symbol.asyncDispose]()
   })
 
-  // A queue of its own for each test.
-  beforeEach(() => {
+  // A queue of its own for each test, and nothing that was looked at before.
+  beforeEach(async () => {
+    const looked = await queues.redis.keys('pullsync:checked:*')
+    await queues.redis.del('none', ...looked)
+    checks = new TagChecks(queues.redis)
     tests += 1
     onUpstreamDelete = 'keep'
     upstream = `up-${tests}`
@@ -225,7 +246,7 @@ describe('the events of every format, through the webhook into the queue', () =>
     expect(await jobs()).toHaveLength(1)
   })
 
-  it.each(ROWS.flatMap((row) => (row.child === undefined ? [] : [{ ...row, child: row.child }])))(
+  it.each(CHILDREN.filter(({ format }) => TELLS_OF_REFERRERS.has(format)))(
     '$format: children before $push are no jobs of their own',
     async ({ format, push, child }) => {
       const before = await ignored(format, 'nothing-named')
@@ -238,6 +259,39 @@ describe('the events of every format, through the webhook into the queue', () =>
       )
       expect(await ignored(format, 'nothing-named')).toBe(before + 2)
       expect(await jobs()).toMatchObject([{ data: { reference: '2.4' } }])
+    },
+  )
+
+  it('gitea: an index of four children, told of in five deliveries in any order, is one job', async () => {
+    const child = (byte: string) =>
+      post('gitea', 'package-created-digest', (text) => text.replaceAll('a1', byte))
+
+    await Promise.all([child('c1'), child('c2'), post('gitea', 'package-created'), child('c3')])
+    await child('c4')
+
+    expect(await jobs()).toMatchObject([{ data: { reference: '2.4', trigger: 'push' } }])
+  })
+
+  it.each(CHILDREN.filter(({ format }) => !TELLS_OF_REFERRERS.has(format)))(
+    '$format: what $child names may refer to an image, and is looked at once',
+    async ({ format, child }) => {
+      const before = await ignored(format, 'fresh')
+
+      const answers = [await post(format, child), await post(format, child)]
+
+      expect(answers.map(({ body }) => body)).toEqual([
+        { accepted: 1, ignored: 0, duplicates: 0 },
+        { accepted: 0, ignored: 1, duplicates: 0 },
+      ])
+      expect(await ignored(format, 'fresh')).toBe(before + 1)
+      expect(await jobs()).toMatchObject([
+        {
+          data: {
+            reference: expect.stringMatching(/^sha256:/) as string,
+            ...{ trigger: 'revalidate', onlyIfPresent: true },
+          },
+        },
+      ])
     },
   )
 
@@ -281,15 +335,42 @@ describe('the events of every format, through the webhook into the queue', () =>
     },
   )
 
-  it.each(DELETES_BY_DIGEST)('%s: %s may be that of a blob, and removes nothing', async (...of) => {
-    const [format, name] = of
+  it.each(DELETES_BY_DIGEST)(
+    '%s: %s upstream asks to remove what has that digest, where that is wanted',
+    async (...of) => {
+      const [format, name] = of
+      expect(await post(format, name)).toEqual(IGNORED)
+      onUpstreamDelete = 'delete'
+
+      expect(await post(format, name)).toMatchObject({ body: { accepted: 1 } })
+
+      const reference = expect.stringMatching(/^sha256:/) as string
+      expect(await jobs()).toMatchObject([{ data: { trigger: 'delete', reference } }])
+    },
+  )
+
+  it('distribution: a deletion by digest is one job, with the tags that went with it', async () => {
     onUpstreamDelete = 'delete'
-    const before = await ignored(format, 'nothing-named')
+    const event = (id: string, target: object) => ({
+      ...{ id, action: 'delete', request: { id: 'request-7', method: 'DELETE' } },
+      target: { repository: 'orbit/probe', ...target },
+    })
+    const digest = event('e1', { digest: A })
+    const tags = ['2.4', 'latest', 'edge'].map((tag) => event(tag, { tag, digest: '' }))
+    const [first, ...later] = tags
+    const send = (...events: object[]) =>
+      post('distribution', 'delete-tag', () => JSON.stringify({ events }))
 
-    expect(await post(format, name)).toEqual(IGNORED)
+    const atOnce = await send(digest, first ?? {})
+    const afterwards = [await send(...later.slice(0, 1)), await send(...later.slice(1))]
+    const another = await send({ ...first, id: 'e9', request: { id: 'request-8' } })
 
-    expect(await ignored(format, 'nothing-named')).toBe(before + 1)
-    expect(await jobs()).toEqual([])
+    expect(atOnce.body).toEqual({ accepted: 1, ignored: 1, duplicates: 0 })
+    expect(afterwards.map(({ body }) => body)).toEqual(
+      Array(2).fill({ accepted: 0, ignored: 1, duplicates: 0 }),
+    )
+    expect(another.body).toEqual({ accepted: 1, ignored: 0, duplicates: 0 })
+    expect(await jobs()).toHaveLength(2)
   })
 
   it.each(OWN)('%s: %s is dropped where not %j did it but %j', async (...of) => {

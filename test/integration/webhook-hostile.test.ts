@@ -9,15 +9,28 @@ import { createApp } from '../../src/http/app.ts'
 import { type HttpServer, startHttpServer } from '../../src/http/server.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
-import { createReporter } from '../../src/telemetry/report.ts'
-import { webhookRoutes } from '../../src/webhook/route.ts'
+import { createReporter } from '../../src/telemetry/reports/report.ts'
+import { deliveriesFirst } from '../../src/webhook/deliveries-first.ts'
+import { openWebhook } from '../../src/webhook/route.ts'
+import { PROOFS } from '../fixtures/senders.ts'
+import { closed } from '../support/closed.ts'
 import { NEVER_CHECKED } from '../support/never-checked.ts'
 
 const SECRET = 'orbit-secret'
+const NO_GZIP = Buffer.from('not compressed at all')
+const WAYS = Object.entries(PROOFS).flatMap(([name, proofs]) =>
+  proofs.map((proof) => [name as FormatName, proof] as const),
+)
 const GZIP_BOMB = gzipSync(Buffer.alloc(256 * 1024 * 1024))
 const NAMES = Object.keys(FORMATS).filter((name): name is FormatName =>
   Object.hasOwn(FORMATS, name),
 )
+
+interface Posted {
+  readonly body: Buffer
+  readonly headers: Readonly<Record<string, string | undefined>>
+  readonly pathSecret?: string | undefined
+}
 
 describe('hostile senders at the public listener', () => {
   let server: HttpServer
@@ -36,9 +49,13 @@ describe('hostile senders at the public listener', () => {
     const sources = new Map(NAMES.map((format) => [format, sourceOf(format)]))
     const config = () => ({ sources, projects: [], local: {}, upstreams: new Map() })
     const app = createApp()
-    app.use(webhookRoutes({ config, enqueuer, checks: NEVER_CHECKED, report }))
+    const webhook = openWebhook({ config, enqueuer, checks: NEVER_CHECKED, report })
+    app.use(webhook.router)
     const address = { host: '127.0.0.1', port: 0 }
-    server = await startHttpServer(app, { address, configKey: 'listen' })
+    server = await startHttpServer(deliveriesFirst(app, { webhook, report }), {
+      address,
+      configKey: 'listen',
+    })
   })
 
   afterEach(async () => {
@@ -63,19 +80,28 @@ describe('hostile senders at the public listener', () => {
     } finally {
       clearInterval(drip)
     }
-  }, 90_000)
+  })
 
-  it.each(NAMES)('cannot make %s inflate 256 MiB', async (format) => {
+  it.each(NAMES)('cannot make %s inflate anything without a proof', async (format) => {
+    const answer = await post(format, { body: NO_GZIP, headers: { authorization: 'Bearer moon' } })
+
+    expect(answer.status).toBe(401)
+  })
+
+  it.each(WAYS)('cannot make %s inflate 256 MiB, with a proof of way $1', async (format, proof) => {
     const before = process.memoryUsage().rss
+    const { headers = {}, pathSecret } = proof(GZIP_BOMB, SECRET)
 
-    const response = await fetch(`${server.url}/v1/events/${format}`, {
-      method: 'POST',
-      body: GZIP_BOMB,
-      headers: { 'content-encoding': 'gzip', authorization: `Bearer ${SECRET}` },
-    })
+    const answer = await post(format, { body: GZIP_BOMB, headers, pathSecret })
 
-    expect(response.status).toBe(413)
+    expect(answer.status).toBe(413)
     expect(process.memoryUsage().rss - before).toBeLessThan(128 * 1024 * 1024)
+  })
+
+  it('are told the truth when they sign what does not inflate', async () => {
+    const { headers = {} } = PROOFS.github[0](NO_GZIP, SECRET)
+
+    expect((await post('github', { body: NO_GZIP, headers })).status).toBe(400)
   })
 
   it.each(['gzip, gzip', 'br, gzip', 'zstd', 'compress', 'x'.repeat(1_000)])(
@@ -90,6 +116,18 @@ describe('hostile senders at the public listener', () => {
       expect(response.status).toBe(415)
     },
   )
+
+  async function post(
+    format: FormatName,
+    { body, headers, pathSecret }: Posted,
+  ): Promise<Response> {
+    const end = pathSecret === undefined ? '' : `/${pathSecret}`
+    return await fetch(`${server.url}/v1/events/${format}${end}`, {
+      method: 'POST',
+      body: Uint8Array.from(body),
+      headers: { 'content-encoding': 'gzip', ...headers } as Record<string, string>,
+    })
+  }
 
   async function ping(): Promise<number> {
     const response = await fetch(`${server.url}/v1/events/acr`, {
@@ -110,11 +148,6 @@ describe('hostile senders at the public listener', () => {
     return socket
   }
 })
-
-async function closed(socket: Socket): Promise<void> {
-  socket.resume()
-  if (!socket.closed) await once(socket, 'close')
-}
 
 function sourceOf(format: FormatName): SourceConfig {
   return { id: format, format, registry: 'hq', secrets: [SECRET] }

@@ -47,6 +47,7 @@ function meaning(delivery: CapturedDelivery | undefined): unknown {
     ...event,
     id: typeof event.id,
     userAgent: event.userAgent?.split('/', 1),
+    ...('cause' in event && { cause: typeof event.cause }),
     ...('digest' in event && { digest: event.digest.split(':', 1) }),
   }))
   return { type: delivery.headers['content-type'], events, dropped: content.value.dropped }

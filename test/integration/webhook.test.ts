@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { Writable } from 'node:stream'
@@ -5,17 +6,18 @@ import { deflateSync, gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SourceConfig } from '../../src/config/config.ts'
 import { createApp } from '../../src/http/app.ts'
-import { notFound, unexpectedErrors } from '../../src/http/errors.ts'
+import { notFound, unexpectedErrors } from '../../src/http/error-handlers.ts'
 import { type HttpServer, startHttpServer } from '../../src/http/server.ts'
 import type { Project } from '../../src/policy/project.ts'
 import type { Enqueued } from '../../src/queue/enqueued.ts'
-import { QueueUnavailableError } from '../../src/queue/errors.ts'
+import { QueueUnavailableError } from '../../src/pool/redis-errors.ts'
 import type { ReplicationRequest } from '../../src/replication/request.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts'
-import { createReporter } from '../../src/telemetry/report.ts'
+import { createReporter } from '../../src/telemetry/reports/report.ts'
 import type { Enqueuer } from '../../src/webhook/enqueuer.ts'
-import { webhookRoutes } from '../../src/webhook/route.ts'
+import { deliveriesFirst } from '../../src/webhook/deliveries-first.ts'
+import { openWebhook } from '../../src/webhook/route.ts'
 import { eventually } from '../support/eventually.ts'
 import { NEVER_CHECKED } from '../support/never-checked.ts'
 
@@ -75,10 +77,14 @@ describe('POST /v1/events/:source', () => {
     )
     const config = () => ({ sources, projects: [project], local: {}, upstreams: new Map() })
     const app = createApp()
-    app.use(webhookRoutes({ config, enqueuer: queue, checks: NEVER_CHECKED, report }))
+    const webhook = openWebhook({ config, enqueuer: queue, checks: NEVER_CHECKED, report })
+    app.use(webhook.router)
     app.use(notFound(), unexpectedErrors(report))
     const address = { host: '127.0.0.1', port: 0 }
-    server = await startHttpServer(app, { address, configKey: 'listen' })
+    server = await startHttpServer(deliveriesFirst(app, { webhook, report }), {
+      address,
+      configKey: 'listen',
+    })
   })
 
   afterEach(() => server.stop(0))
@@ -92,6 +98,20 @@ describe('POST /v1/events/:source', () => {
       { repository: 'team/app', reference: '1.0', upstreams: ['hq'], trigger: 'miss' },
     ])
   })
+
+  it.each(['edge', '%65dge', 'edge/', 'edge?from=here'])(
+    'answers alike, plain or not, whatever stands in the path: %s',
+    async (source) => {
+      const taken = await post(source, miss())
+      expect(taken.status).toBe(202)
+      expect(taken.headers.get('content-type')).toBe('application/json; charset=utf-8')
+      expect(taken.body).toStrictEqual({ accepted: 1, ignored: 0, duplicates: 0 })
+
+      const refused = await post(source, miss(), { authorization: 'Bearer wrong' })
+      expect(refused.status).toBe(401)
+      expect(JSON.stringify(refused.body)).toContain('source \\"edge\\"')
+    },
+  )
 
   it('answers 202 only when the queue holds the job', async () => {
     const stored = queue.hold()
@@ -201,13 +221,15 @@ describe('POST /v1/events/:source', () => {
   })
 
   it.each([
-    ['9 MiB', 'identity', Buffer.alloc(9 * MIB, ' ')],
-    ['9 MiB that were 9 KiB on the way', 'gzip', gzipSync(Buffer.alloc(9 * MIB))],
-  ])('answers 413 to a body of %s', async (_, encoding, body) => {
+    ['9 MiB', 'identity', Buffer.alloc(9 * MIB, ' '), '8388608 bytes'],
+    ['9 MiB, packed well', 'gzip', gzipSync(Buffer.alloc(9 * MIB)), '100 times its size'],
+    ['9 MiB, packed badly', 'gzip', gzipSync(randomBytes(9 * MIB)), '8388608 bytes'],
+    ['99 KiB that were few bytes on the way', 'gzip', gzipSync(Buffer.alloc(99_999)), '100 times'],
+  ])('answers 413 to a body of %s', async (_, encoding, body, reason) => {
     const answer = await post('edge', body, { 'content-encoding': encoding })
 
     expect(answer.status).toBe(413)
-    expect(answer.body).toEqual({ error: expect.stringContaining('8388608 bytes') as string })
+    expect(answer.body).toEqual({ error: expect.stringContaining(reason) as string })
   })
 
   it('takes a body of exactly 8 MiB', async () => {

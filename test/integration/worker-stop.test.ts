@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { openWorkerConnection } from '../../src/queue/connection.ts'
+import { openWorkerConnection } from '../../src/pool/connection.ts'
 import { eventually } from '../support/eventually.ts'
 import { startRedis } from '../support/redis.ts'
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
-import { eventually, Hopeless } from './eventually.ts'
+import { ENOUGH_MS, eventually, Hopeless } from './eventually.ts'
 
 export interface ChildOptions {
   readonly command: string
@@ -41,6 +41,8 @@ export interface Child extends AsyncDisposable {
   kill9(): Promise<Exit>
 }
 
+/** Before it is ended by force. */
+const STOP_MS = 10_000
 const MAX_LINES = 5_000
 const alive = new Map<ChildProcess, NodeJS.Signals>()
 // A process that ends in the middle of a test or demo never gets to dispose of anything.
@@ -95,13 +97,13 @@ function controls(
   exit: () => Exit | undefined,
 ): Omit<Child, 'ended'> {
   const named = `${command} (process ${spawned.pid ?? 0})`
-  const waitForExit = (within = 10_000) =>
+  const waitForExit = (within = ENOUGH_MS) =>
     eventually(exit, { within, describe: `the end of ${named}` })
   const kill9 = async () => {
     spawned.kill('SIGKILL')
     return await waitForExit()
   }
-  const stop = async (within = 10_000) => {
+  const stop = async (within = STOP_MS) => {
     if (exit() === undefined) spawned.kill('SIGTERM')
     return await waitForExit(within).catch(kill9)
   }
@@ -110,7 +112,7 @@ function controls(
     lines: () => lines,
     exit,
     waitForExit,
-    waitForOutput: (pattern, within = 10_000) =>
+    waitForOutput: (pattern, within = ENOUGH_MS) =>
       eventually(
         () => lines.find((line) => pattern.test(line)) ?? unlessEnded(named, lines, exit),
         {

@@ -23,6 +23,8 @@ export interface TestRegistry extends AsyncDisposable {
   readonly host: string
   readonly port: number
   readonly storageFolder: string
+  /** Of its process, while it runs. */
+  pid(): number | undefined
   /**
    * Every request so far, over restarts, but for this helper's own probes. A line is written after
    * its response: use `eventually` to count what has just been asked.
@@ -70,7 +72,7 @@ async function startAt(
   let child: Child | undefined
   async function start(): Promise<void> {
     child = await startChild({
-      command: registryCommand(),
+      command: options.program ?? registryCommand(),
       args: ['serve', configFile],
       onStdoutLine: (line) => {
         const parsed = parseAccessLogLine(line)
@@ -85,6 +87,7 @@ async function startAt(
     host,
     port,
     storageFolder,
+    pid: () => child?.pid,
     accessLog: () => log,
     requests: (filter) => log.filter((line) => matchesFilter(line, filter)),
     output: () => child?.lines() ?? [],

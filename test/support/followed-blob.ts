@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { SpoolFollower } from '../../src/gateway/follow-spool.ts'
+import { SpoolFollower } from '../../src/gateway/blobs/follow-spool.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import { Spool, type Spooled, type SpoolWish } from '../../src/spool/spool.ts'
 import { spoolAddress, startSpoolServer } from '../../src/spool/spool-server.ts'

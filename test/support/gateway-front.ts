@@ -1,7 +1,24 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { gateway, isRegistryApi } from '../../src/gateway/gateway.ts'
-import type { LocalRegistry } from '../../src/gateway/local-registry.ts'
+import { tokenService } from '../../src/gateway/token-service/token-service.ts'
+import type { LocalRegistry } from '../../src/gateway/local/local-registry.ts'
+import { UpstreamLists } from '../../src/gateway/lists/upstream-lists.ts'
+import type { Digest } from '../../src/oci/digest.ts'
+import type { Tag } from '../../src/oci/reference.ts'
+import type { Manifest } from '../../src/oci/manifest.ts'
+import type { Referrer } from '../../src/oci/referrer-list.ts'
+import { openRights } from './open-rights.ts'
 import { createApp } from '../../src/http/app.ts'
 import { type HttpServer, startHttpServer } from '../../src/http/server.ts'
+import { TrustedProxies } from '../../src/http/trusted-proxies.ts'
+
+interface FrontOptions {
+  readonly port?: number
+  readonly trusted?: readonly string[]
+  readonly stallMs?: number
+  /** Sees each request before the gateway does. */
+  readonly onRequest?: (request: IncomingMessage, response: ServerResponse) => void
+}
 
 /**
  * A gateway without a queue: nothing is on its way, and nothing is replicated.
@@ -11,12 +28,18 @@ import { type HttpServer, startHttpServer } from '../../src/http/server.ts'
 export async function startFront(
   local: () => LocalRegistry,
   unreachable: string[],
-  port = 0,
+  { port = 0, trusted = [], onRequest, stallMs }: FrontOptions = {},
 ): Promise<HttpServer> {
   const app = createApp()
+  app.use((request, response, next) => {
+    onRequest?.(request, response)
+    next()
+  })
   app.use(
     gateway({
       local,
+      stallMs,
+      trustedProxies: () => new TrustedProxies(trusted),
       config: () => ({ projects: [], upstreams: new Map() }),
       checks: {
         isFresh: () => true,
@@ -25,18 +48,44 @@ export async function startFront(
       },
       enqueue: () => Promise.reject(new Error('nothing is queued here')),
       offer: () => Promise.reject(new Error('nothing is queued here')),
-      landed: () => Promise.resolve(false),
-      onTheWay: {
+      ended: () => Promise.resolve({ kind: 'gone' }),
+      inFlight: {
         part: () => Promise.resolve(undefined),
         manifest: () => Promise.resolve(undefined),
         waitForManifest: () => Promise.reject(new Error('nothing is on its way here')),
         ask: () => Promise.resolve(),
+        come: () => Promise.resolve(undefined),
         spoolOf: () => Promise.resolve(undefined),
+      },
+      rights: openRights(local),
+      upstreamTags: new UpstreamLists<Tag>(NO_UPSTREAM),
+      upstreamReferrers: new UpstreamLists<Referrer>(NO_UPSTREAM),
+      upstreamManifests: new UpstreamLists<Manifest>(NO_UPSTREAM),
+      upstreamBlobs: new UpstreamLists<Digest>(NO_UPSTREAM),
+      told: {
+        recent: () => Promise.resolve([]),
+        tagOf: () => Promise.resolve(undefined),
+        rememberAll: () => Promise.resolve(),
+      },
+      pulls: {
+        begun: () => Promise.resolve(),
+        has: () => Promise.resolve(false),
+        tellAhead: () => Promise.resolve(),
+        toldAhead: () => Promise.resolve([]),
       },
       openSpool: () => Promise.resolve(undefined),
       look: () => Promise.resolve(undefined),
+      heldBack: {
+        isListed: () => Promise.resolve(undefined),
+        turn: () => Promise.resolve(undefined),
+      },
+      unlimited: {
+        offer: () => Promise.reject(new Error('nothing is queued here')),
+        look: () => Promise.resolve(undefined),
+      },
       names: { remember: () => Promise.resolve(), byTag: (asked) => Promise.resolve(asked) },
       report: {
+        manifestAsked: () => undefined,
         missAnswered: () => undefined,
         missIgnored: () => undefined,
         localUnreachable: ({ method }) => unreachable.push(method),
@@ -46,9 +95,25 @@ export async function startFront(
       },
     }),
   )
+  app.use(
+    tokenService({
+      local,
+      trustedProxies: () => new TrustedProxies(trusted),
+      report: { localUnreachable: ({ method }) => unreachable.push(method) },
+    }),
+  )
   return await startHttpServer(app, {
     address: { host: '127.0.0.1', port },
     configKey: 'listen',
     answersExpect: ({ url }) => isRegistryApi(url),
   })
+}
+
+const NO_UPSTREAM = {
+  read: () => {
+    throw new Error('there is no upstream here')
+  },
+  nameOf: () => '',
+  isHeld: () => Promise.resolve(false),
+  onError: () => undefined,
 }

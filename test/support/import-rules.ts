@@ -45,7 +45,7 @@ function wrongDirection(part: string, target: string, rules: ImportRules): strin
 function wrongOwner(part: string, library: string, rules: ImportRules): string | undefined {
   const owners = rules.libraries[library]
   if (owners === undefined) return `give ${library} an owner in the rules`
-  if (owners.includes(part)) return undefined
+  if (owners.some((owner) => part === owner || part.startsWith(`${owner}/`))) return undefined
   return `${library} belongs to ${owners.join(', ')}`
 }
 
@@ -54,4 +54,19 @@ function libraryOf(specifier: string): string {
     .split('/')
     .slice(0, specifier.startsWith('@') ? 2 : 1)
     .join('/')
+}
+
+/** Each circle of files that import each other, as a line; a file stands in one of them at most. */
+export function circles(graph: ReadonlyMap<string, readonly string[]>): readonly string[] {
+  const done = new Set<string>()
+  const found: string[] = []
+  const walk = (file: string, way: readonly string[]): void => {
+    const from = way.indexOf(file)
+    if (from >= 0) found.push([...way.slice(from), file].join(' → '))
+    if (from >= 0 || done.has(file)) return
+    for (const next of graph.get(file) ?? []) walk(next, [...way, file])
+    done.add(file)
+  }
+  for (const file of graph.keys()) walk(file, [])
+  return found
 }

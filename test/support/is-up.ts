@@ -16,7 +16,7 @@ export async function isUp(
         resolve(response.headers[proof.name.toLowerCase()] === proof.value)
       },
     )
-    asked.setTimeout(1_000, () => {
+    asked.setTimeout(5_000, () => {
       asked.destroy()
     })
     // A server that demands a client certificate fails the handshake, which it can do only when up.

@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/replication/transfer-rate.ts'
+import type { Clock } from '../../src/replication/pace/transfer-rate.ts'
 
 /** A clock that goes only when it is told to. */
 export class ManualClock implements Clock {

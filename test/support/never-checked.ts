@@ -3,5 +3,7 @@ import type { Checks } from '../../src/webhook/receive.ts'
 /** Every tag is due for a look upstream. */
 export const NEVER_CHECKED: Checks = {
   due: () => Promise.resolve(true),
+  noteDeletion: () => Promise.resolve(),
+  isPartOfDeletion: () => Promise.resolve(false),
   forget: () => Promise.resolve(),
 }

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Child, type Exit, lastLines, startChild } from './child.ts'
-import { eventually, Hopeless } from './eventually.ts'
+import { ENOUGH_MS, eventually, Hopeless } from './eventually.ts'
 import { run } from './run.ts'
 import { tempFolder } from './temp-folder.ts'
 
@@ -17,9 +17,11 @@ export interface PullsyncOptions {
   /** … and a line like this was printed. */
   readonly readyLine?: RegExp
   readonly env?: Readonly<Record<string, string>>
+  /** Of another build than that of this clone. */
+  readonly script?: string
   /** What it is started through, such as `['ip', 'netns', 'exec', 'edge']`. */
   readonly through?: readonly string[]
-  /** Milliseconds until it is ready; 20,000 unless told. */
+  /** Milliseconds until it is ready; 60,000 unless told. */
   readonly within?: number
 }
 
@@ -55,7 +57,13 @@ export async function startPullsync(options: PullsyncOptions): Promise<PullsyncP
   let child: Child | undefined
   try {
     if (typeof config === 'string') await writeFile(configFile, config)
-    const own = [process.execPath, pullsyncScript(), ...options.args, '--config', configFile]
+    const own = [
+      process.execPath,
+      options.script ?? pullsyncScript(),
+      ...options.args,
+      '--config',
+      configFile,
+    ]
     const [command = process.execPath, ...args] = [...(options.through ?? []), ...own]
     child = await startChild({
       command,
@@ -109,7 +117,7 @@ function controls(
 }
 
 async function isReady(child: Child, options: PullsyncOptions): Promise<void> {
-  const within = options.within ?? 20_000
+  const within = options.within ?? ENOUGH_MS
   if (options.readyLine !== undefined) await child.waitForOutput(options.readyLine, within)
   const url = options.readyUrl
   if (url === undefined) return

@@ -1,3 +1,6 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { CertificateFiles } from './certificate.ts'
 import { type Child, lastLines, startChild } from './child.ts'
 import { freePort } from './free-port.ts'
 import { tempFolder } from './temp-folder.ts'
@@ -8,6 +11,10 @@ export interface RedisOptions {
   readonly port?: number
   /** 127.0.0.1 unless told. */
   readonly address?: string
+  /** Speaks TLS only, and wants a certificate of its clients by the same authority. */
+  readonly tls?: CertificateFiles
+  /** Lines of an ACL file, in the place of the default account's rights. */
+  readonly accounts?: readonly string[]
 }
 
 /** A real Redis on a free port of 127.0.0.1, with a folder of its own. */
@@ -40,18 +47,22 @@ export async function startRedis(options: RedisOptions = {}): Promise<TestRedis>
 async function startAt(
   folder: AsyncDisposable & { readonly path: string },
   port: number,
-  { appendOnly = true, address = '127.0.0.1' }: RedisOptions,
+  { appendOnly = true, address = '127.0.0.1', tls, accounts }: RedisOptions,
 ): Promise<TestRedis> {
   let child: Child | undefined
+  const aclFile = join(folder.path, 'users.acl')
+  if (accounts !== undefined) await writeFile(aclFile, `${accounts.join('\n')}\n`)
   async function start(): Promise<void> {
     child = await startRedisServer([
-      ...['--port', String(port), '--bind', address, '--protected-mode', 'no'],
+      ...portSettings(port, tls),
+      ...(accounts === undefined ? [] : ['--aclfile', aclFile]),
+      ...['--bind', address, '--protected-mode', 'no'],
       ...['--dir', folder.path, '--appendonly', appendOnly ? 'yes' : 'no'],
     ])
   }
   await start()
   return {
-    url: `redis://${address}:${port}`,
+    url: `${tls === undefined ? 'redis' : 'rediss'}://${address}:${port}`,
     port,
     start,
     stop: async () => {
@@ -68,6 +79,15 @@ async function startAt(
       await folder[Symbol.asyncDispose]()
     },
   }
+}
+
+function portSettings(port: number, tls: CertificateFiles | undefined): readonly string[] {
+  if (tls === undefined) return ['--port', String(port)]
+  return [
+    ...['--port', '0', '--tls-port', String(port), '--tls-auth-clients', 'yes'],
+    ...['--tls-ca-cert-file', tls.caFile],
+    ...['--tls-cert-file', tls.certFile, '--tls-key-file', tls.keyFile],
+  ]
 }
 
 async function startRedisServer(settings: readonly string[]): Promise<Child> {

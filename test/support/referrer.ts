@@ -16,14 +16,16 @@ export interface ReferrerOptions extends Omit<PushTarget, 'tag'> {
   readonly subject?: BuiltManifest
   /** Where it is put; its digest unless told. */
   readonly tag?: string
+  /** False: it is not listed under the fallback tag, as where the registry has the referrers API. */
+  readonly listed?: boolean
 }
 
 /**
- * Pushes an artifact that refers to a manifest, and lists it under the fallback tag, as clients do
- * with a registry without the referrers API. It is the only entry of that list.
+ * Pushes an artifact that refers to a manifest, and lists it under the fallback tag unless told, as clients
+ * do with a registry without the referrers API. It is the only entry of that list.
  */
 export async function pushReferrer(options: ReferrerOptions): Promise<BuiltManifest> {
-  const { subject, artifactType, tag } = options
+  const { subject, artifactType, tag, listed = true } = options
   const target: PushTarget = { ...options, tag: tag ?? '' }
   const config = await pushContent('{}', EMPTY, target)
   const layer = await pushContent(options.content, 'application/octet-stream', target)
@@ -34,7 +36,7 @@ export async function pushReferrer(options: ReferrerOptions): Promise<BuiltManif
     ...(subject && { subject: descriptorOf(subject) }),
   })
   await putManifest(manifest, tag ?? manifest.digest, target)
-  if (subject !== undefined) {
+  if (subject !== undefined && listed) {
     const list = manifestOf(OCI_INDEX, {
       manifests: [{ ...descriptorOf(manifest), artifactType }],
     })

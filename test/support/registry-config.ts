@@ -5,6 +5,8 @@ import { join } from 'node:path'
 export type KnownPassword = 'correct-horse' | 'battery-staple'
 
 export interface RegistryOptions {
+  /** CNCF distribution of another version than that of Debian. */
+  readonly program?: string | undefined
   readonly port?: number
   /** 127.0.0.1 unless told. */
   readonly address?: string

@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream'
 import { runProgram } from '../../src/cli/program.ts'
-import type { Roots } from '../../src/cli/roots.ts'
+import type { Roots } from '../../src/cli/root-options.ts'
+import { harborNginx } from '../../src/webhook/harbor-nginx.ts'
 import { nginxSnippet } from '../../src/webhook/nginx-snippet.ts'
 import { notificationsSnippet } from '../../src/webhook/notifications/notifications.ts'
 import type { Screen } from './screen.ts'
@@ -37,6 +38,7 @@ const ROOTS: Roots = {
   worker: () => Promise.reject(new Error('worker runs as a process of its own')),
   notificationsSnippet: () => Promise.resolve(notificationsSnippet),
   nginxSnippet: () => Promise.resolve(nginxSnippet),
+  harborNginx: () => Promise.resolve(harborNginx),
 }
 
 class Captured extends Writable {

@@ -4,7 +4,7 @@ import { childEnvironment, endWithThisProcess } from './child.ts'
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
-  /** Milliseconds after which it is killed; 60,000 unless told. */
+  /** Milliseconds after which it is killed; 150,000 unless told. */
   readonly within?: number
 }
 
@@ -25,7 +25,7 @@ export async function run(
     const settings = {
       encoding: 'buffer',
       env: childEnvironment(options.env),
-      timeout: options.within ?? 60_000,
+      timeout: options.within ?? 150_000,
       killSignal: 'SIGKILL',
       maxBuffer: 64 * 1024 * 1024,
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),

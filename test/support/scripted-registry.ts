@@ -121,7 +121,8 @@ interface StoredManifest {
 }
 
 class Store {
-  readonly uploads = new Set<string>()
+  /** With what has come of each. */
+  readonly uploads = new Map<string, Buffer>()
   readonly #blobs = new Map<string, Buffer>()
   readonly #manifests = new Map<string, StoredManifest>()
 
@@ -230,6 +231,7 @@ const SERVICES: Readonly<Record<string, (call: Call) => void | Promise<void>>> =
   'HEAD blobs': readBlob,
   'GET blobs': readBlob,
   'POST blobs/uploads': beginUpload,
+  'PATCH blobs/uploads': continueUpload,
   'PUT blobs/uploads': finishUpload,
   'DELETE blobs/uploads': cancelUpload,
 }
@@ -285,19 +287,32 @@ function beginUpload({ store, response, repository, query }: Call): void {
     return
   }
   const upload = randomUUID()
-  store.uploads.add(upload)
+  store.uploads.set(upload, Buffer.alloc(0))
   const location = `/v2/${repository}/blobs/uploads/${upload}?_state=secret`
   response.writeHead(202, { location })
   response.end()
 }
 
-async function finishUpload(call: Call): Promise<void> {
-  const { store, request, response, repository, last, query } = call
-  if (!store.uploads.has(last)) {
+async function continueUpload({ store, request, response, last }: Call): Promise<void> {
+  const before = store.uploads.get(last)
+  if (before === undefined) {
     refuse(response, 404, 'BLOB_UPLOAD_UNKNOWN')
     return
   }
-  const bytes = await buffer(request)
+  const bytes = Buffer.concat([before, await buffer(request)])
+  store.uploads.set(last, bytes)
+  const range = `0-${Math.max(0, bytes.length - 1)}`
+  response.writeHead(202, { location: request.url ?? '', range }).end()
+}
+
+async function finishUpload(call: Call): Promise<void> {
+  const { store, request, response, repository, last, query } = call
+  const before = store.uploads.get(last)
+  if (before === undefined) {
+    refuse(response, 404, 'BLOB_UPLOAD_UNKNOWN')
+    return
+  }
+  const bytes = Buffer.concat([before, await buffer(request)])
   const digest = query.get('digest') ?? ''
   if (digestOf(bytes, algorithmIn(digest)) !== digest) {
     refuse(response, 400, 'DIGEST_INVALID')

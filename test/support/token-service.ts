@@ -8,8 +8,10 @@ import { tempFolder } from './temp-folder.ts'
 export interface TokenServiceOptions {
   readonly username: string
   readonly password: string
-  /** 300 unless told. */
+  /** 300 unless told. CNCF distribution takes a token for a minute longer. */
   readonly expiresInS?: number
+  /** What the answer says of it, in the place of `expiresInS`. */
+  readonly saidToExpireInS?: number
   /**
    * As Harbor does: wrong credentials with a scope are answered 200 with a token that allows
    * nothing; only without any scope are they refused.
@@ -98,7 +100,8 @@ function answer(
   }
   const expiresInS = options.expiresInS ?? 300
   const access = known ? scopes.map(accessOf) : []
-  reply(response, 200, { token: jwt(signer, access, expiresInS), expires_in: expiresInS })
+  const expires_in = options.saidToExpireInS ?? expiresInS
+  reply(response, 200, { token: jwt(signer, access, expiresInS), expires_in })
 }
 
 function isKnown(request: IncomingMessage, { username, password }: TokenServiceOptions): boolean {

@@ -3,16 +3,19 @@ import type { Config } from '../../config/config.ts'
 import { loadConfig } from '../../config/load-config.ts'
 import type { Cli } from '../cli.ts'
 import { CommandError } from '../command-error.ts'
-import { globalOptions } from '../global-options.ts'
-import { columnsOf, type Streams, writeJson, writeLine } from '../io.ts'
-import { type CheckResult, checkOnline } from '../online-checks.ts'
-import { indented } from '../plain-text.ts'
-import { tableLines } from '../table.ts'
+import { type GlobalOptions, globalOptions } from '../global-options.ts'
+import { columnsOf, tableWidth, type Streams, writeJson, writeLine } from '../screen/io.ts'
+import type { CheckResult } from '../online/check-result.ts'
+import { checkOnline } from '../online/online-checks.ts'
+import { indented } from '../../text/plain-text.ts'
+import { fittedLines } from '../screen/fitted-table.ts'
 
 export function checkCommand(cli: Cli): Command {
   return new Command('check')
-    .description('validate the configuration; with --online also reach what it names')
-    .option('--online', 'reach Redis and every registry, and prove the credentials')
+    .option(
+      '--online',
+      'reach Redis and every registry, and prove the credentials and the rights that each project needs',
+    )
     .addHelpText('after', EXAMPLES)
     .action(async (_options: unknown, command: Command) => {
       await check(cli, command)
@@ -25,13 +28,13 @@ Examples:
   $ pullsync check --config /etc/pullsync/pullsync.yaml && systemctl reload pullsync`
 
 async function check({ streams, env }: Cli, command: Command): Promise<void> {
-  const { config: file, dataDir, json } = globalOptions(command)
+  const { config: file, dataDir, json, wide } = globalOptions(command)
   const { online } = command.opts<{ readonly online?: true }>()
   const config = await loadConfig(file, env)
   if (!json) writeSummary(streams, config)
   const checks = online === true ? await checkOnline(config, dataDir) : []
   if (json) writeJson(streams.stdout, { ...summaryOf(config), ...(online && { online: checks }) })
-  else if (checks.length > 0) writeChecks(streams, checks)
+  else if (checks.length > 0) writeChecks(streams, checks, { wide })
   const failed = checks.filter(({ ok }) => !ok).length
   if (failed > 0) throw new CommandError(`${failed} of ${checks.length} online checks failed`)
 }
@@ -59,14 +62,25 @@ function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
 
-function writeChecks({ stdout }: Streams, checks: readonly CheckResult[]): void {
-  const [head = '', ...lines] = tableLines(
-    ['CHECKED', 'AT', 'RESULT'],
-    checks.map(({ name, at, ok, message }) => [name, at, ok ? message : 'FAILED']),
-  )
-  writeLine(stdout, head)
-  checks.forEach(({ ok, message }, i) => {
+/** A project has a line for each of its registries, which only their places tell apart. */
+function isClearWithoutPlaces(checks: readonly CheckResult[]): boolean {
+  return new Set(checks.map(({ name }) => name)).size === checks.length
+}
+
+export function writeChecks(
+  { stdout }: Streams,
+  checks: readonly CheckResult[],
+  options: Pick<GlobalOptions, 'wide'>,
+): void {
+  const head = ['CHECKED', 'AT', 'RESULT']
+  const rows = checks.map(({ name, at, ok, message }) => [name, at, ok ? message : 'FAILED'])
+  const table = { head, rows, spare: isClearWithoutPlaces(checks) ? ['AT'] : [] }
+  const [first = '', ...lines] = fittedLines(table, tableWidth(stdout, options))
+  writeLine(stdout, first)
+  checks.forEach(({ ok, message, notes = [] }, i) => {
     writeLine(stdout, lines[i])
-    if (!ok) writeLine(stdout, indented(message, '    ', columnsOf(stdout)))
+    for (const said of [...(ok ? [] : [message]), ...notes]) {
+      writeLine(stdout, indented(said, '    ', columnsOf(stdout)))
+    }
   })
 }

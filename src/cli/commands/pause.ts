@@ -1,14 +1,13 @@
 import { Command } from 'commander'
-import { pauseUpstream, resumeUpstream } from '../../queue/upstream-status.ts'
+import { pauseUpstream, resumeUpstream } from '../../queue/records/upstream-status.ts'
 import { type Cli, withQueues } from '../cli.ts'
-import { writeJson, writeLine } from '../io.ts'
-import { requireUpstream } from '../known-upstream.ts'
+import { writeJson, writeLine } from '../screen/io.ts'
+import { requireUpstream } from '../redis/known-upstream.ts'
 
 const UPSTREAM = 'the id of an upstream in the configuration'
 
 export function pauseCommand(cli: Cli): Command {
   return new Command('pause')
-    .description('start no more jobs of one upstream; running ones end, new ones wait')
     .argument('<upstream>', UPSTREAM)
     .action(async (upstream: string, _options: unknown, command: Command) => {
       await set(cli, command, upstream, true)
@@ -17,7 +16,6 @@ export function pauseCommand(cli: Cli): Command {
 
 export function resumeCommand(cli: Cli): Command {
   return new Command('resume')
-    .description('start jobs of a paused upstream again; also ends a wait that it asked for')
     .argument('<upstream>', UPSTREAM)
     .action(async (upstream: string, _options: unknown, command: Command) => {
       await set(cli, command, upstream, false)

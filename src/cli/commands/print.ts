@@ -5,14 +5,18 @@ import { addressArgument, urlArgument } from '../arguments.ts'
 import type { Cli } from '../cli.ts'
 import { CommandError, usageError } from '../command-error.ts'
 import { globalOptions } from '../global-options.ts'
-import { writeJson, writeLine } from '../io.ts'
-import type { Roots, Snippet } from '../roots.ts'
+import { type Streams, writeJson, writeLine } from '../screen/io.ts'
+import { nodeCommands } from './print-nodes.ts'
+import { authorityOf, reachableUrl } from '../reachable-url.ts'
+import type { HarborInstall, Roots, Snippet } from '../root-options.ts'
+import { HARBOR_EXAMPLES, harborOption, printHarbor } from './print-harbor.ts'
 
 interface PrintOptions {
   readonly source?: string
   readonly url?: string
   readonly listen?: Address
   readonly withSecrets?: true
+  readonly harbor?: HarborInstall
 }
 
 /** What can be printed: for sources of some formats, made by one snippet. */
@@ -24,6 +28,8 @@ interface Printable {
   readonly example: SourceConfig['format']
   readonly description: string
   readonly snippet: () => Promise<Snippet>
+  /** Whole files for Harbor, where there are any. */
+  readonly harbor?: Roots['harborNginx']
   readonly examples: string
 }
 
@@ -48,21 +54,26 @@ Examples:
     example: 'pull-miss',
     description: 'the nginx configuration that reports the pulls which miss',
     snippet: () => roots.nginxSnippet(),
+    harbor: () => roots.harborNginx(),
     examples: `
 Examples:
   $ pullsync print nginx misses --with-secrets > /etc/nginx/conf.d/registry.conf
   $ pullsync print nginx --listen 127.0.0.1:5080`,
   }
-  return new Command('print')
-    .description('configuration for the registry or the proxy that tells pullsync, ready to paste')
+  const print = new Command('print')
     .addCommand(printable(cli, notifications))
     .addCommand(
-      printable(cli, nginx).option(
-        '--listen <host:port>',
-        'where clients pull (default: port 80, every address)',
-        addressArgument,
-      ),
+      printable(cli, nginx)
+        .option(
+          '--listen <host:port>',
+          'where clients pull (default: port 80, every address)',
+          addressArgument,
+        )
+        .addOption(harborOption())
+        .addHelpText('after', HARBOR_EXAMPLES),
     )
+  for (const command of nodeCommands(cli)) print.addCommand(command)
+  return print
 }
 
 function printable(cli: Cli, what: Printable): Command {
@@ -89,15 +100,19 @@ async function print(
   id: string | undefined,
 ): Promise<void> {
   const { config: file, json } = globalOptions(command)
-  const { url, listen, withSecrets, source: named } = command.opts<PrintOptions>()
+  const { url, listen, withSecrets, harbor, source: named } = command.opts<PrintOptions>()
   const config = await loadConfig(file, env)
+  if (harbor !== undefined) {
+    await printHarbor(streams, what.harbor, config, { install: harbor, url, json })
+    return
+  }
   const source = chosenSource(config, what, named ?? id)
   const snippet = await what.snippet()
   const text = snippet({
     sourceId: source.id,
     format: source.format,
     token: source.token,
-    webhookUrl: url ?? urlOf(config),
+    webhookUrl: url ?? reachableUrl(config.listen),
     secret: (withSecrets === true ? source.secrets[0] : undefined) ?? placeholderOf(source),
     registryAddress: addressOf(config, source),
     isLocal: source.registry === 'local',
@@ -107,9 +122,16 @@ async function print(
     writeJson(streams.stdout, { source: source.id, text })
     return
   }
-  for (const remark of remarks(config, source, command.opts<PrintOptions>()))
-    writeLine(streams.stdout, remark)
-  writeLine(streams.stdout, text)
+  writeSnippet(streams, text, remarks(config, source, command.opts<PrintOptions>()))
+}
+
+/** What is on standard output can be pasted as it is: JSON has no comments, so they go beside it. */
+function writeSnippet({ stdout, stderr }: Streams, text: string, remarks: readonly string[]): void {
+  const [, comments = '', rest = text] = /^((?:#.*\n)*)([^]*)$/.exec(text) ?? []
+  const beside = rest.startsWith('{') ? stderr : stdout
+  for (const remark of remarks) writeLine(beside, remark)
+  if (comments !== '') writeLine(beside, comments.trimEnd())
+  writeLine(stdout, rest)
 }
 
 function chosenSource(config: Config, what: Printable, id: string | undefined): SourceConfig {
@@ -134,16 +156,6 @@ function noneFits({ file }: Config, { name, formats, example }: Printable): stri
 
 sources:
   ${id}: { format: ${example}, registry: local, secretFile: /run/secrets/${id} }`
-}
-
-function urlOf({ listen: { host, port } }: Config): string {
-  if (host === '0.0.0.0') return `http://127.0.0.1:${port}`
-  if (host === '::') return `http://[::1]:${port}`
-  return `http://${authorityOf({ host, port })}`
-}
-
-function authorityOf({ host, port }: Address): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
 function remarks(

@@ -2,23 +2,19 @@ import { Command } from 'commander'
 import type { Address } from '../../config/config.ts'
 import { addressArgument } from '../arguments.ts'
 import { globalOptions } from '../global-options.ts'
-import type { Root, Roots } from '../roots.ts'
+import type { Root, Roots } from '../root-options.ts'
 import { runUntilStopped } from '../run-until-stopped.ts'
 
 export function serveCommand(roots: Roots): Command {
-  return longRunning('serve')
-    .description('take events and pull misses over HTTP and queue the work; any number of these')
-    .action(async (_options: unknown, command: Command) => {
-      await run(command, () => roots.serve())
-    })
+  return longRunning('serve').action(async (_options: unknown, command: Command) => {
+    await run(command, () => roots.serve())
+  })
 }
 
 export function workerCommand(roots: Roots): Command {
-  return longRunning('worker')
-    .description('do the queued work; any number of these')
-    .action(async (_options: unknown, command: Command) => {
-      await run(command, () => roots.worker())
-    })
+  return longRunning('worker').action(async (_options: unknown, command: Command) => {
+    await run(command, () => roots.worker())
+  })
 }
 
 /** A command with the options that `up`, `serve` and `worker` share. */

@@ -6,10 +6,10 @@ import { missInLogLine } from '../../events/log-line.ts'
 import type { MissEvent } from '../../events/registry-event.ts'
 import { decide } from '../../policy/decide.ts'
 import { isLimited, type Offered } from '../../queue/enqueued.ts'
-import { QueueUnavailableError } from '../../queue/errors.ts'
+import { QueueUnavailableError } from '../../pool/redis-errors.ts'
 import type { ReplicationRequest } from '../../replication/request.ts'
 import { openTelemetry } from '../../telemetry/telemetry.ts'
-import type { Reporter } from '../../telemetry/report.ts'
+import type { Reporter } from '../../telemetry/reports/report.ts'
 import { addressArgument } from '../arguments.ts'
 import { type Cli, withQueues, type WithQueues } from '../cli.ts'
 import { usageError } from '../command-error.ts'
@@ -22,7 +22,6 @@ const TRY_AGAIN_MS = 1_000
 
 export function tailLogCommand(cli: Cli): Command {
   return new Command('tail-log')
-    .description("queue the misses that the local registry's log, or its proxy's, tells of")
     .argument(
       '[file]',
       'a log file, followed from its end, also over rotation; - is standard input',

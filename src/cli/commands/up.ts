@@ -8,14 +8,13 @@ import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { Cli } from '../cli.ts'
 import { CommandError } from '../command-error.ts'
 import { globalOptions } from '../global-options.ts'
-import { type OwnRedis, startOwnRedis } from '../own-redis.ts'
-import type { Roots } from '../roots.ts'
+import { type OwnRedis, startOwnRedis } from '../redis/own-redis.ts'
+import type { Roots } from '../root-options.ts'
 import { runUntilStopped } from '../run-until-stopped.ts'
 import { longRunning, type LongRunningOptions } from './serve.ts'
 
 export function upCommand(cli: Cli, roots: Roots): Command {
   return longRunning('up')
-    .description('serve and worker in one process; with its own Redis when none is configured')
     .addHelpText('after', EXAMPLES)
     .action(async (_options: unknown, command: Command) => {
       await up(cli, command, roots)

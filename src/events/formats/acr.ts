@@ -1,5 +1,5 @@
 import { type Parsed, parsed, quoted } from '../../oci/parsed.ts'
-import { headerOrPathProof } from '../authorization.ts'
+import { headerOrPathProof } from '../proof/authorization.ts'
 import type { Delivery } from '../delivery.ts'
 import type { Dropped, SecretFormat, ParsedDelivery } from '../format.ts'
 import { deliveryOf, dropped } from '../image-event.ts'

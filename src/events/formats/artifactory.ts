@@ -1,12 +1,13 @@
 import { type Parsed, parsed, quoted, unparsable } from '../../oci/parsed.ts'
-import type { Delivery } from '../delivery.ts'
+import type { Delivery, DeliveryHead } from '../delivery.ts'
 import type { Dropped, SecretFormat, ParsedDelivery } from '../format.ts'
 import { deliveryOf, dropped, imageEvent, type ImageAction } from '../image-event.ts'
 import { type JsonObject, objectAt, parseJsonObject, textAt, valueAt } from '../json-body.ts'
 import type { RegistryEvent } from '../registry-event.ts'
-import { matchesSecret } from '../secret.ts'
-import { matchesSignature } from '../signature.ts'
-import { idOfBody } from '../told.ts'
+import { matchesSecret } from '../proof/secret.ts'
+import type { Proof } from '../proof/proof.ts'
+import { signatureProof } from '../proof/signature.ts'
+import { idOfBody } from '../sender-text.ts'
 
 /**
  * JFrog Artifactory's webhooks of the domain `docker`. The names are those of the repository path
@@ -22,10 +23,10 @@ const ACTIONS: ReadonlyMap<string, ImageAction> = new Map([
 const MANIFEST_FILES: readonly string[] = ['manifest.json', 'list.manifest.json']
 
 // The secret itself; or, with "use secret for payload signing", the HMAC of the body.
-function prove({ headers, body }: Delivery, secrets: readonly string[]): boolean {
-  const told = headers['x-jfrog-event-auth'] ?? ''
-  const signed = matchesSignature(body, { algorithm: 'sha256', hex: told }, secrets)
-  return matchesSecret([told], secrets) || signed
+function prove({ headers }: DeliveryHead, secrets: readonly string[]): Proof {
+  const shown = headers['x-jfrog-event-auth'] ?? ''
+  const signature = signatureProof({ algorithm: 'sha256', hex: shown }, secrets)
+  return matchesSecret([shown], secrets) || signature
 }
 
 function parse(delivery: Delivery): Parsed<ParsedDelivery> {

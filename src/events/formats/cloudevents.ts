@@ -1,12 +1,12 @@
 import { type Parsed, parsed, quoted } from '../../oci/parsed.ts'
-import { apiKeyProof } from '../authorization.ts'
+import { apiKeyProof } from '../proof/authorization.ts'
 import { type CloudEvent, parseCloudEvents } from '../cloud-event.ts'
 import type { Delivery } from '../delivery.ts'
 import type { Dropped, SecretFormat, ParsedDelivery } from '../format.ts'
 import { deliveryOf, dropped, imageEvent, type ImageAction } from '../image-event.ts'
 import { type JsonObject, textAt } from '../json-body.ts'
 import type { RegistryEvent } from '../registry-event.ts'
-import { saneId } from '../told.ts'
+import { saneId } from '../sender-text.ts'
 
 /**
  * For every sender that has no format of its own: CloudEvents in any mode, whose type ends with what

@@ -1,5 +1,5 @@
 import { type Parsed, parsed, quoted } from '../../oci/parsed.ts'
-import { headerProof } from '../authorization.ts'
+import { headerProof } from '../proof/authorization.ts'
 import type { Delivery } from '../delivery.ts'
 import type { Dropped, SecretFormat, ParsedDelivery } from '../format.ts'
 import { deliveryOf, dropped, imageEvent, type ImageAction } from '../image-event.ts'
@@ -13,7 +13,7 @@ import {
   valueAt,
 } from '../json-body.ts'
 import type { RegistryEvent } from '../registry-event.ts'
-import { saneId } from '../told.ts'
+import { saneId } from '../sender-text.ts'
 
 /**
  * Notifications of CNCF distribution (docs/content/about/notifications.md), in the envelopes v1 (2.x)
@@ -30,10 +30,15 @@ function parse(delivery: Delivery): Parsed<ParsedDelivery> {
   if (!entries.ok) return entries
   const read = entries.value.map((entry, index) =>
     isJsonObject(entry)
-      ? distributionEvent(entry, delivery.requestId)
+      ? withoutSubject(distributionEvent(entry, delivery.requestId))
       : dropped('incomplete', `events[${index}] is not an object`),
   )
   return parsed(deliveryOf(read))
+}
+
+/** There is no referrers API (2.8, 3.1): whoever pushes what refers to an image lists it under a tag. */
+function withoutSubject(read: RegistryEvent | Dropped): RegistryEvent | Dropped {
+  return 'action' in read && read.action === 'push' ? { ...read, subject: 'none' } : read
 }
 
 /** One event as distribution writes it, and after it GitLab and Azure. */
@@ -49,11 +54,15 @@ export function distributionEvent(entry: JsonObject, requestId: string): Registr
     digest: valueAt(target, 'digest'),
     mediaType: valueAt(target, 'mediaType'),
   }
-  return imageEvent(action, named, {
+  const request = objectAt(entry, 'request')
+  const event = imageEvent(action, named, {
     id: saneId(textAt(entry, 'id')) ?? requestId,
     actor: textAt(objectAt(entry, 'actor'), 'name'),
-    userAgent: textAt(objectAt(entry, 'request'), 'useragent'),
+    userAgent: textAt(request, 'useragent'),
   })
+  const cause = saneId(textAt(request, 'id'))
+  const isDeletion = 'action' in event && event.action === 'delete'
+  return isDeletion && cause !== undefined ? { ...event, cause } : event
 }
 
 function isNews(action: string): action is ImageAction {

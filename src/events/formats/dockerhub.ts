@@ -1,10 +1,10 @@
 import { type Parsed, parsed, unparsable } from '../../oci/parsed.ts'
-import { headerOrPathProof } from '../authorization.ts'
+import { headerOrPathProof } from '../proof/authorization.ts'
 import type { Delivery } from '../delivery.ts'
 import type { SecretFormat, ParsedDelivery } from '../format.ts'
 import { deliveryOf, imageEvent } from '../image-event.ts'
 import { type JsonObject, objectAt, parseJsonObject, textAt, valueAt } from '../json-body.ts'
-import { idOfBody } from '../told.ts'
+import { idOfBody } from '../sender-text.ts'
 
 /**
  * Docker Hub's webhooks: one tag in each, no digest, no id, no proof but the address. Its `callback_url`
@@ -23,8 +23,8 @@ function parse(delivery: Delivery): Parsed<ParsedDelivery> {
   const repository = repositoryOf(objectAt(body.value, 'repository'))
   if (repository === undefined) return unparsable('"repository.repo_name" is missing')
   const push = objectAt(body.value, 'push_data')
-  const told = { id: idOfBody(delivery), actor: textAt(push, 'pusher') }
-  const event = imageEvent('push', { repository, tag: valueAt(push, 'tag') }, told)
+  const sender = { id: idOfBody(delivery), actor: textAt(push, 'pusher') }
+  const event = imageEvent('push', { repository, tag: valueAt(push, 'tag') }, sender)
   return parsed(deliveryOf([event]))
 }
 

@@ -1,5 +1,5 @@
 import { type Parsed, parsed, quoted } from '../../oci/parsed.ts'
-import { apiKeyProof } from '../authorization.ts'
+import { apiKeyProof } from '../proof/authorization.ts'
 import type { Delivery } from '../delivery.ts'
 import type { Dropped, SecretFormat, ParsedDelivery } from '../format.ts'
 import { deliveryOf, dropped, imageEvent, type ImageAction } from '../image-event.ts'
@@ -12,7 +12,7 @@ import {
   valueAt,
 } from '../json-body.ts'
 import type { RegistryEvent } from '../registry-event.ts'
-import { saneId } from '../told.ts'
+import { saneId } from '../sender-text.ts'
 
 /**
  * Amazon ECR's events, sent by an EventBridge rule to an API destination: the whole event, without an

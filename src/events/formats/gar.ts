@@ -1,7 +1,7 @@
 import { errors, jwtVerify } from 'jose'
 import { type Parsed, parsed, quoted, unparsable } from '../../oci/parsed.ts'
-import { authorizationOf } from '../authorization.ts'
-import type { Delivery } from '../delivery.ts'
+import { authorizationOf } from '../proof/authorization.ts'
+import type { Delivery, DeliveryHead } from '../delivery.ts'
 import type { Dropped, ParsedDelivery, TokenFormat, TokenProof } from '../format.ts'
 import { deliveryOf, dropped, imageEvent, type ImageAction } from '../image-event.ts'
 import {
@@ -13,7 +13,7 @@ import {
   textAt,
 } from '../json-body.ts'
 import type { RegistryEvent } from '../registry-event.ts'
-import { saneId } from '../told.ts'
+import { saneId } from '../sender-text.ts'
 
 /**
  * Google Artifact Registry's topic `gcr`, pushed by a Pub/Sub subscription, wrapped or not. Pub/Sub
@@ -30,7 +30,7 @@ const ACTIONS: ReadonlyMap<string, ImageAction> = new Map([
 
 // OpenID Connect Core 1.0, section 3.1.3.7. Anybody can have Google sign a token for this audience; only
 // the service account of the subscription has this address.
-async function verify({ headers }: Delivery, expected: TokenProof): Promise<boolean> {
+async function verify({ headers }: DeliveryHead, expected: TokenProof): Promise<boolean> {
   const token = authorizationOf(headers['authorization']).bearer
   if (token === undefined) return false
   try {

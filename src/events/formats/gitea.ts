@@ -1,12 +1,13 @@
 import { type Parsed, parsed, quoted, unparsable } from '../../oci/parsed.ts'
-import type { Delivery } from '../delivery.ts'
+import type { Delivery, DeliveryHead } from '../delivery.ts'
 import { payloadOf } from '../form-body.ts'
 import type { Dropped, SecretFormat, ParsedDelivery } from '../format.ts'
 import { deliveryOf, dropped, imageEvent, type ImageAction } from '../image-event.ts'
 import { type JsonObject, objectAt, parseJsonObject, textAt, valueAt } from '../json-body.ts'
 import type { RegistryEvent } from '../registry-event.ts'
-import { afterPrefix, matchesSignature } from '../signature.ts'
-import { saneId } from '../told.ts'
+import type { Proof } from '../proof/proof.ts'
+import { afterPrefix, signatureProof } from '../proof/signature.ts'
+import { saneId } from '../sender-text.ts'
 
 /** Gitea's and Forgejo's webhooks about packages, signed with HMAC-SHA256. */
 export const gitea: SecretFormat = { onMalformed: 'refuse', prove, parse }
@@ -17,12 +18,12 @@ const ACTIONS: ReadonlyMap<string, ImageAction> = new Map([
 ])
 
 // Of a form, Gitea signs the JSON inside and not the body around it.
-function prove(delivery: Delivery, secrets: readonly string[]): boolean {
-  const { headers } = delivery
+function prove({ headers }: DeliveryHead, secrets: readonly string[]): Proof {
   // Without a secret the header is there, and empty.
   const own = headers['x-gitea-signature'] ?? headers['x-forgejo-signature'] ?? ''
   const hex = own === '' ? afterPrefix('sha256=', headers['x-hub-signature-256']) : own
-  return matchesSignature(payloadOf(delivery), { algorithm: 'sha256', hex }, secrets)
+  const proof = signatureProof({ algorithm: 'sha256', hex }, secrets)
+  return proof && ((body) => proof(payloadOf({ headers, body })))
 }
 
 function parse(delivery: Delivery): Parsed<ParsedDelivery> {
@@ -42,8 +43,13 @@ function readEvent(event: string, body: JsonObject, delivery: Delivery): Registr
   const item = objectAt(body, 'package')
   const type = textAt(item, 'type') ?? ''
   if (type !== 'container') return dropped('other-artifact', `a package of type ${quoted(type)}`)
-  // A version is a tag, or the digest of what has none; of a tag the digest is not told.
-  const named = { repository: repositoryOf(item), tag: valueAt(item, 'version') }
+  // A version is a tag, or the digest of what has none; of a tag the digest is not told. There is no
+  // referrers API (1.26): a tag lists what refers to an image.
+  const named = {
+    repository: repositoryOf(item),
+    tag: valueAt(item, 'version'),
+    subject: 'none' as const,
+  }
   return imageEvent(action, named, {
     id: idOf(delivery),
     actor: textAt(objectAt(body, 'sender'), 'login'),

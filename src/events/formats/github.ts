@@ -1,12 +1,13 @@
 import { type Parsed, parsed, quoted, unparsable } from '../../oci/parsed.ts'
-import type { Delivery } from '../delivery.ts'
+import type { Delivery, DeliveryHead } from '../delivery.ts'
 import { payloadOf } from '../form-body.ts'
 import type { Dropped, SecretFormat, ParsedDelivery } from '../format.ts'
 import { deliveryOf, dropped, imageEvent } from '../image-event.ts'
 import { type JsonObject, objectAt, parseJsonObject, textAt } from '../json-body.ts'
 import type { RegistryEvent } from '../registry-event.ts'
-import { afterPrefix, matchesSignature } from '../signature.ts'
-import { saneId } from '../told.ts'
+import type { Proof } from '../proof/proof.ts'
+import { afterPrefix, signatureProof } from '../proof/signature.ts'
+import { saneId } from '../sender-text.ts'
 
 /**
  * GitHub's webhooks about packages: `package` of repositories and organizations, `registry_package` of
@@ -17,9 +18,9 @@ export const github: SecretFormat = { onMalformed: 'refuse', prove, parse }
 // `create` is what `published` was called before the container registry left its beta.
 const PUSHES: readonly string[] = ['published', 'updated', 'create']
 
-function prove({ headers, body }: Delivery, secrets: readonly string[]): boolean {
+function prove({ headers }: DeliveryHead, secrets: readonly string[]): Proof {
   const hex = afterPrefix('sha256=', headers['x-hub-signature-256'])
-  return matchesSignature(body, { algorithm: 'sha256', hex }, secrets)
+  return signatureProof({ algorithm: 'sha256', hex }, secrets)
 }
 
 function parse(delivery: Delivery): Parsed<ParsedDelivery> {

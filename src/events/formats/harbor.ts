@@ -1,5 +1,5 @@
 import { type Parsed, parsed, quoted, unparsable } from '../../oci/parsed.ts'
-import { headerProof } from '../authorization.ts'
+import { headerProof } from '../proof/authorization.ts'
 import type { Delivery } from '../delivery.ts'
 import type { Dropped, SecretFormat, ParsedDelivery } from '../format.ts'
 import { deliveryOf, dropped, imageEvent, type ImageAction } from '../image-event.ts'
@@ -13,7 +13,7 @@ import {
   valueAt,
 } from '../json-body.ts'
 import type { RegistryEvent } from '../registry-event.ts'
-import { idOfBody, saneId } from '../told.ts'
+import { idOfBody, saneId } from '../sender-text.ts'
 
 /** Harbor's webhook policies of type http, in both payload formats: Default, and CloudEvents (2.8 on). */
 export const harbor: SecretFormat = { onMalformed: 'refuse', prove: headerProof, parse }
@@ -41,27 +41,27 @@ function parse(delivery: Delivery): Parsed<ParsedDelivery> {
   const data = objectAt(body.value, key)
   const resources = entriesOf(valueAt(data, 'resources'), `"${key}.resources"`)
   if (!resources.ok) return resources
-  const told = { id: idOf(body.value, delivery), actor: textAt(body.value, 'operator') }
+  const sender = { id: idOf(body.value, delivery), actor: textAt(body.value, 'operator') }
   const repository = repositoryOf(objectAt(data, 'repository'))
   return parsed(
-    deliveryOf(resources.value.map((each) => eventOf(action, each, { repository, told }))),
+    deliveryOf(resources.value.map((each) => eventOf(action, each, { repository, sender }))),
   )
 }
 
 interface Common {
   readonly repository: string | undefined
-  readonly told: { readonly id: string; readonly actor: string | undefined }
+  readonly sender: { readonly id: string; readonly actor: string | undefined }
 }
 
 function eventOf(
   action: ImageAction,
   resource: unknown,
-  { repository, told }: Common,
+  { repository, sender }: Common,
 ): RegistryEvent | Dropped {
   if (!isJsonObject(resource)) return dropped('incomplete', 'a resource is not an object')
   // What was done by digest has the digest in the tag's place, too.
   const tag = valueAt(resource, 'tag')
-  return imageEvent(action, { repository, tag, digest: valueAt(resource, 'digest') }, told)
+  return imageEvent(action, { repository, tag, digest: valueAt(resource, 'digest') }, sender)
 }
 
 function repositoryOf(repository: JsonObject): string | undefined {

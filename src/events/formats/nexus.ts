@@ -1,11 +1,12 @@
 import { type Parsed, parsed, quoted, unparsable } from '../../oci/parsed.ts'
-import type { Delivery } from '../delivery.ts'
+import type { Delivery, DeliveryHead } from '../delivery.ts'
 import type { Dropped, SecretFormat, ParsedDelivery } from '../format.ts'
 import { deliveryOf, dropped, imageEvent, type ImageAction, type Named } from '../image-event.ts'
 import { type JsonObject, objectAt, parseJsonObject, textAt, valueAt } from '../json-body.ts'
 import type { RegistryEvent } from '../registry-event.ts'
-import { matchesSignature } from '../signature.ts'
-import { saneId } from '../told.ts'
+import type { Proof } from '../proof/proof.ts'
+import { signatureProof } from '../proof/signature.ts'
+import { saneId } from '../sender-text.ts'
 
 /**
  * Sonatype Nexus Repository's webhooks `rm:repository:component` and `rm:repository:asset`. They name
@@ -21,9 +22,9 @@ const ACTIONS: ReadonlyMap<string, ImageAction> = new Map([
 ])
 
 // HMAC-SHA1 is all that Nexus offers.
-function prove({ headers, body }: Delivery, secrets: readonly string[]): boolean {
+function prove({ headers }: DeliveryHead, secrets: readonly string[]): Proof {
   const hex = headers['x-nexus-webhook-signature']
-  return matchesSignature(body, { algorithm: 'sha1', hex }, secrets)
+  return signatureProof({ algorithm: 'sha1', hex }, secrets)
 }
 
 function parse(delivery: Delivery): Parsed<ParsedDelivery> {

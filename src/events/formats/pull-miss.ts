@@ -1,11 +1,11 @@
 import { type Parsed, parsed, unparsable } from '../../oci/parsed.ts'
 import { parseReference, parseRepository } from '../../oci/reference.ts'
-import { authorizationOf, bearerOrPassword } from '../authorization.ts'
-import type { Delivery } from '../delivery.ts'
+import { authorizationOf, bearerOrPassword } from '../proof/authorization.ts'
+import type { Delivery, DeliveryHead } from '../delivery.ts'
 import type { ParsedDelivery, SecretFormat } from '../format.ts'
 import { type JsonObject, parseJsonObject, textAt } from '../json-body.ts'
-import { matchesSecret } from '../secret.ts'
-import { saneId, toldAt } from '../told.ts'
+import { matchesSecret } from '../proof/secret.ts'
+import { saneId, senderTextAt } from '../sender-text.ts'
 
 /**
  * A pull that the local registry answered with 404, told by the reverse proxy in front of it: JSON
@@ -13,11 +13,8 @@ import { saneId, toldAt } from '../told.ts'
  */
 export const pullMiss: SecretFormat = { onMalformed: 'refuse', prove, parse }
 
-function prove(delivery: Delivery, secrets: readonly string[]): boolean {
-  return matchesSecret(
-    bearerOrPassword(authorizationOf(delivery.headers['authorization'])),
-    secrets,
-  )
+function prove({ headers }: DeliveryHead, secrets: readonly string[]): boolean {
+  return matchesSecret(bearerOrPassword(authorizationOf(headers['authorization'])), secrets)
 }
 
 function parse(delivery: Delivery): Parsed<ParsedDelivery> {
@@ -27,7 +24,7 @@ function parse(delivery: Delivery): Parsed<ParsedDelivery> {
   if (!repository.ok) return unparsable(`"repository": ${repository.reason}`)
   const reference = parseReference(textAt(body.value, 'reference') ?? '')
   if (!reference.ok) return unparsable(`"reference": ${reference.reason}`)
-  const actor = toldAt(body.value, 'actor')
+  const actor = senderTextAt(body.value, 'actor')
   const userAgent = userAgentOf(body.value, delivery)
   return parsed({
     events: [
@@ -50,5 +47,9 @@ function idOf(body: JsonObject, { headers, requestId }: Delivery): string {
 
 // A proxy hands the client's own header through unless it says so in the body.
 function userAgentOf(body: JsonObject, { headers }: Delivery): string | undefined {
-  return toldAt(body, 'useragent') ?? toldAt(body, 'userAgent') ?? toldAt(headers, 'user-agent')
+  return (
+    senderTextAt(body, 'useragent') ??
+    senderTextAt(body, 'userAgent') ??
+    senderTextAt(headers, 'user-agent')
+  )
 }

@@ -1,5 +1,5 @@
 import { type Parsed, parsed, unparsable } from '../../oci/parsed.ts'
-import { headerOrPathProof } from '../authorization.ts'
+import { headerOrPathProof } from '../proof/authorization.ts'
 import type { Delivery } from '../delivery.ts'
 import type { SecretFormat, ParsedDelivery } from '../format.ts'
 import { deliveryOf, dropped, imageEvent } from '../image-event.ts'
@@ -32,8 +32,8 @@ function parse(delivery: Delivery): Parsed<ParsedDelivery> {
   if (tags.length > MAX_TAGS) {
     return unparsable(`"updated_tags" has ${tags.length} entries, at most ${MAX_TAGS} are taken`)
   }
-  const told = { id: delivery.requestId }
-  return parsed(deliveryOf(tags.map((tag) => imageEvent('push', { repository, tag }, told))))
+  const sender = { id: delivery.requestId }
+  return parsed(deliveryOf(tags.map((tag) => imageEvent('push', { repository, tag }, sender))))
 }
 
 // Older versions wrote a mapping of tags to image ids.

@@ -1,12 +1,13 @@
+import { type Digest, parseDigest } from '../../oci/digest.ts'
 import { type Parsed, parsed, quoted } from '../../oci/parsed.ts'
-import { headerProof } from '../authorization.ts'
+import { headerProof } from '../proof/authorization.ts'
 import { type CloudEvent, parseCloudEvents } from '../cloud-event.ts'
 import type { Delivery } from '../delivery.ts'
 import type { Dropped, SecretFormat, ParsedDelivery } from '../format.ts'
 import { deliveryOf, dropped, imageEvent, type ImageAction } from '../image-event.ts'
-import { objectAt, textAt, valueAt } from '../json-body.ts'
+import { isJsonObject, objectAt, parseJson, textAt, valueAt } from '../json-body.ts'
 import type { RegistryEvent } from '../registry-event.ts'
-import { saneId } from '../told.ts'
+import { saneId } from '../sender-text.ts'
 
 /**
  * zot's `extensions.events`: its HTTP sink sends CloudEvents in binary mode; a bridge from its NATS
@@ -39,10 +40,21 @@ function eventOf(
     tag: valueAt(data, 'reference'),
     digest: valueAt(data, 'digest'),
     mediaType: valueAt(data, 'mediaType'),
+    subject: subjectIn(textAt(data, 'manifest')),
   }
   return imageEvent(action, named, {
     id: saneId(textAt(attributes, 'id')) ?? requestId,
     actor: textAt(objectAt(data, 'actor'), 'name'),
     userAgent: textAt(objectAt(data, 'request'), 'useragent'),
   })
+}
+
+/** Of an event that has the manifest's text; undefined where it has none that can be read. */
+function subjectIn(manifest: string | undefined): Digest | 'none' | undefined {
+  const json = parseJson(Buffer.from(manifest ?? ''))
+  if (!json.ok || !isJsonObject(json.value)) return undefined
+  const subject = textAt(objectAt(json.value, 'subject'), 'digest')
+  if (subject === undefined) return 'none'
+  const digest = parseDigest(subject)
+  return digest.ok ? digest.value : undefined
 }

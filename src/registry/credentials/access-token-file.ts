@@ -1,8 +1,8 @@
-import { secretIn } from '../../config/file-references.ts'
-import { readBounded } from '../../config/read-bounded.ts'
-import type { RegistryIdentity } from '../identity.ts'
+import { secretIn } from '../../config/reading/file-references.ts'
+import { readBounded } from '../../config/reading/read-bounded.ts'
+import type { RegistryIdentity } from '../words/identity.ts'
 import { credentialFailure } from './credential-failure.ts'
-import { type FetchCredentials, loginOf } from './credentials.ts'
+import { type FetchCredentials, loginOf } from '../words/credentials.ts'
 
 /** How old what was read of a file may be. Whoever rotates files keeps the old token good for longer. */
 export const FILE_FRESH_MS = 1_000

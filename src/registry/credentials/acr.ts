@@ -1,8 +1,8 @@
-import { parseJwtClaims } from '../jwt.ts'
-import type { RegistryIdentity } from '../identity.ts'
-import type { AskToken } from '../token-request.ts'
+import { parseJwtClaims } from './jwt.ts'
+import type { RegistryIdentity } from '../words/identity.ts'
+import type { AskToken } from '../transport/token-request.ts'
 import { cloudFailure, credentialFailure, credentialsOperation } from './credential-failure.ts'
-import type { FetchCredentials, FetchedCredentials } from './credentials.ts'
+import type { FetchCredentials, FetchedCredentials } from '../words/credentials.ts'
 import { loadSdk } from './load-sdk.ts'
 
 const MINUTE_MS = 60_000

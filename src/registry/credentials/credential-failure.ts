@@ -1,8 +1,8 @@
 import type { Disposition } from '../../replication/errors.ts'
-import { oneLine } from '../error-body.ts'
-import { type RegistryError, wrongAnswer } from '../errors.ts'
-import type { RegistryIdentity } from '../identity.ts'
-import type { Operation } from '../operation.ts'
+import { oneLine } from '../errors/error-body.ts'
+import { type RegistryError, wrongAnswer } from '../errors/registry-error.ts'
+import type { RegistryIdentity } from '../words/identity.ts'
+import type { Operation } from '../words/operation.ts'
 
 export function credentialsOperation(registry: RegistryIdentity): Operation {
   return { registry, kind: 'token', intent: `get credentials for ${registry.name}` }

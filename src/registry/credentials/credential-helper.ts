@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { onAbort } from '../aborting.ts'
-import { oneLine } from '../error-body.ts'
-import type { RegistryError } from '../errors.ts'
-import type { RegistryIdentity } from '../identity.ts'
+import { onAbort } from '../../waiting/aborting.ts'
+import { oneLine } from '../errors/error-body.ts'
+import type { RegistryError } from '../errors/registry-error.ts'
+import type { RegistryIdentity } from '../words/identity.ts'
 import { credentialFailure } from './credential-failure.ts'
-import { type Credentials, loginOf } from './credentials.ts'
+import { type Credentials, loginOf } from '../words/credentials.ts'
 
 export interface HelperRequest {
   readonly registry: RegistryIdentity
@@ -34,8 +34,8 @@ export async function askHelper(request: HelperRequest): Promise<Credentials | u
   if (code === 0) return parseAnswer(request, output)
   const complaint = output.trimStart().startsWith('{') ? '' : oneLine(output)
   if (/credentials not found/i.test(complaint)) return undefined
-  const told = complaint === '' ? '' : ` (${complaint})`
-  throw failure(request, `failed with exit code ${code}${told}`, 'transient')
+  const detail = complaint === '' ? '' : ` (${complaint})`
+  throw failure(request, `failed with exit code ${code}${detail}`, 'transient')
 }
 
 interface Ended {

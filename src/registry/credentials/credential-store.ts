@@ -1,6 +1,6 @@
-import { unlessAborted } from '../aborting.ts'
-import { CLOSED, CodedError } from '../coded-error.ts'
-import type { Credentials, FetchCredentials, FetchedCredentials } from './credentials.ts'
+import { unlessAborted } from '../../waiting/aborting.ts'
+import { CLOSED, CodedError } from '../words/coded-error.ts'
+import type { Credentials, FetchCredentials, FetchedCredentials } from '../words/credentials.ts'
 
 /** Credentials for one request, and whether fetching them again could not bring better ones. */
 export interface KnownCredentials {

@@ -1,4 +1,4 @@
-import { type Credentials, loginOf } from './credentials.ts'
+import { type Credentials, loginOf } from '../words/credentials.ts'
 
 /** What a docker client's config.json says about one registry. */
 export interface DockerLogin {

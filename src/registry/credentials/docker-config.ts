@@ -1,10 +1,10 @@
-import { readBounded } from '../../config/read-bounded.ts'
-import { oneLine } from '../error-body.ts'
-import type { RegistryIdentity } from '../identity.ts'
+import { readBounded } from '../../config/reading/read-bounded.ts'
+import { oneLine } from '../errors/error-body.ts'
+import type { RegistryIdentity } from '../words/identity.ts'
 import { FILE_FRESH_MS } from './access-token-file.ts'
 import { credentialFailure } from './credential-failure.ts'
 import { askHelper } from './credential-helper.ts'
-import type { FetchCredentials } from './credentials.ts'
+import type { FetchCredentials } from '../words/credentials.ts'
 import { type DockerLogin, dockerLogin, serverAddresses } from './docker-auths.ts'
 
 // What a helper gives may be short-lived, and it does not tell.

@@ -1,8 +1,8 @@
-import type { RegistryIdentity } from '../identity.ts'
-import { ProxiedHttpsAgent } from '../proxied-agents.ts'
-import type { ProxyFor } from '../proxy-environment.ts'
+import type { RegistryIdentity } from '../words/identity.ts'
+import { ProxiedHttpsAgent } from '../network/proxied-agents.ts'
+import type { ProxyFor } from '../network/proxy-environment.ts'
 import { cloudFailure, credentialFailure } from './credential-failure.ts'
-import type { FetchCredentials, FetchedCredentials } from './credentials.ts'
+import type { FetchCredentials, FetchedCredentials } from '../words/credentials.ts'
 import { loadSdk } from './load-sdk.ts'
 
 const MINUTE_MS = 60_000

@@ -1,7 +1,7 @@
-import { RegistryError } from '../errors.ts'
-import type { RegistryIdentity } from '../identity.ts'
+import { RegistryError } from '../errors/registry-error.ts'
+import type { RegistryIdentity } from '../words/identity.ts'
 import { cloudFailure, credentialFailure } from './credential-failure.ts'
-import type { FetchCredentials, FetchedCredentials } from './credentials.ts'
+import type { FetchCredentials, FetchedCredentials } from '../words/credentials.ts'
 import { loadSdk } from './load-sdk.ts'
 
 const MINUTE_MS = 60_000

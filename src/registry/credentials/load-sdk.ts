@@ -1,4 +1,4 @@
-import type { RegistryIdentity } from '../identity.ts'
+import type { RegistryIdentity } from '../words/identity.ts'
 import { credentialFailure } from './credential-failure.ts'
 
 /**

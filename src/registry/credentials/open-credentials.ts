@@ -1,7 +1,7 @@
 import type { CredentialsConfig, RegistryConfig } from '../../config/config.ts'
-import type { RegistryIdentity } from '../identity.ts'
-import type { ProxyFor } from '../proxy-environment.ts'
-import type { AskToken } from '../token-request.ts'
+import type { RegistryIdentity } from '../words/identity.ts'
+import type { ProxyFor } from '../network/proxy-environment.ts'
+import type { AskToken } from '../transport/token-request.ts'
 import { accessTokenFile } from './access-token-file.ts'
 import { acrCredentials } from './acr.ts'
 import {
@@ -9,7 +9,7 @@ import {
   FetchedCredentialStore,
   fixedCredentials,
 } from './credential-store.ts'
-import { type FetchCredentials, loginOf } from './credentials.ts'
+import { type FetchCredentials, loginOf } from '../words/credentials.ts'
 import { dockerConfigCredentials } from './docker-config.ts'
 import { ecrCredentials } from './ecr.ts'
 import { garCredentials } from './gar.ts'

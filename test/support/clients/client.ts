@@ -12,6 +12,8 @@ export interface Login {
 export interface ContainerClient extends AsyncDisposable {
   /** Like `127.0.0.1:8080/team/app:1.0`. A failure is told with what the program printed. */
   pull(image: string, login?: Login): Promise<Pulled>
+  /** Pushes an image that was pulled under another name. */
+  push(image: string, as: string): Promise<Pulled>
   /** What a command in a container of an image that was pulled prints. */
   run(image: string, command: readonly string[]): Promise<string>
 }

@@ -41,7 +41,7 @@ export async function startContainerd({
     args: ['--config', configFile],
     lastSignal: 'SIGTERM',
   })
-  await daemon.waitForOutput(/containerd successfully booted/, 30_000)
+  await daemon.waitForOutput(/containerd successfully booted/)
   const ctr = ['--address', at('containerd.sock')]
   const hosts = hostsFolder === undefined ? ['--plain-http'] : ['--hosts-dir', hostsFolder]
   return {
@@ -49,6 +49,7 @@ export async function startContainerd({
       const user = login === undefined ? [] : ['--user', `${login.username}:${login.password}`]
       return pulled('ctr', [...ctr, 'images', 'pull', ...hosts, ...user, image])
     },
+    push: (image, as) => pulled('ctr', [...ctr, 'images', 'push', ...hosts, as, image]),
     run: (image, command) =>
       printed('ctr', [...ctr, 'run', '--rm', image, `test-${randomUUID()}`, ...command]),
     async [Symbol.asyncDispose]() {

@@ -9,6 +9,8 @@ import { type ClientKind, type ContainerClient, printed, pulled } from './client
 export interface DockerEngineOptions {
   /** Addresses that stand in for Docker Hub, as in `daemon.json`. */
   readonly registryMirrors?: readonly string[]
+  /** The whole of `daemon.json`. */
+  readonly daemonJson?: string
 }
 
 export const DOCKER_ENGINE: ClientKind = {
@@ -20,13 +22,14 @@ export const DOCKER_ENGINE: ClientKind = {
 /** A Docker Engine with storage and socket of its own, and no network of its own. */
 export async function startDockerEngine({
   registryMirrors = [],
+  daemonJson = '{}',
 }: DockerEngineOptions = {}): Promise<ContainerClient> {
   const folder = await tempFolder('docker')
   const at = (name: string) => join(folder.path, name)
   const host = `unix://${at('docker.sock')}`
   // Instead of this machine's own.
   const configFile = at('daemon.json')
-  await writeFile(configFile, '{}')
+  await writeFile(configFile, daemonJson)
   const daemon = await startChild({
     command: 'dockerd',
     args: [
@@ -40,7 +43,7 @@ export async function startDockerEngine({
   })
   // Instead of the logins and the context of whoever runs the tests.
   const env = { DOCKER_CONFIG: at('config'), DOCKER_HOST: host, DOCKER_CONTEXT: '' }
-  await daemon.waitForOutput(/API listen on/, 30_000)
+  await daemon.waitForOutput(/API listen on/)
   return {
     async pull(image, login) {
       if (login !== undefined) {
@@ -50,6 +53,10 @@ export async function startDockerEngine({
         await printed('docker', args, { env })
       }
       return await pulled('docker', ['pull', image], { env })
+    },
+    async push(image, as) {
+      await printed('docker', ['tag', image, as], { env })
+      return await pulled('docker', ['push', as], { env })
     },
     run: (image, command) =>
       printed('docker', ['run', '--rm', '--network=none', image, ...command], { env }),

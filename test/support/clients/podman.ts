@@ -25,6 +25,8 @@ async function startPodman(): Promise<ContainerClient> {
       const user = login === undefined ? [] : ['--creds', `${login.username}:${login.password}`]
       return pulled('podman', [...storage, 'pull', '--tls-verify=false', ...user, image])
     },
+    push: (image, as) =>
+      pulled('podman', [...storage, 'push', '--tls-verify=false', image, `docker://${as}`]),
     ...runner(folder),
   }
 }
@@ -32,11 +34,17 @@ async function startPodman(): Promise<ContainerClient> {
 async function startSkopeo(): Promise<ContainerClient> {
   const folder = await tempFolder('skopeo')
   const at = (name: string) => join(folder.path, name)
+  const stored = (image: string) =>
+    `containers-storage:[overlay@${at('root')}+${at('run')}]${image}`
   return {
     async pull(image, login) {
       const user = login === undefined ? [] : ['--src-creds', `${login.username}:${login.password}`]
-      const target = `containers-storage:[overlay@${at('root')}+${at('run')}]${image}`
-      const args = ['copy', '--src-tls-verify=false', ...user, `docker://${image}`, target]
+      const args = ['copy', '--src-tls-verify=false', ...user, `docker://${image}`, stored(image)]
+      const { code, stdout, stderr } = await skopeo(args)
+      return { code, output: `${stdout}${stderr}` }
+    },
+    async push(image, as) {
+      const args = ['copy', '--dest-tls-verify=false', stored(image), `docker://${as}`]
       const { code, stdout, stderr } = await skopeo(args)
       return { code, output: `${stdout}${stderr}` }
     },

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { configSchema } from '../../../src/config/schema.ts'
+import { configSchema } from '../../../src/config/schema/schema.ts'
 import { FORMATS } from '../../../src/events/formats.ts'
 import { configOf } from './parsed-yaml.ts'
 

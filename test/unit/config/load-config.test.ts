@@ -44,7 +44,7 @@ describe('loadConfig', () => {
     const error = await errorOf('nowhere.yaml')
 
     expect(error.message).toBe(
-      'nowhere.yaml: cannot read the configuration: there is no such file. Name another file with --config or PULLSYNC_CONFIG, or begin with a copy of deploy/pullsync.example.yaml',
+      'nowhere.yaml: cannot read the configuration: there is no such file. Name another file with --config or PULLSYNC_CONFIG, or make one with "pullsync init"',
     )
   })
 
@@ -80,22 +80,17 @@ describe('loadConfig', () => {
 })
 
 describe('the example', () => {
-  it('loads, once its secret files are there', async () => {
-    const secret = await write('secret', 'an example')
-    const example = await readFile('deploy/pullsync.example.yaml', 'utf8')
-    const file = await write('example.yaml', example.replaceAll(/\/run\/secrets\/[a-z-]+/g, secret))
+  it('is valid as it is', async () => {
+    const config = await loadConfig('deploy/pullsync.example.yaml', {})
 
-    const config = await loadConfig(file, {})
-
-    expect(config.upstreams.get('hq')?.password).toBe('an example')
-    expect(config.sources.get('edge-nginx')?.secrets).toHaveLength(2)
+    expect([...config.upstreams.keys()]).toEqual(['hq'])
   })
 
   it('loads with everything in it that is commented out', async () => {
     const secret = await write('certificates', '-----BEGIN CERTIFICATE-----')
     const example = await readFile('deploy/pullsync.example.yaml', 'utf8')
     const everything = example
-      .replaceAll(/^( +)# (\w+: .*)$/gm, '$1$2')
+      .replaceAll(/^( *)# ?( *[\w-]+:( .*)?)$/gm, '$1$2')
       .replaceAll(/\/(run\/secrets|etc\/ssl)\/[a-z-.]+/g, secret)
       .replace('http://127.0.0.1:5000', 'http://registry.example:5000')
     const file = await write('everything.yaml', everything)
@@ -104,6 +99,8 @@ describe('the example', () => {
 
     expect(config.projects[1]).toMatchObject({ resync: '0 3 * * *', onMiss: 'stream' })
     expect(config.local.ca).toBeDefined()
+    expect(config.upstreams.get('hq')?.password).toContain('CERTIFICATE')
+    expect(config.sources.get('edge-nginx')?.secrets).toHaveLength(2)
   })
 })
 

@@ -11,6 +11,7 @@ describe('a correct configuration', () => {
     expect(config).toMatchObject({
       file: '/etc/pullsync/pullsync.yaml',
       listen: { host: '0.0.0.0', port: 8080 },
+      trustedProxies: [],
       admin: { listen: { host: '127.0.0.1', port: 9090 }, username: 'admin' },
       local: { id: 'local', url: new URL('http://127.0.0.1:5000'), trustedHosts: [] },
       sources: new Map(),
@@ -48,6 +49,9 @@ describe('a correct configuration', () => {
         onHit: 'serve',
         onMiss: 'stream',
         holdForMs: 20_000,
+        policy: 'learned',
+        onUnavailable: 404,
+        tagList: 'merge',
         onUpstreamDelete: 'keep',
       },
     ])
@@ -271,7 +275,7 @@ const MISTAKES: readonly (readonly [string, Parameters<typeof yamlWith>[0], stri
   [
     'an unknown key',
     { more: 'gateway: true' },
-    '15:1  gateway: unknown key; known here: redis, listen, admin, local, upstreams, projects, sources, jobs, misses',
+    '15:1  gateway: unknown key; known here: redis, listen, trustedProxies, admin, local, upstreams, projects, sources, jobs, misses, outages, spool',
   ],
   [
     'a number that is none',
@@ -522,6 +526,11 @@ const MISTAKES: readonly (readonly [string, Parameters<typeof yamlWith>[0], stri
     'a login for a Redis socket',
     { more: 'redis: {url: "unix:///run/redis.sock", password: p}' },
     '15:9  redis.url: a login is not supported with a unix:// socket: its file mode guards it',
+  ],
+  [
+    'a certificate for a Redis without TLS',
+    { more: 'redis: {url: "redis://127.0.0.1", caFile: /run/cert}' },
+    '15:35  redis.caFile: certificates are only used with a rediss:// URL, or tls: true',
   ],
   [
     'an unset variable',

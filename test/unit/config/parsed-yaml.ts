@@ -1,6 +1,6 @@
 import type { Config } from '../../../src/config/config.ts'
 import type { ConfigProblem } from '../../../src/config/config-error.ts'
-import type { ReadFiles } from '../../../src/config/file-references.ts'
+import type { ReadFiles } from '../../../src/config/reading/file-references.ts'
 import { type ConfigResult, parseConfig } from '../../../src/config/parse-config.ts'
 
 interface Surroundings {

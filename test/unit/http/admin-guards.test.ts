@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
 import type { RequestHandler } from 'express'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createApp } from '../../../src/http/app.ts'
 import { basicAuth, type BasicCredentials } from '../../../src/http/basic-auth.ts'
+import { LoginAttempts } from '../../../src/http/login-attempts.ts'
 import { loopbackHostOnly } from '../../../src/http/loopback-host.ts'
 import { sameOriginOnly } from '../../../src/http/same-origin.ts'
 import { type HttpServer, startHttpServer } from '../../../src/http/server.ts'
@@ -11,6 +12,10 @@ import { type HttpServer, startHttpServer } from '../../../src/http/server.ts'
 let server: HttpServer | undefined
 
 afterEach(() => server?.stop(0))
+
+function login(credentials: () => BasicCredentials | undefined): RequestHandler {
+  return basicAuth({ credentials, peerOf: () => 'somebody', onRefused: () => undefined })
+}
 
 describe('basicAuth', () => {
   it.each([
@@ -21,7 +26,7 @@ describe('basicAuth', () => {
     ['a bearer token', 'Bearer moon:light', 401],
     ['nothing', undefined, 401],
   ])('answers to %s', async (_, authorization, status) => {
-    await behind(basicAuth(() => ({ username: 'ops', password: 'moon:light' })))
+    await behind(login(() => ({ username: 'ops', password: 'moon:light' })))
 
     const answer = await ask({ authorization })
 
@@ -33,11 +38,63 @@ describe('basicAuth', () => {
 
   it('goes by the credentials of this moment', async () => {
     const current: { credentials?: BasicCredentials } = {}
-    await behind(basicAuth(() => current.credentials))
+    await behind(login(() => current.credentials))
     expect((await ask({})).status).toBe(200)
 
     current.credentials = { username: 'ops', password: 'moon' }
     expect((await ask({})).status).toBe(401)
+  })
+})
+
+describe('whoever guesses', () => {
+  let now: number
+  let peer: string
+  let refused: { peer: string; slowed: boolean }[]
+
+  beforeEach(async () => {
+    now = 0
+    peer = '192.0.2.7'
+    refused = []
+    await behind(
+      basicAuth({
+        credentials: () => ({ username: 'ops', password: 'moon' }),
+        peerOf: () => peer,
+        onRefused: (each) => refused.push(each),
+        attempts: new LoginAttempts(() => now),
+      }),
+    )
+  })
+
+  const guess = async () => (await ask({ authorization: basic('ops:sun') })).status
+  const know = async () => (await ask({ authorization: basic('ops:moon') })).status
+
+  it('is told of with its address, and looked at once a second after five wrong passwords', async () => {
+    const answers = []
+    for (let n = 0; n < 7; n += 1) answers.push(await guess())
+    expect(answers).toEqual([401, 401, 401, 401, 401, 429, 429])
+    expect(refused).toHaveLength(7)
+    expect(refused.at(0)).toEqual({ peer: '192.0.2.7', slowed: false })
+    expect(refused.at(-1)).toEqual({ peer: '192.0.2.7', slowed: true })
+    expect(await know()).toBe(429)
+
+    now += 1_000
+    expect([await guess(), await guess()]).toEqual([401, 429])
+    now += 1_000
+    expect([await know(), await know()]).toEqual([200, 200])
+  })
+
+  it('slows down nobody else', async () => {
+    for (let n = 0; n < 6; n += 1) await guess()
+    peer = '192.0.2.8'
+
+    expect(await know()).toBe(200)
+  })
+
+  it('is no browser that asks before it knows that a password is needed', async () => {
+    for (let n = 0; n < 9; n += 1) expect((await ask({})).status).toBe(401)
+
+    expect(refused).toEqual([])
+    expect(await know()).toBe(200)
   })
 })
 

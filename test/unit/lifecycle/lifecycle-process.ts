@@ -10,6 +10,7 @@ import { type Child, startChild } from '../../support/child.ts'
 export async function startScript(folder: string, script: string): Promise<Child> {
   await mkdir(folder, { recursive: true })
   for (const name of await readdir('src/lifecycle')) {
+    if (!name.endsWith('.ts')) continue
     const source = await readFile(join('src/lifecycle', name), 'utf8')
     await writeFile(join(folder, name.replace(/\.ts$/, '.js')), transpiled(source))
   }

@@ -197,13 +197,40 @@ describe('a push on an upstream', () => {
     ['a renamed one', [{ upstreamProject: 'x' }, { name: '*' }], {}, 'unknown-project'],
     ['auto-sync off', [{ autoSync: false }], {}, 'auto-sync-off'],
     ['`ignore`', [{ onUpstreamPush: 'ignore' }], {}, 'upstream-push-ignored'],
-    ['no tag', [{}], { tag: undefined }, 'nothing-named'],
+    ['no tag, without referrers', [{ referrers: false }], { tag: undefined }, 'nothing-named'],
+    ['no tag, and no subject', [{}], { tag: undefined, subject: 'none' }, 'nothing-named'],
+    [
+      'no tag, and `ignore`',
+      [{ onUpstreamPush: 'ignore' }],
+      { tag: undefined },
+      'upstream-push-ignored',
+    ],
     ['a filtered tag', [{ tags: filter(['v*']) }], {}, 'tag-filtered'],
     ['a filtered repository', [{ repositories: filter(['web']) }], {}, REPO],
   ])('is ignored for %s', (_, settings, change, reason) => {
     const projects = settings.map((one) => project(one))
 
     expect(decide(push(change), HQ, projects)).toEqual({ kind: 'ignore', reason })
+  })
+
+  it('by digest may be of what refers to an image, and is looked at once a day', () => {
+    const decision = decide(push({ tag: undefined }), HQ, [project({ upstreamProject: 'team' })])
+
+    expect(decision).toMatchObject({
+      request: { reference: DIGEST, trigger: 'revalidate', onlyIfPresent: true },
+      unlessCheckedWithinMs: 86_400_000,
+    })
+    expect(requestOf(decision)).not.toHaveProperty('announcedDigest')
+  })
+
+  it('that says what it refers to asks for what refers to that, without a look', () => {
+    const subject = `sha256:${'cd'.repeat(32)}` as Digest
+    const decision = decide(push({ tag: undefined, subject }), HQ, [project()])
+
+    expect(decision).not.toHaveProperty('unlessCheckedWithinMs')
+    expect(requestOf(decision)).toMatchObject({
+      ...{ reference: subject, trigger: 'push', onlyIfPresent: true },
+    })
   })
 
   it('is news also when a pullsync made it, which fills that registry from one further up', () => {
@@ -248,13 +275,19 @@ describe('an upstream delete', () => {
     })
   })
 
-  it('by digest may be that of a blob, and removes nothing', () => {
+  it('by digest asks to remove what has that digest', () => {
     const byDigest = { ...push({ tag: undefined }), digest: DIGEST, action: 'delete' as const }
 
-    expect(decide(byDigest, HQ, [project(deletes)])).toEqual({
-      kind: 'ignore',
-      reason: 'nothing-named',
+    expect(requestOf(decide(byDigest, HQ, [project(deletes)]))).toMatchObject({
+      ...{ reference: DIGEST, trigger: 'delete', onlyIfPresent: true },
     })
+  })
+
+  it('of a tag with its digest may be that of all tags of the digest', () => {
+    const wanted = requestOf(decide({ ...event, cause: 'c' }, HQ, [project(deletes)]))
+
+    expect(wanted).toMatchObject({ reference: '1.0', announcedDigest: DIGEST })
+    expect(wanted).not.toHaveProperty('cause')
   })
 
   it('of the local registry removes nothing and fetches nothing back', () => {
@@ -308,6 +341,7 @@ interface Change {
   readonly repository?: string
   readonly reference?: string
   readonly tag?: Tag | undefined
+  readonly subject?: Digest | 'none'
   readonly actor?: string
   readonly userAgent?: string
 }
@@ -332,6 +366,7 @@ function push({ repository = 'team/app', ...change }: Change = {}): RegistryEven
     repository: repository as Repository,
     digest: DIGEST,
     ...(tag !== undefined && { tag }),
+    ...(change.subject !== undefined && { subject: change.subject }),
     ...toldBy(change),
   }
 }

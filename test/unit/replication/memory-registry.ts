@@ -15,6 +15,8 @@ import { ReplicationError } from '../../../src/replication/errors.ts'
 import type {
   ContentSource,
   ContentTarget,
+  Held,
+  HowToBring,
   HowToFetch,
   ManifestHead,
   OpenBlob,
@@ -47,6 +49,11 @@ export class MemoryRegistry implements ContentSource, ContentTarget {
     return Promise.resolve(manifest && { digest: manifest.digest, mediaType: manifest.mediaType })
   }
 
+  async heldAt(reference: Reference): Promise<Held | undefined> {
+    const head = await this.headManifest(reference)
+    return head && { digest: head.digest, withheld: false }
+  }
+
   getManifest(reference: Reference): Promise<Manifest | undefined> {
     this.asked.push(`GET ${reference}`)
     return Promise.resolve(this.#find(reference))
@@ -58,6 +65,10 @@ export class MemoryRegistry implements ContentSource, ContentTarget {
     const index = this.#find(referrerTag(subject, 'fallback') ?? subject)
     const list = index && parseReferrerList(index.bytes)
     return Promise.resolve(list?.ok === true ? list.value : [])
+  }
+
+  listReferrersByApi(subject: Digest): Promise<readonly Referrer[] | undefined> {
+    return this.referrersApi ? this.listReferrers(subject) : Promise.resolve(undefined)
   }
 
   hasReferrersApi(): Promise<boolean> {
@@ -81,14 +92,26 @@ export class MemoryRegistry implements ContentSource, ContentTarget {
     return Promise.resolve(this.blobs.has(digest))
   }
 
+  givesBlob({ digest }: Descriptor): Promise<boolean> {
+    this.asked.push(`GET a byte of ${digest}`)
+    return this.hasBlob(digest)
+  }
+
   async putBlob({ digest }: Descriptor, body: Readable): Promise<void> {
     const bytes = await buffer(body)
     this.asked.push(`PUT blob ${digest}`)
     this.blobs.set(digest, bytes)
   }
 
-  putBlobInChunks(_descriptor: Descriptor, _open: OpenBlob): Promise<boolean> {
-    return Promise.resolve(false)
+  async bringBlob(
+    blob: Descriptor,
+    open: OpenBlob,
+    signal: AbortSignal,
+    { unlessThere = false }: HowToBring = {},
+  ): Promise<'copied' | 'skipped'> {
+    if (unlessThere && this.blobs.has(blob.digest)) return 'skipped'
+    await this.putBlob(blob, await open(0, signal))
+    return 'copied'
   }
 
   mountBlob(digest: Digest, from: Repository): Promise<boolean> {

@@ -1,7 +1,11 @@
 import { expect, it } from 'vitest'
-import type { Reference, Repository, Tag } from '../../../src/oci/reference.ts'
+import type { Digest } from '../../../src/oci/digest.ts'
+import { isTag, type Reference, type Repository, type Tag } from '../../../src/oci/reference.ts'
+import { ReplicationError } from '../../../src/replication/errors.ts'
 import type { RemovalTarget } from '../../../src/replication/ports.ts'
-import { removeTag } from '../../../src/replication/remove-tag.ts'
+import { LocalTags } from '../../../src/replication/local-tags.ts'
+import { removeTag, type WithRightTo } from '../../../src/replication/remove-tag.ts'
+import type { ReplicationRequest } from '../../../src/replication/request.ts'
 import { MemoryRegistry } from './memory-registry.ts'
 
 /** As distribution 2: it deletes by digest only. */
@@ -10,13 +14,14 @@ function localThatLists(tags: readonly string[]) {
   const image = held.addImage('1.0', 'layer')
   const deleted: Reference[] = []
   const target: RemovalTarget = {
-    headManifest: (reference) => held.headManifest(reference),
+    repository: held.repository,
+    heldAt: (reference) => held.heldAt(reference),
     getManifest: (reference) => held.getManifest(reference),
     async *tags() {
       yield await Promise.resolve(tags as Tag[])
     },
     deleteManifest(reference) {
-      if (reference === '1.0') return Promise.resolve(false)
+      if (isTag(reference)) return Promise.resolve(false)
       deleted.push(reference)
       return Promise.resolve(true)
     },
@@ -24,8 +29,12 @@ function localThatLists(tags: readonly string[]) {
   return { held, image, deleted, target }
 }
 
-async function remove(target: RemovalTarget) {
-  const upstream = new MemoryRegistry('hq', 'team/app')
+async function remove(
+  target: RemovalTarget,
+  changes: Partial<ReplicationRequest> = {},
+  upstream = new MemoryRegistry('hq', 'team/app'),
+  withRightTo: WithRightTo = (_tag, run) => run(() => Promise.resolve()),
+) {
   return await removeTag(
     {
       repository: 'team/app' as Repository,
@@ -37,8 +46,15 @@ async function remove(target: RemovalTarget) {
       platforms: 'all',
       referrers: true,
       eventId: 'e',
+      ...changes,
     },
-    { source: () => upstream, target, signal: new AbortController().signal },
+    {
+      source: () => upstream,
+      target,
+      localTags: new LocalTags(),
+      withRightTo,
+      signal: new AbortController().signal,
+    },
   )
 }
 
@@ -57,4 +73,66 @@ it('a digest stays when another tag needs it, and when the registry does not lis
   expect(await remove(shared.target)).toMatchObject({ kind: 'refused' })
   expect(await remove(unlisted.target)).toMatchObject({ kind: 'refused' })
   expect([...shared.deleted, ...unlisted.deleted]).toEqual([])
+})
+
+it('a digest stays when a tag needs it two indexes deep', async () => {
+  const { held, image, deleted, target } = localThatLists(['1.0', 'all'])
+  const inner = held.addIndex('inner', { 'linux/amd64': image })
+  held.addIndex('all', { 'any/any': inner })
+
+  expect(await remove(target)).toMatchObject({ kind: 'refused' })
+  expect(deleted).toEqual([])
+})
+
+it('a digest stays when what a tag is cannot be read', async () => {
+  const { held, deleted, target } = localThatLists(['1.0', 'old'])
+  const unreadable = new ReplicationError('it is of schema 1', {
+    disposition: 'permanent',
+    content: 'unsupported',
+  })
+  const getManifest = (reference: Reference) =>
+    reference === 'old' ? Promise.reject(unreadable) : held.getManifest(reference)
+
+  const outcome = await remove({ ...target, getManifest })
+
+  expect(JSON.stringify(outcome)).toMatch(/"refused".*what old is cannot be read/)
+  expect(deleted).toEqual([])
+})
+
+it('a digest goes with all its tags that upstream no longer has, whichever was named', async () => {
+  const names = ['1.0', '1.1', 'other']
+  for (const named of [{ reference: '1.0' as Reference }, {}]) {
+    const { held, image, deleted, target } = localThatLists(names)
+    held.tags.set('1.1', image.digest)
+    held.addImage('other', 'another layer')
+    const request = { reference: image.digest, announcedDigest: image.digest, ...named }
+
+    expect(await remove(target, request)).toEqual({ kind: 'deleted', digest: image.digest })
+    expect(deleted).toEqual([image.digest])
+  }
+})
+
+it('a digest stays with those of its tags that upstream still has, or that somebody writes', async () => {
+  const { held, image, deleted, target } = localThatLists(['1.0', '1.1'])
+  held.tags.set('1.1', image.digest)
+  const upstream = new MemoryRegistry('hq', 'team/app')
+  upstream.addImage('1.1', 'newer')
+  const byDigest = { reference: image.digest }
+
+  const isThere = await remove(target, byDigest, upstream)
+  const isWritten = await remove(target, byDigest, undefined, () => Promise.resolve(undefined))
+
+  expect(isThere).toMatchObject({ kind: 'refused' })
+  expect(isWritten).toMatchObject({ kind: 'refused' })
+  expect(deleted).toEqual([])
+})
+
+it('of a digest that is not held nothing goes, and upstream is not asked', async () => {
+  const { deleted, target } = localThatLists(['1.0'])
+  const upstream = new MemoryRegistry('hq', 'team/app')
+  const blob = `sha256:${'ab'.repeat(32)}` as Digest
+
+  expect(await remove(target, { reference: blob }, upstream)).toMatchObject({ kind: 'refused' })
+  expect(deleted).toEqual([])
+  expect(upstream.asked).toEqual([])
 })

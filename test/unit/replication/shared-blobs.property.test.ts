@@ -2,41 +2,66 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { Digest } from '../../../src/oci/digest.ts'
 import type { Repository } from '../../../src/oci/reference.ts'
-import { BlobFlights } from '../../../src/replication/blob-flights.ts'
-import { type BlobLedger, NO_LEDGER } from '../../../src/replication/blob-ledger.ts'
+import { BlobFlights } from '../../../src/replication/graph/blob-flights.ts'
+import {
+  type BlobLease,
+  type BlobLedger,
+  type KnownBlob,
+  NO_LEDGER,
+} from '../../../src/replication/graph/blob-ledger.ts'
+import type { TransferState } from '../../../src/replication/pace/patience.ts'
 import { replicate } from '../../../src/replication/replicate.ts'
-import { TransferSchedule } from '../../../src/replication/transfer-schedule.ts'
+import { TransferSchedule } from '../../../src/replication/pace/transfer-schedule.ts'
 import { replicationRequest } from '../../support/replication-request.ts'
 import { MemoryRegistry } from './memory-registry.ts'
 
 /** What several workers know together, as Redis has it. */
 class SharedLedger implements BlobLedger {
   readonly checkpoint = NO_LEDGER.checkpoint.bind(NO_LEDGER)
-  readonly #leases = new Set<Digest>()
+  readonly #leases = new Map<Digest, TransferState>()
+  readonly #given = new Set<Digest>()
   readonly #holders = new Map<Digest, readonly Repository[]>()
 
-  holders(digest: Digest): Promise<readonly Repository[]> {
-    return Promise.resolve(this.#holders.get(digest) ?? [])
+  look(digest: Digest): Promise<KnownBlob> {
+    const coming = this.#leases.get(digest)
+    return Promise.resolve({ holders: this.#holdersOf(digest), ...(coming && { coming }) })
   }
 
-  async landed(digest: Digest, repository: Repository): Promise<void> {
-    this.#holders.set(digest, [repository, ...(await this.holders(digest))])
+  landed(digest: Digest, repository: Repository): Promise<void> {
+    this.#holders.set(digest, [repository, ...this.#holdersOf(digest)])
+    return Promise.resolve()
   }
 
-  async notThere(digest: Digest, repository: Repository): Promise<void> {
-    const others = (await this.holders(digest)).filter((each) => each !== repository)
+  notThere(digest: Digest, repository: Repository): Promise<void> {
+    const others = this.#holdersOf(digest).filter((each) => each !== repository)
     this.#holders.set(digest, others)
+    return Promise.resolve()
   }
 
-  isLeased(digest: Digest): Promise<boolean> {
-    return Promise.resolve(this.#leases.has(digest))
+  isGivenBy(digest: Digest): Promise<boolean> {
+    return Promise.resolve(this.#given.has(digest))
   }
 
-  lease(digest: Digest): Promise<AsyncDisposable | undefined> {
+  givenBy(digest: Digest): Promise<void> {
+    this.#given.add(digest)
+    return Promise.resolve()
+  }
+
+  lease(digest: Digest, state: TransferState): Promise<BlobLease | undefined> {
     if (this.#leases.has(digest)) return Promise.resolve(undefined)
-    this.#leases.add(digest)
+    this.#leases.set(digest, state)
     const end = () => Promise.resolve(void this.#leases.delete(digest))
-    return Promise.resolve({ [Symbol.asyncDispose]: end })
+    const landed = async (repository: Repository) => {
+      await this.landed(digest, repository)
+      await this.givenBy(digest)
+      await end()
+    }
+    const holders = this.#holdersOf(digest)
+    return Promise.resolve({ holders, landed, [Symbol.asyncDispose]: end })
+  }
+
+  #holdersOf(digest: Digest): readonly Repository[] {
+    return this.#holders.get(digest) ?? []
   }
 }
 

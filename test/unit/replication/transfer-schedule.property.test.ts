@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { SMALL_BYTES, TransferSchedule } from '../../../src/replication/transfer-schedule.ts'
+import { SMALL_BYTES, TransferSchedule } from '../../../src/replication/pace/transfer-schedule.ts'
 
 /** What happens next to a schedule; which transfer it happens to is taken modulo those there are. */
 const arrival = fc.record({

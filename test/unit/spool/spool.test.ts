@@ -68,6 +68,61 @@ describe('the spool', () => {
     expect(spool.find(first.key)).toBeUndefined()
   })
 
+  it('closes what nobody has read for a while, and keeps on disk what nobody has landed', async () => {
+    await using spool = await open()
+    const brought = async (bytes: Buffer) => {
+      const wish = { blob: blobOf(bytes), followed: true }
+      const { blob, key } = await added(spool, wish)
+      blob.append(bytes)
+      await blob.end(true)
+      return { blob, key, digest: wish.blob.digest }
+    }
+    const landed = await brought(randomBytes(1_000))
+    const failed = await brought(randomBytes(1_001))
+    const followed = await brought(randomBytes(1_002))
+    const coming = await added(spool, { followed: true })
+    await spool.release('hq/team/app', landed.digest)
+    const leave = followed.blob.retain()
+
+    await spool.closeIdle(60_000, 0)
+    await spool.closeIdle(60_000, 59_999)
+    expect(await openFiles()).toHaveLength(4)
+    await spool.closeIdle(60_000, 60_000)
+    expect([landed, failed].map(({ key }) => spool.find(key))).toEqual([undefined, undefined])
+    expect(await openFiles()).toHaveLength(2)
+    expect(await files()).toHaveLength(3)
+
+    leave()
+    await coming.blob.end(false)
+    await spool.closeIdle(60_000, 70_000)
+    await spool.closeIdle(60_000, 130_000)
+    expect(await openFiles()).toEqual([])
+  })
+
+  it('has no more files open than it may: what is idle is closed first, and nothing is lost by that', async () => {
+    await using spool = await Spool.open({ parent: parent.path, maxBytes: 10_000_000, maxFiles: 3 })
+    const bring = async (size: number, isEnded: boolean) => {
+      const bytes = randomBytes(size)
+      const wish = { ...WISH, blob: blobOf(bytes), followed: true }
+      const spooled = await spool.add(wish)
+      spooled?.blob.append(bytes.subarray(0, size / 2))
+      if (isEnded) await spooled?.blob.end(false)
+      return { ...wish, spooled }
+    }
+    const failed = await bring(1_000, true)
+    const followed = await bring(1_002, true)
+    const leave = followed.spooled?.blob.retain()
+
+    await bring(1_004, false)
+    expect(await openFiles()).toHaveLength(3)
+    await Promise.all([bring(1_006, false), bring(1_008, false)])
+    expect(await openFiles()).toHaveLength(3)
+    expect((await bring(1_010, false)).spooled).toBeUndefined()
+
+    leave?.()
+    expect((await spool.add(failed))?.blob.until).toBe(500)
+  })
+
   it.each([
     ['another upstream', { origin: 'other/team/app' }],
     ['another blob', { blob: blobOf(randomBytes(2_000_000)) }],
@@ -259,7 +314,7 @@ async function added(spool: Spool, what: Partial<SpoolWish> = {}): Promise<Spool
 
 async function readAll(blob: Spooled['blob']): Promise<string> {
   const hash = createHash('sha256')
-  for await (const piece of blob.bytesFrom(blob.from)) hash.update(piece)
+  for await (const piece of blob.piecesFor(blob.reader(blob.from))) hash.update(piece)
   return hash.digest('hex')
 }
 

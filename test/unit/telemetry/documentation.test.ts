@@ -15,7 +15,7 @@ describe('docs/operations.md', () => {
 
   it('names every message of the log at warn and error', () => {
     const files = ['jobs', 'process', 'webhook', 'gateway'].map((name) =>
-      readFileSync(`src/telemetry/report-${name}.ts`, 'utf8'),
+      readFileSync(`src/telemetry/reports/report-${name}.ts`, 'utf8'),
     )
     const messages = files.flatMap((text) =>
       [...text.matchAll(/level: '(?:warn|error)',\s*message: '([^']+)'/g)].map(

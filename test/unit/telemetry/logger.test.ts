@@ -38,6 +38,23 @@ describe('the log as JSON lines', () => {
     expect(line?.['time']).not.toBe('never')
   })
 
+  it.each([false, true])('shows invisible characters of facts, pretty: %s', (pretty) => {
+    const written: string[] = []
+    const stream = new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        written.push(chunk.toString())
+        done()
+      },
+    })
+    createLogger({ level: 'info', pretty, stream }).log('info', 'x', {
+      userAgent: 'evil\u202egpj.exe',
+      error: new Error('no\u2066\u200b'),
+    })
+
+    expect(written.join('')).toContain('evil\\u202egpj.exe')
+    expect(written.join('')).not.toMatch(/\p{Cf}/u)
+  })
+
   it('masks what sounds secret, at any depth', () => {
     const [line] = jsonLines((log) => {
       log('info', 'x', {

@@ -45,7 +45,7 @@ describe('the distribution format', () => {
     it.each([
       ['push-manifest-tag', { action: 'push', repository: 'orbit/probe', tag: 'nightly' }],
       ['push-index-tag', { action: 'push', repository: 'orbit/lander', tag: '2.4' }],
-      ['push-manifest-by-digest', { action: 'push', repository: 'orbit/lander' }],
+      ['push-manifest-by-digest', { action: 'push', repository: 'orbit/lander', subject: 'none' }],
       ['pull-manifest-tag-get', { action: 'pull', repository: 'orbit/probe', tag: 'nightly' }],
       ['pull-manifest-tag-head', { action: 'pull', repository: 'orbit/probe', tag: 'nightly' }],
       ['pull-manifest-digest', { action: 'pull', repository: 'orbit/probe' }],
@@ -65,6 +65,7 @@ describe('the distribution format', () => {
         {
           action: 'delete',
           id: expect.stringMatching(/^[0-9a-f-]{36}$/) as string,
+          cause: expect.stringMatching(/^[0-9a-f-]{36}$/) as string,
           repository: 'orbit/probe',
           tag: 'nightly',
           actor: 'flight-engineer',

@@ -2,7 +2,7 @@ import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { askHelper } from '../../../../src/registry/credentials/credential-helper.ts'
-import { identityOf } from '../../../../src/registry/identity.ts'
+import { identityOf } from '../../../../src/registry/words/identity.ts'
 import { eventually } from '../../../support/eventually.ts'
 import { tempFolder, type TempFolder } from '../../../support/temp-folder.ts'
 

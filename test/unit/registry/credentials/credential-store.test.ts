@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { FetchedCredentialStore } from '../../../../src/registry/credentials/credential-store.ts'
-import type { FetchedCredentials } from '../../../../src/registry/credentials/credentials.ts'
+import type { FetchedCredentials } from '../../../../src/registry/words/credentials.ts'
 
 const SIGNAL = new AbortController().signal
 

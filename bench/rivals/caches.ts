@@ -1,0 +1,22 @@
+import { startRegistry, type TestRegistry } from '../../test/support/docker-registry.ts'
+import { goProgram, missingProgram } from '../../test/support/go-program.ts'
+import { run } from '../../test/support/run.ts'
+
+/** Another way to have what upstream has at the first pull. */
+export interface Cache {
+  readonly name: string
+  readonly startCache: (upstreamUrl: string) => Promise<TestRegistry>
+}
+
+/** CNCF distribution as a pull-through cache, if it is here. */
+export async function pullThroughCaches(): Promise<readonly Cache[]> {
+  const program = goProgram('distribution3')
+  if (program === undefined) {
+    console.error(`no pull-through cache${missingProgram('distribution3')}`)
+    return []
+  }
+  const { stdout } = await run(program, ['--version'])
+  const version = /\d+\.\d+\.\d+/.exec(stdout.toString('utf8'))?.[0] ?? '3'
+  const startCache = (proxyOf: string) => startRegistry({ program, proxyOf })
+  return [{ name: `distribution ${version} as a cache`, startCache }]
+}

@@ -1,0 +1,22 @@
+import type { Entry } from '../contestant.ts'
+import { ENGINE } from '../engine.ts'
+import { PRODUCT } from '../product.ts'
+import { SKOPEO_COPY, SKOPEO_SYNC } from '../skopeo.ts'
+import { copiersOfOne, copiersOfTags } from './go-copiers.ts'
+
+export interface Rivals {
+  /** Whether there are crane, regctl and oras beside skopeo. */
+  readonly peers: boolean
+  /** Another commit of pullsync, which is compared with this one alone. */
+  readonly before?: Entry
+}
+
+export async function rivalsForOne(rivals: Rivals): Promise<readonly Entry[]> {
+  if (rivals.before !== undefined) return [rivals.before, PRODUCT]
+  return [SKOPEO_COPY, ...(rivals.peers ? await copiersOfOne() : []), ENGINE, PRODUCT]
+}
+
+export async function rivalsForTags(rivals: Rivals): Promise<readonly Entry[]> {
+  if (rivals.before !== undefined) return [rivals.before, PRODUCT]
+  return [SKOPEO_SYNC, ...(rivals.peers ? await copiersOfTags() : []), ENGINE, PRODUCT]
+}

@@ -1,0 +1,103 @@
+import { resolve } from 'node:path'
+import type { ConfigProblem } from '../config-error.ts'
+import type { ConfigDocument } from './config-document.ts'
+import type { ConfigPath } from './config-path.ts'
+
+/** A file that the configuration names. */
+export interface FileReference {
+  readonly path: ConfigPath
+  /** Absolute; a relative one is relative to the configuration file. */
+  readonly file: string
+  readonly kind: 'secret' | 'certificates' | 'key' | 'docker-config'
+}
+
+/** What reading a file gave, by its absolute name. */
+export type ReadFiles = ReadonlyMap<string, ReadFile>
+export type ReadFile =
+  { readonly ok: true; readonly text: string } | { readonly ok: false; readonly reason: string }
+
+/** Every file named anywhere in `value`, checked or not, so that all can be read at once. */
+export function fileReferences(value: unknown, folder: string): readonly FileReference[] {
+  return [...walk(value, [])].flatMap(({ path, name }) => {
+    const key = path.findLast((segment) => typeof segment === 'string') ?? ''
+    const kind = KINDS[key]
+    return kind === undefined || name === '' ? [] : [{ path, file: resolve(folder, name), kind }]
+  })
+}
+
+/** What is wrong with the files themselves. */
+export function fileProblems(
+  document: ConfigDocument,
+  references: readonly FileReference[],
+  files: ReadFiles,
+): readonly ConfigProblem[] {
+  return references.flatMap((reference) => {
+    const wrong = fileProblem(reference, files.get(reference.file))
+    return wrong === undefined ? [] : [document.problemAt(reference.path, wrong)]
+  })
+}
+
+/** A secret as a file holds it: editors and `echo` end it with a newline that is not part of it. */
+export function secretIn(text: string): string {
+  return text.replace(/[\r\n]+$/, '')
+}
+
+const KINDS: Readonly<Record<string, FileReference['kind'] | undefined>> = {
+  passwordFile: 'secret',
+  secretFile: 'secret',
+  accessTokenFile: 'secret',
+  dockerConfig: 'docker-config',
+  caFile: 'certificates',
+  clientCertFile: 'certificates',
+  clientKeyFile: 'key',
+}
+
+function fileProblem({ file, kind }: FileReference, read: ReadFile | undefined) {
+  if (read === undefined) return `the file ${file} was not read`
+  if (!read.ok) return `cannot read the file ${file}: ${read.reason}`
+  const wrong = CONTENT_PROBLEMS[kind](read.text)
+  return wrong === undefined ? undefined : `the file ${file} ${wrong}`
+}
+
+const CONTENT_PROBLEMS: Readonly<
+  Record<FileReference['kind'], (text: string) => string | undefined>
+> = {
+  secret: (text) => (secretIn(text) === '' ? 'is empty' : undefined),
+  certificates: (text) =>
+    text.includes('-----BEGIN CERTIFICATE-----')
+      ? undefined
+      : 'holds no certificate: expected PEM text (-----BEGIN CERTIFICATE-----)',
+  key: keyProblem,
+  'docker-config': (text) =>
+    isJsonObject(text) ? undefined : "holds no JSON object: expected a docker client's config.json",
+}
+
+function keyProblem(text: string): string | undefined {
+  if (/-----BEGIN ENCRYPTED|^Proc-Type: 4,ENCRYPTED/m.test(text)) {
+    return 'holds a private key that is encrypted: there is nobody to ask for its passphrase'
+  }
+  if (/-----BEGIN ([A-Z]+ )?PRIVATE KEY-----/.test(text)) return undefined
+  return 'holds no private key: expected PEM text (-----BEGIN PRIVATE KEY-----)'
+}
+
+function isJsonObject(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+  } catch {
+    return false
+  }
+}
+
+interface NamedText {
+  readonly path: ConfigPath
+  readonly name: string
+}
+
+function* walk(value: unknown, path: ConfigPath): Generator<NamedText> {
+  if (typeof value === 'string') yield { path, name: value }
+  if (typeof value !== 'object' || value === null) return
+  for (const [key, child] of Object.entries(value)) {
+    yield* walk(child, [...path, Array.isArray(value) ? Number(key) : key])
+  }
+}

@@ -1,0 +1,120 @@
+import type { Hold } from '../../pool/breaker.ts'
+import type { LimitReason } from '../../pool/miss-limits.ts'
+import type { ContentSource } from '../../replication/ports.ts'
+import { ReplicationError } from '../../replication/errors.ts'
+import type { ReplicationRequest } from '../../replication/request.ts'
+import { UPSTREAM_ERROR, whyHeld } from './miss-answer.ts'
+import type { Looked } from './misses.ts'
+
+export interface LookOptions {
+  /** The repository of an upstream; undefined when the configuration has no such upstream. */
+  readonly source: (
+    upstream: string,
+    request: ReplicationRequest,
+  ) => Pick<ContentSource, 'headManifest'> | undefined
+  readonly limits: LookLimits
+  /** While nobody is to ask that upstream. Never rejects. */
+  readonly holdOf: (upstream: string) => Promise<Hold | undefined>
+  readonly onError: (upstream: string, error: unknown) => void
+}
+
+/** Against those who ask for what upstream does not have. Neither rejects. */
+export interface LookLimits {
+  /** Why upstream is not to be asked now. */
+  check(request: ReplicationRequest): Promise<LimitReason | undefined>
+  /** No upstream has it. */
+  take(request: ReplicationRequest): void
+}
+
+interface Seen {
+  readonly head: Promise<Looked>
+  until: number
+}
+
+// A client that waits for a HEAD waits for nothing more: it was to learn whether there is anything.
+const WITHIN_MS = 5_000
+const REMEMBERED_MS = { found: 2_000, missing: 30_000, failed: 5_000, held: 0 }
+const MAX_REMEMBERED = 10_000
+
+/**
+ * Asks upstream by HEAD what it has. However many clients ask for the same, upstream is asked once;
+ * its answer is remembered for seconds, a 404 for as long as the queue remembers one.
+ */
+export class UpstreamLook {
+  readonly #options: LookOptions
+  readonly #seen = new Map<string, Seen>()
+
+  constructor(options: LookOptions) {
+    this.#options = options
+  }
+
+  /** @param isLimited false: also while the client's bucket is empty */
+  async head(request: ReplicationRequest, { isLimited = true } = {}): Promise<Looked> {
+    const { upstreams, upstreamRepository, reference } = request
+    const key = `${upstreams.join()} ${upstreamRepository} ${reference}`
+    const known = this.#known(key)
+    if (known !== undefined) return await known.head
+    // Of this client alone: others that ask for the same may have made no noise.
+    const limited = isLimited ? await this.#options.limits.check(request) : undefined
+    return limited === undefined ? await this.#ask(key, request) : { limited }
+  }
+
+  async #ask(key: string, request: ReplicationRequest): Promise<Looked> {
+    const known = this.#known(key)
+    if (known !== undefined) return await known.head
+    const seen: Seen = {
+      head: this.#askUpstreams(request, (ms) => {
+        this.#keep(key, seen, ms)
+      }),
+      until: Infinity,
+    }
+    this.#seen.set(key, seen)
+    return await seen.head
+  }
+
+  #known(key: string): Seen | undefined {
+    const seen = this.#seen.get(key)
+    return seen !== undefined && seen.until > performance.now() ? seen : undefined
+  }
+
+  async #askUpstreams(request: ReplicationRequest, keepFor: (ms: number) => void): Promise<Looked> {
+    const signal = AbortSignal.timeout(WITHIN_MS)
+    let denied = false
+    for (const upstream of request.upstreams) {
+      const hold = await this.#options.holdOf(upstream)
+      if (hold !== undefined) {
+        keepFor(REMEMBERED_MS.held)
+        return { why: whyHeld(hold) }
+      }
+      try {
+        const source = this.#options.source(upstream, request)
+        const head = await source?.headManifest(request.reference, signal)
+        if (head === undefined) continue
+        keepFor(REMEMBERED_MS.found)
+        return head
+      } catch (error) {
+        this.#options.onError(upstream, error)
+        denied = error instanceof ReplicationError && error.denied
+        if (denied) continue
+        keepFor(REMEMBERED_MS.failed)
+        return { why: UPSTREAM_ERROR }
+      }
+    }
+    if (denied) {
+      keepFor(REMEMBERED_MS.failed)
+      return { why: UPSTREAM_ERROR }
+    }
+    this.#options.limits.take(request)
+    keepFor(REMEMBERED_MS.missing)
+    return undefined
+  }
+
+  #keep(key: string, seen: Seen, ms: number): void {
+    seen.until = performance.now() + ms
+    // The oldest go first, so that a scanner's made-up names do not pile up.
+    for (const oldest of this.#seen.keys()) {
+      if (this.#seen.size <= MAX_REMEMBERED) break
+      if (oldest !== key) this.#seen.delete(oldest)
+    }
+  }
+}

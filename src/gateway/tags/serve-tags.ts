@@ -1,0 +1,105 @@
+import type { ServerResponse } from 'node:http'
+import { z } from 'zod'
+import { untilClosed } from '../../http/until-closed.ts'
+import type { Repository, Tag } from '../../oci/reference.ts'
+import { letsThrough } from '../../policy/replicate-decision.ts'
+import {
+  type ListedConfig,
+  type ListedUpstream,
+  listedUpstream,
+  queryOf,
+} from '../lists/listed-upstream.ts'
+import {
+  askForList,
+  headerOf,
+  type ListExchange,
+  sendShortOf,
+  warningOf,
+} from '../lists/local-list.ts'
+import type { UpstreamLists } from '../lists/upstream-lists.ts'
+import type { LocalRegistry } from '../local/local-registry.ts'
+import type { OriginalAnswer } from '../local/original-answer.ts'
+import type { Rights } from '../rights/rights.ts'
+import { linkAfter, mergeTags, readPageWish, type TagPage } from './tag-page.ts'
+
+export interface TagsDeps {
+  readonly config: () => ListedConfig
+  readonly local: () => LocalRegistry
+  readonly rights: Rights
+  readonly upstreamTags: UpstreamLists<Tag>
+}
+
+/** GET of a repository's list of tags: the local registry's and upstream's in one, as far as the project's `tagList` wants it. */
+export async function serveTags(
+  { request, response, forwarded }: ListExchange,
+  repository: Repository,
+  deps: TagsDeps,
+): Promise<void> {
+  const signal = untilClosed(response)
+  const answer = await askForList(forwarded, deps.local(), signal)
+  const local = pageIn(answer)
+  const { url = '' } = request
+  const listed = listedUpstream(repository, url, deps.config())
+  const wanted = local !== undefined && listed?.project.tagList === 'merge'
+  if (!wanted || !(await deps.rights.allow({ repository, forwarded }, answer.status, signal))) {
+    sendShortOf(response, answer, { complete: true, what: WHAT })
+    return
+  }
+  const { names: upstream, complete } = await namesUpstream(listed, deps)
+  const wish = readPageWish(queryOf(url))
+  const known = new Set(local.names)
+  // A page that the client has from here goes on here.
+  if (wish.last === undefined && upstream.every((name) => known.has(name))) {
+    sendShortOf(response, answer, { complete, what: WHAT })
+    return
+  }
+  const page = mergeTags(local, upstream, wish)
+  const link = linkAfter(page, `/v2/${repository}/tags/list`, wish)
+  sendList(response, { name: repository, tags: page.names }, { link, complete })
+}
+
+const WHAT = 'tags'
+
+const tagList = z.object({ tags: z.array(z.string()).nullable() })
+
+/** Undefined when the registry has given no list, and has not said either that there is none. */
+function pageIn(answer: OriginalAnswer): TagPage | undefined {
+  if (answer.status === 404) return { names: [], more: false }
+  if (answer.status !== 200) return undefined
+  const list = tagList.safeParse(jsonOf(answer.body))
+  if (!list.success) return undefined
+  return { names: list.data.tags ?? [], more: headerOf(answer, 'link') !== undefined }
+}
+
+async function namesUpstream(
+  { project, wish }: ListedUpstream,
+  { upstreamTags }: TagsDeps,
+): Promise<{ readonly names: readonly string[]; readonly complete: boolean }> {
+  const { entries, complete } = await upstreamTags.of(wish)
+  return { names: entries.filter((tag) => letsThrough(project, tag)), complete }
+}
+
+interface SentWith {
+  readonly link: string | undefined
+  readonly complete: boolean
+}
+
+function sendList(response: ServerResponse, list: object, { link, complete }: SentWith): void {
+  const body = Buffer.from(JSON.stringify(list))
+  response.writeHead(200, {
+    'Content-Type': 'application/json; charset=utf-8',
+    'Content-Length': body.length,
+    'Docker-Distribution-Api-Version': 'registry/2.0',
+    ...(link !== undefined && { Link: link }),
+    ...(!complete && { Warning: warningOf(WHAT) }),
+  })
+  response.end(body)
+}
+
+function jsonOf(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'))
+  } catch {
+    return undefined
+  }
+}

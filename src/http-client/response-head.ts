@@ -1,0 +1,119 @@
+/** How the end of a body is found. RFC 9112, section 6.3. */
+export type Framing =
+  | { readonly kind: 'sized'; readonly bytes: number }
+  | { readonly kind: 'chunked' }
+  | { readonly kind: 'until-close' }
+
+/** What comes before the body of an answer to a GET. */
+export interface ResponseHead {
+  readonly status: number
+  readonly statusMessage: string
+  /** Name, value, name, value … in order. */
+  readonly rawHeaders: string[]
+  readonly framing: Framing
+  /** Whether the other side takes another request on the same connection, once the body was read. */
+  readonly reusable: boolean
+}
+
+export type HeadReading =
+  | { readonly kind: 'head'; readonly head: ResponseHead; readonly headBytes: number }
+  | { readonly kind: 'incomplete' }
+  /** For a parser that knows all of HTTP. */
+  | { readonly kind: 'unusual'; readonly status: number | undefined }
+
+// Google's registries send 21 KiB. As the listener takes, and the clients on Node's parser.
+export const MAX_HEAD_BYTES = 64 * 1024
+
+const STATUS_LINE = /^HTTP\/1\.([01]) (\d{3}) ([\t\x20-\x7e\x80-\xff]*)$/
+const BEGINNING = 'HTTP/1.'
+const LINES_SO_FAR = /^(?:[\t\x20-\x7e\x80-\xff]|\r\n)*\r?$/
+const HEADER = /^([!#$%&'*+\-.^_`|~\w]+):([\t\x20-\x7e\x80-\xff]*)$/
+
+/**
+ * Reads the head of an HTTP/1 answer as strictly as RFC 9112 writes it. Whatever is not plain, or could be
+ * understood in two ways, is not understood here: folded lines, bare line feeds, more than one
+ * length, a length beside a transfer coding, another coding than chunks.
+ */
+export function readResponseHead(bytes: Buffer): HeadReading {
+  const end = bytes.subarray(0, MAX_HEAD_BYTES).indexOf('\r\n\r\n')
+  if (end >= 0) return readWhole(bytes.toString('latin1', 0, end))
+  return bytes.length < MAX_HEAD_BYTES && mayBecomeHead(bytes.toString('latin1'))
+    ? { kind: 'incomplete' }
+    : { kind: 'unusual', status: undefined }
+}
+
+/** The end of what is no head may never come. */
+function mayBecomeHead(text: string): boolean {
+  return BEGINNING.startsWith(text.slice(0, BEGINNING.length)) && LINES_SO_FAR.test(text)
+}
+
+function readWhole(text: string): HeadReading {
+  const [statusLine = '', ...lines] = text.split('\r\n')
+  const [, minor, digits, statusMessage = ''] = STATUS_LINE.exec(statusLine) ?? []
+  if (digits === undefined) return { kind: 'unusual', status: undefined }
+  const status = Number(digits)
+  const headers = readHeaders(lines)
+  const framing = headers && framingOf(status, headers, minor)
+  if (headers === undefined || framing === undefined) return { kind: 'unusual', status }
+  const keptAlive = minor === '1' && valuesOf(headers, 'connection').every(keepsAlive)
+  const reusable = keptAlive && framing.kind !== 'until-close'
+  const head = { status, statusMessage, rawHeaders: headers.flat(), framing, reusable }
+  return { kind: 'head', head, headBytes: text.length + 4 }
+}
+
+function keepsAlive(connection: string): boolean {
+  return connection.toLowerCase() === 'keep-alive'
+}
+
+type Header = readonly [name: string, value: string]
+
+function readHeaders(lines: readonly string[]): readonly Header[] | undefined {
+  const headers: Header[] = []
+  for (const line of lines) {
+    const [, name, value] = HEADER.exec(line) ?? []
+    if (name === undefined || value === undefined) return undefined
+    headers.push([name, withoutBlanks(value)])
+  }
+  return headers
+}
+
+/** Not `trim`, to which more is blank than to HTTP; and no expression that a long row of blanks would keep busy. */
+function withoutBlanks(text: string): string {
+  let [start, end] = [0, text.length]
+  while (isBlank(text[start])) start += 1
+  while (end > start && isBlank(text[end - 1])) end -= 1
+  return text.slice(start, end)
+}
+
+function isBlank(character: string | undefined): boolean {
+  return character === ' ' || character === '\t'
+}
+
+function framingOf(
+  status: number,
+  headers: readonly Header[],
+  minor: string | undefined,
+): Framing | undefined {
+  const codings = valuesOf(headers, 'transfer-encoding')
+  const lengths = valuesOf(headers, 'content-length')
+  if (status < 200) return undefined
+  if (codings.length === 0) return framingByLength(status, lengths)
+  // Before 1.1 there were no chunks; RFC 9112, section 6.1, takes them for a broken head.
+  const plain = minor === '1' && lengths.length === 0 && isChunked(codings)
+  return plain ? { kind: 'chunked' } : undefined
+}
+
+function framingByLength(status: number, lengths: readonly string[]): Framing | undefined {
+  const [length] = lengths
+  if (lengths.length > 1 || !/^\d{1,15}$/.test(length ?? '0')) return undefined
+  if (status === 204 || status === 304) return { kind: 'sized', bytes: 0 }
+  return length === undefined ? { kind: 'until-close' } : { kind: 'sized', bytes: Number(length) }
+}
+
+function isChunked([coding, ...more]: readonly string[]): boolean {
+  return more.length === 0 && coding?.toLowerCase() === 'chunked'
+}
+
+function valuesOf(headers: readonly Header[], wanted: string): string[] {
+  return headers.filter(([name]) => name.toLowerCase() === wanted).map(([, value]) => value)
+}

@@ -1,0 +1,196 @@
+import type { Redis } from 'ioredis'
+import { HOLDS } from './announced/announcements.ts'
+
+/**
+ * Why a registry is not to be asked now: it asked to be left alone (`held`), it fails whoever asks
+ * (`down`), or it takes nothing until somebody makes room or lifts a lock (`parked`).
+ */
+export type HoldKind = 'held' | 'down' | 'parked'
+
+export interface Hold {
+  readonly kind: HoldKind
+  /** Milliseconds until one request may try again; 0 when one may now, or does. */
+  readonly forMs: number
+  /** What came back last, as it stands in a job's failure. */
+  readonly reason: string
+  /** Milliseconds since 1970, on Redis' clock. */
+  readonly since: number
+}
+
+/** How a breaker opens and for how long; see `outages` in the configuration. */
+export interface BreakerLimits {
+  /** So many failures without a success between them open it. */
+  readonly failures: number
+  /** Before the first probe; twice as long before each further one. */
+  readonly pauseMs: number
+  readonly maxPauseMs: number
+}
+
+export interface BreakerFailure {
+  readonly kind: HoldKind
+  readonly reason: string
+  /** Opens it at once, for so long at least: nothing else is known to be more exact. In milliseconds. */
+  readonly forMs?: number
+  /** Failures that name the same one count once: what is the matter may be that one image. */
+  readonly culprit?: string
+  /** Opens it at once: the request has been tried several times, and nothing else could succeed. */
+  readonly suffices?: boolean
+}
+
+/** Whether a request may go: as always, as the one probe, or not before `forMs` are over. */
+export type Admission =
+  { readonly kind: 'closed' | 'probe' } | { readonly kind: 'open'; readonly hold: Hold }
+
+/** A registry that asks for more than this is asked again anyway. */
+export const MAX_RETRY_AFTER_MS = 60 * 60_000
+
+/** A probe that has not told its end after so long does not keep others from trying. */
+const PROBE_MS = 75_000
+/** Failures that are further apart than that have nothing to do with each other. */
+const STREAK_MS = 10 * 60_000
+/** What nobody tried for so long is as good as new. */
+const KEPT_MS = 24 * 3_600_000
+
+/** While a probe is under way, that is when to ask again. */
+const LOOK_MS = 1_000
+
+const NOW = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)`
+
+// KEYS: the breaker. Gives back what it is, and of an open one the hold.
+const ADMIT = `${NOW}
+local till = tonumber(redis.call('HGET', KEYS[1], 'until') or '')
+if not till then return {'closed'} end
+local hold = redis.call('HMGET', KEYS[1], 'kind', 'reason', 'since', 'probeUntil')
+local probing = tonumber(hold[4] or '') or 0
+if now < till then return {'open', till - now, hold[1], hold[2], hold[3]} end
+if now < probing then return {'open', math.min(probing - now, ${LOOK_MS}), hold[1], hold[2], hold[3]} end
+if ARGV[1] == '0' then return {'open', 0, hold[1], hold[2], hold[3]} end
+redis.call('HSET', KEYS[1], 'probeUntil', string.format('%.0f', now + ARGV[1]))
+return {'probe'}`
+
+// KEYS: the breaker, its streak. ARGV: kind, reason, at least, culprit, failures, pause, longest, streak kept, kept, jitter, channel, name.
+// While it is open nothing prolongs it but its own probe: the rest was under way before.
+const FAILED = `${NOW}
+redis.call('SADD', KEYS[2], ARGV[4])
+redis.call('PEXPIRE', KEYS[2], ARGV[8])
+local till = tonumber(redis.call('HGET', KEYS[1], 'until') or '')
+local least = tonumber(ARGV[3])
+if till and now < till and now + least <= till then return {till - now, 0} end
+if not till and least == 0 and redis.call('SCARD', KEYS[2]) < tonumber(ARGV[5]) then return {0, 0} end
+local pause = tonumber(redis.call('HGET', KEYS[1], 'pause') or '')
+if till and now < till then pause = pause or tonumber(ARGV[6])
+elseif pause then pause = math.min(pause * 2, tonumber(ARGV[7]))
+else pause = tonumber(ARGV[6]) end
+local wait = math.max(least, math.floor(pause * ARGV[10]))
+redis.call('HSET', KEYS[1], 'until', string.format('%.0f', now + wait), 'pause', pause, 'kind', ARGV[1], 'reason', ARGV[2])
+redis.call('HSETNX', KEYS[1], 'since', string.format('%.0f', now))
+redis.call('HDEL', KEYS[1], 'probeUntil')
+redis.call('PEXPIRE', KEYS[1], math.max(tonumber(ARGV[9]), 2 * wait))
+redis.call('PUBLISH', ARGV[11], ARGV[12])
+return {wait, 1}`
+
+const SUCCEEDED = `
+redis.call('DEL', KEYS[2])
+return redis.call('DEL', KEYS[1])`
+
+const RELEASE = `redis.call('HDEL', KEYS[1], 'probeUntil')`
+
+/**
+ * One circuit breaker for each registry, shared by all processes through Redis and on its clock. Open,
+ * it lets nothing through but one probe at a time, after pauses that grow; a success closes it.
+ * By name: an upstream's id, `LOCAL`, or `parkedName` of a repository.
+ */
+export class Breakers {
+  readonly #redis: Redis
+  readonly #limits: () => BreakerLimits
+  /** Requests of this process that failed since one was answered, by registry. */
+  readonly #failing = new Map<string, number>()
+
+  constructor(redis: Redis, limits: () => BreakerLimits) {
+    this.#redis = redis
+    this.#limits = limits
+  }
+
+  /**
+   * Whether a single request that failed is worth another try right away: not when others fail as well.
+   * Known at once, to this process alone.
+   */
+  mayRepeat(name: string): boolean {
+    const failing = (this.#failing.get(name) ?? 0) + 1
+    this.#failing.set(name, failing)
+    return failing < this.#limits().failures
+  }
+
+  /** Whoever is admitted as the probe has to tell how it ended: `failed`, `succeeded` or `release`. */
+  async admit(name: string): Promise<Admission> {
+    return admissionOf(await this.#redis.eval(ADMIT, 1, breakerKey(name), PROBE_MS))
+  }
+
+  /**
+   * What was asked failed for a reason that lies with the registry.
+   * @returns for how many milliseconds it is open now, 0 when it is not; and whether this opened it
+   */
+  async failed(name: string, failure: BreakerFailure): Promise<{ forMs: number; opened: boolean }> {
+    const { kind, reason, forMs = 0, culprit = `${Math.random()}`, suffices = false } = failure
+    const { failures, pauseMs, maxPauseMs } = this.#limits()
+    const needed = suffices ? 1 : failures
+    const jitter = 0.8 + Math.random() * 0.2
+    const told = [kind, reason, Math.round(forMs), culprit, needed, pauseMs, maxPauseMs]
+    const keys = [breakerKey(name), streakKey(name)]
+    const times = [STREAK_MS, KEPT_MS, jitter]
+    const reply = await this.#redis.eval(FAILED, 2, ...keys, ...told, ...times, HOLDS, name)
+    const [open, opened] = reply as [number, number]
+    return { forMs: open, opened: opened === 1 }
+  }
+
+  /** It answers. True when it had been open. */
+  async succeeded(name: string): Promise<boolean> {
+    this.#failing.delete(name)
+    const closed = await this.#redis.eval(SUCCEEDED, 2, breakerKey(name), streakKey(name))
+    return closed === 1
+  }
+
+  /** The probe came to no end that tells anything: another may be it. */
+  async release(name: string): Promise<void> {
+    await this.#redis.eval(RELEASE, 1, breakerKey(name))
+  }
+}
+
+/**
+ * Whether the registry is held, down or parked, until when, and why; undefined when it may be asked.
+ * It is one command, so ask once for many clients.
+ */
+export async function readHold(redis: Redis, name: string): Promise<Hold | undefined> {
+  const admission = admissionOf(await redis.eval(ADMIT, 1, breakerKey(name), 0))
+  return admission.kind === 'open' ? admission.hold : undefined
+}
+
+/** Somebody has mended it, or wants to see: everything may go. */
+export async function endHold(redis: Redis, name: string): Promise<void> {
+  await redis.eval(SUCCEEDED, 2, breakerKey(name), streakKey(name))
+}
+
+/** The name of the local registry's breaker; no upstream has this id. */
+export const LOCAL = 'local'
+
+/** The name of the breaker for what the local registry takes of a repository's project. */
+export function parkedName(repository: string): string {
+  return `${LOCAL}/${repository.split('/', 1)[0] ?? ''}`
+}
+
+function admissionOf(reply: unknown): Admission {
+  const [state, forMs, kind, reason, since] = reply as readonly [string, number, ...string[]]
+  if (state !== 'open') return { kind: state === 'probe' ? 'probe' : 'closed' }
+  const hold = { forMs, kind: kind as HoldKind, reason: reason ?? '', since: Number(since) }
+  return { kind: 'open', hold }
+}
+
+function breakerKey(name: string): string {
+  return `pullsync:breaker:${name}`
+}
+
+function streakKey(name: string): string {
+  return `pullsync:breaker:${name}:failing`
+}

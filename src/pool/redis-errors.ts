@@ -1,0 +1,82 @@
+import { asError } from '../thrown.ts'
+
+/** Redis did not take or give what was asked within the time a sender can wait. Nothing is queued. */
+export class QueueUnavailableError extends Error {
+  override readonly name = 'QueueUnavailableError'
+
+  constructor(what: string, cause: unknown) {
+    super(`${what} failed: ${described(cause)}`, { cause })
+  }
+}
+
+// How Redis begins what it refuses with: https://redis.io/docs/latest/develop/reference/protocol-spec
+const ADVICE: Readonly<Record<string, string>> = {
+  OOM: 'Raise its maxmemory, or remove jobs.',
+  MISCONF: 'It cannot write to its disk: look into its log.',
+  READONLY: 'It is a replica: name the primary in redis.url.',
+  LOADING: 'It is reading its data and will answer soon.',
+  NOAUTH: 'Set redis.passwordFile.',
+  WRONGPASS: 'Check redis.username and redis.passwordFile.',
+  NOPERM:
+    'Give the account of redis.username all commands on keys "pullsync:*", in a Redis Cluster "{pullsync}:*".',
+}
+
+/** What does not go away by waiting: the account, its rights, or a Redis of the wrong kind. */
+const FOR_GOOD = ['READONLY', 'NOAUTH', 'WRONGPASS', 'NOPERM']
+
+/** Redis's refusal with what to do about it; undefined for what may have passed in a moment. */
+export function lastingRefusal(cause: unknown): string | undefined {
+  const why = cause instanceof Error ? cause.message.replace(/\.$/, '') : ''
+  if (why.includes('cluster support disabled')) {
+    return 'it is no node of a Redis Cluster: name it in redis.url, in place of redis.cluster'
+  }
+  const code = why.split(' ', 1)[0] ?? ''
+  return FOR_GOOD.includes(code)
+    ? `it refuses what pullsync needs (${why}). ${ADVICE[code] ?? ''}`
+    : undefined
+}
+
+/** What is the matter with Redis, in words of pullsync's own, and whether that is that it cannot be reached. */
+export function redisTrouble(cause: unknown): RedisTrouble {
+  const why = cause instanceof Error ? cause.message.replace(/\.$/, '') : String(cause)
+  const code = why.split(' ', 1)[0] ?? ''
+  const advice = ADVICE[code]
+  // What Redis itself answers begins with a word in capitals; what node and ioredis say does not.
+  if (advice !== undefined) return { isAway: false, reason: `Redis refused it (${why}). ${advice}` }
+  if (/^[A-Z]+$/.test(code)) return { isAway: false, reason: `Redis refused it (${why}).` }
+  const [, words = why] = IN_WORDS.find(([said]) => why.includes(said)) ?? []
+  const reason = `Redis is not answering (${words}). Check redis.url and that Redis runs.`
+  return { isAway: true, reason }
+}
+
+export interface RedisTrouble {
+  readonly isAway: boolean
+  readonly reason: string
+}
+
+/** How ioredis says that there is no connection. */
+const IN_WORDS: readonly (readonly [said: string, words: string])[] = [
+  ['Command timed out', 'no answer in time'],
+  ['Connection is closed', 'the connection is closed'],
+  ["Stream isn't writeable", 'there is no connection'],
+  ['Reached the max retries per request', 'the connection broke'],
+  ['All sentinels are unreachable', 'no Sentinel answers'],
+]
+
+function described(cause: unknown): string {
+  return redisTrouble(cause).reason
+}
+
+/** Asks for what can be done without: where Redis fails, that is told, and `otherwise` is the answer. Never rejects. */
+export async function unlessRedisFails<T>(
+  otherwise: T,
+  ask: () => Promise<T>,
+  onError: (error: Error) => void,
+): Promise<T> {
+  try {
+    return await ask()
+  } catch (error) {
+    onError(asError(error))
+    return otherwise
+  }
+}

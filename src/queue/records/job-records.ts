@@ -1,0 +1,146 @@
+import type { Outcome } from '../../replication/outcome.ts'
+import type { Progress } from '../../replication/progress.ts'
+import type { ReplicationRequest } from '../../replication/request.ts'
+import { parsePayload } from '../payload.ts'
+import type { ReplicationQueues } from '../queues.ts'
+import type { ReplicationJob, ReplicationQueue } from '../replication-queue.ts'
+import { parseProgress } from './recorded-progress.ts'
+
+export const JOB_STATES = ['failed', 'active', 'waiting', 'delayed', 'completed'] as const
+export type JobState = (typeof JOB_STATES)[number]
+
+/** A job as people look at it. Times are milliseconds since 1970. */
+export interface JobRecord {
+  readonly id: string
+  readonly upstream: string
+  readonly state: JobState
+  /** Absent when the payload is not one of this version. */
+  readonly request?: ReplicationRequest
+  readonly attemptsMade: number
+  readonly attempts: number
+  readonly progress?: Progress
+  readonly outcome?: Outcome
+  readonly failedReason?: string
+  readonly addedAt: number
+  readonly startedAt?: number
+  readonly finishedAt?: number
+  /** When a delayed job is due. */
+  readonly dueAt?: number
+}
+
+export interface JobFilter {
+  readonly states: readonly JobState[]
+  readonly upstream?: string
+  /** True for the image names (`team/app:1.0`) that are wanted. */
+  readonly matches: (record: JobRecord) => boolean
+  readonly limit: number
+}
+
+// BullMQ keeps waiting jobs with a priority apart from those without, and paused ones under `wait`.
+const TYPES = {
+  failed: ['failed'],
+  active: ['active'],
+  waiting: ['prioritized', 'wait'],
+  delayed: ['delayed'],
+  completed: ['completed'],
+} as const satisfies Record<JobState, readonly string[]>
+
+const MAX_PAGE = 500
+
+/** The newest first. Reads page by page, so that a filter finds the old ones in a long queue too. */
+export async function listJobs(
+  queues: ReplicationQueues,
+  filter: JobFilter,
+): Promise<readonly JobRecord[]> {
+  const wanted = queues
+    .all()
+    .filter(([upstream]) => filter.upstream === undefined || filter.upstream === upstream)
+  const found: JobRecord[] = []
+  for (const [upstream, queue] of wanted) {
+    for (const state of filter.states) {
+      found.push(...(await listState(upstream, queue, state, filter)))
+    }
+  }
+  return found.sort((a, b) => latest(b) - latest(a)).slice(0, filter.limit)
+}
+
+async function listState(
+  upstream: string,
+  queue: ReplicationQueue,
+  state: JobState,
+  { matches, limit }: JobFilter,
+): Promise<readonly JobRecord[]> {
+  const found: JobRecord[] = []
+  // No more than are wanted where all match, and larger and larger pages where few do.
+  let size = Math.min(limit, MAX_PAGE)
+  for (let start = 0; found.length < limit; start += size, size = Math.min(2 * size, MAX_PAGE)) {
+    const page = await queue.getJobs([...TYPES[state]], start, start + size - 1)
+    found.push(...page.map((job) => jobRecord(upstream, job, state)).filter(matches))
+    if (page.length < size) break
+  }
+  return found.slice(0, limit)
+}
+
+export interface FoundJob {
+  readonly queue: ReplicationQueue
+  readonly job: ReplicationJob
+  readonly record: JobRecord
+}
+
+export async function findJob(
+  queues: ReplicationQueues,
+  id: string,
+): Promise<FoundJob | undefined> {
+  for (const [upstream, queue] of queues.all()) {
+    // The state first: a job that ends between the two is then seen a little too young, never as ended
+    // without its outcome.
+    const state = stateOf(await queue.getJobState(id))
+    const job = await queue.getJob(id)
+    if (job === undefined) continue
+    return { queue, job, record: jobRecord(upstream, job, state) }
+  }
+  return undefined
+}
+
+/** The job's own log, oldest line first; at most the last 1,000 lines. */
+export async function readJobLog({ queue, record }: FoundJob): Promise<readonly string[]> {
+  const { logs } = await queue.getJobLogs(record.id, 0, 999, false)
+  return logs.reverse()
+}
+
+function jobRecord(upstream: string, job: ReplicationJob, state: JobState): JobRecord {
+  const request = parsePayload(job.data)
+  const progress = parseProgress(job.progress)
+  return {
+    id: job.id ?? '',
+    upstream,
+    state,
+    attemptsMade: job.attemptsMade,
+    attempts: job.opts.attempts ?? 1,
+    addedAt: job.timestamp,
+    ...(request.ok && { request: request.value }),
+    ...(progress && { progress }),
+    ...(isOutcome(job.returnvalue) && { outcome: job.returnvalue }),
+    ...(job.failedReason && { failedReason: explain(job.failedReason) }),
+    ...(job.processedOn !== undefined && { startedAt: job.processedOn }),
+    ...(job.finishedOn !== undefined && { finishedAt: job.finishedOn }),
+    ...(state === 'delayed' && { dueAt: job.timestamp + job.delay }),
+  }
+}
+
+function explain(reason: string): string {
+  if (!reason.startsWith('job stalled more than')) return reason
+  return "The worker died or lost Redis each time it ran this job. Look at the worker's log and memory limit, then retry."
+}
+
+function stateOf(state: string): JobState {
+  return JOB_STATES.find((known) => TYPES[known].some((type) => type === state)) ?? 'waiting'
+}
+
+function latest({ finishedAt, startedAt, addedAt }: JobRecord): number {
+  return finishedAt ?? startedAt ?? addedAt
+}
+
+function isOutcome(value: unknown): value is Outcome {
+  return typeof value === 'object' && value !== null && 'kind' in value
+}

@@ -1,0 +1,161 @@
+import type { Digest } from '../../oci/digest.ts'
+import { MAX_MANIFEST_BYTES } from '../../oci/manifest.ts'
+import { isIndexType, OCI_INDEX } from '../../oci/media-types.ts'
+import { parseReferrerList, type Referrer } from '../../oci/referrer-list.ts'
+import { referrerTag } from '../../oci/referrer-tag.ts'
+import { UnsupportedManifestError, wrongAnswer } from '../errors/registry-error.ts'
+import { getManifest } from './manifests.ts'
+import type { Operation } from '../words/operation.ts'
+import { type Page, type PageRequest, readPage } from './read-page.ts'
+import { isReadable, isRefusal } from './refused-manifest.ts'
+import { operationOf, type RepositorySession } from '../session.ts'
+import { messageOf } from '../../thrown.ts'
+
+/** An image with more is not signed, it is under attack. */
+const MAX_PAGES = 20
+// A registry can be upgraded; one 404 in an hour costs nothing.
+const ASK_AGAIN_MS = 3_600_000
+
+export interface ReferrersOf {
+  readonly subject: Digest
+  /** Told of what the list holds and cannot be read, and why. */
+  readonly skipped?: (reason: string) => void
+}
+
+/**
+ * What refers to the manifest, OCI distribution-spec, "Listing Referrers": from the API, page by
+ * page, and where the registry has none, from the index under the fallback tag.
+ */
+export async function listReferrers(
+  session: RepositorySession,
+  of: ReferrersOf,
+  signal: AbortSignal,
+): Promise<readonly Referrer[]> {
+  return (
+    (await unlessRefused(session, askApi(session, of, signal))) ??
+    (await underFallbackTag(session, of, signal))
+  )
+}
+
+/** The same from the API alone; undefined where there is none. */
+export async function listReferrersByApi(
+  session: RepositorySession,
+  subject: Digest,
+  signal: AbortSignal,
+): Promise<readonly Referrer[] | undefined> {
+  return await unlessRefused(session, askApi(session, { subject }, signal))
+}
+
+/** A registry that gives the image and refuses the list has none. */
+async function unlessRefused(
+  session: RepositorySession,
+  asked: Promise<readonly Referrer[] | undefined>,
+): Promise<readonly Referrer[] | undefined> {
+  try {
+    return await asked
+  } catch (error) {
+    if (isRefusal(error) && isReadable(session)) return undefined
+    throw error
+  }
+}
+
+/** Whether the registry keeps such lists by itself, judged by that of this manifest. */
+export async function hasReferrersApi(
+  session: RepositorySession,
+  subject: Digest,
+  signal: AbortSignal,
+): Promise<boolean> {
+  return (
+    session.learned.hasReferrersApi || (await askApi(session, { subject }, signal)) !== undefined
+  )
+}
+
+async function underFallbackTag(
+  session: RepositorySession,
+  { subject, skipped }: ReferrersOf,
+  signal: AbortSignal,
+): Promise<readonly Referrer[]> {
+  const tag = referrerTag(subject, 'fallback')
+  const index = tag && (await getManifest(session, tag, signal))
+  // GitLab answers with the image itself.
+  if (index === undefined || index.digest === subject || !isIndexType(index.mediaType)) return []
+  const list = parseReferrerList(index.bytes, skipped)
+  return list.ok ? list.value : []
+}
+
+async function askApi(
+  session: RepositorySession,
+  of: ReferrersOf,
+  signal: AbortSignal,
+): Promise<readonly Referrer[] | undefined> {
+  const { learned, repository } = session
+  if (Date.now() < (learned.noReferrersApiUntil.get(repository) ?? 0)) return undefined
+  const listed = await fromApi(session, of, signal)
+  if (listed !== undefined) {
+    learned.hasReferrersApi = true
+  } else if (!learned.hasReferrersApi) {
+    // One that has answered for another repository lacks this repository, not the API.
+    learned.noReferrersApiUntil.set(repository, Date.now() + ASK_AGAIN_MS)
+  }
+  return listed
+}
+
+/** Undefined when the registry has no such API. */
+async function fromApi(
+  session: RepositorySession,
+  { subject, skipped = () => undefined }: ReferrersOf,
+  signal: AbortSignal,
+): Promise<readonly Referrer[] | undefined> {
+  const operation = operationOf(session, 'manifest', `list what refers to ${subject} at`)
+  const url = session.links.referrers(session.repository, subject)
+  const asking = {
+    ...{ operation, url, scopes: session.readScopes, accept: OCI_INDEX },
+    // Registries without the API answer 404, some of them 405 or that they do not know the path or the type.
+    ...{ none: [400, 404, 405, 406, 415, 422, 501], maxBytes: MAX_MANIFEST_BYTES },
+  }
+  const first = await readPage(session, asking, signal)
+  // A front door that answers everything with a page of its own is no API.
+  if (!isListPage(first)) return undefined
+  const found = [...referrersOn(first, operation, skipped)]
+  try {
+    for await (const page of pagesAfter(session, first, asking, signal)) {
+      found.push(...referrersOn(page, operation, skipped))
+    }
+  } catch (error) {
+    signal.throwIfAborted()
+    // What has been listed is there all the same.
+    skipped(messageOf(error))
+  }
+  return found
+}
+
+async function* pagesAfter(
+  session: RepositorySession,
+  first: Page,
+  asking: PageRequest,
+  signal: AbortSignal,
+): AsyncGenerator<Page> {
+  let url = first.next()
+  for (let count = 1; url !== undefined; count += 1) {
+    if (count === MAX_PAGES) throw wrongAnswer(asking.operation, 'its list has no end.')
+    const page = await readPage(session, { ...asking, url }, signal)
+    if (!isListPage(page)) throw wrongAnswer(asking.operation, 'a page of its list is none.')
+    yield page
+    url = page.next()
+  }
+}
+
+function isListPage(page: Page | undefined): page is Page {
+  return page?.contentType.trim().toLowerCase().startsWith(OCI_INDEX) === true
+}
+
+function referrersOn(
+  { bytes, complete }: Page,
+  operation: Operation,
+  skipped: (reason: string) => void,
+): readonly Referrer[] {
+  if (!complete) throw new UnsupportedManifestError(operation, 'the list is larger than 4 MiB')
+  const list = parseReferrerList(bytes, skipped)
+  if (!list.ok) throw wrongAnswer(operation, `the list cannot be read: ${list.reason}.`)
+  return list.value
+}

@@ -1,0 +1,32 @@
+import type { Digest } from '../../oci/digest.ts'
+import type { Manifest } from '../../oci/manifest.ts'
+import type { Reference } from '../../oci/reference.ts'
+import { ReferrerCopies } from './copy-referrers.ts'
+import type { GraphCopy } from './graph-copy.ts'
+import { GraphWalk } from './graph-walk.ts'
+
+/**
+ * Copies a manifest with everything below it, and with what refers to any of it where that is wanted;
+ * the manifest itself comes last, under `reference`.
+ */
+export async function copyGraph(
+  copy: GraphCopy,
+  root: Manifest,
+  reference: Reference,
+): Promise<void> {
+  const referrers = copy.referrers ? new ReferrerCopies(copy, copyTree) : undefined
+  await new GraphWalk(copy, referrers).copy(root, reference)
+}
+
+/** Brings what refers to a manifest that is here already. */
+export async function copyReferrers(copy: GraphCopy, subject: Digest): Promise<void> {
+  const referrers = new ReferrerCopies(copy, copyTree)
+  referrers.begin(subject)
+  await referrers.settled()
+  if (referrers.wantSubjectsFirst) await referrers.afterSubjects()
+  copy.signal.throwIfAborted()
+}
+
+async function copyTree(copy: GraphCopy, root: Manifest, reference: Reference): Promise<void> {
+  await new GraphWalk(copy).copy(root, reference)
+}

@@ -1,0 +1,45 @@
+import type { Digest } from '../oci/digest.ts'
+import type { Tag } from '../oci/reference.ts'
+import { ConcurrencyLimit } from '../waiting/concurrency-limit.ts'
+import type { RemovalTarget } from './ports.ts'
+
+/** Of one repository; a digest may go with tags beyond that, which stay. */
+const MAX_TAGS = 2_000
+const AT_ONCE = 8
+/** Retention deletes a thousand images one by one: not each of them asks again what all tags are. */
+const KNOWN_MS = 30_000
+const MAX_KNOWN = 20_000
+
+/** Which digests the tags of the local registry have; for a while, also without asking. */
+export class LocalTags {
+  readonly #known = new Map<
+    string,
+    { readonly digest: Digest | undefined; readonly until: number }
+  >()
+
+  /** The tags that had this digest a moment ago: whoever changes one looks once more. */
+  async of(digest: Digest, target: RemovalTarget, signal: AbortSignal): Promise<readonly Tag[]> {
+    const found: Tag[] = []
+    let left = MAX_TAGS
+    for await (const page of target.tags(signal)) {
+      await new ConcurrencyLimit(AT_ONCE).each(page.slice(0, left), async (tag) => {
+        if ((await this.#digestOf(tag, target, signal)) === digest) found.push(tag)
+      })
+      left -= page.length
+      if (left <= 0) break
+    }
+    return found
+  }
+
+  async #digestOf(tag: Tag, target: RemovalTarget, signal: AbortSignal) {
+    const key = `${target.repository}:${tag}`
+    const known = this.#known.get(key)
+    if (known !== undefined && known.until > performance.now()) return known.digest
+    const digest = (await target.heldAt(tag, signal))?.digest
+    this.#known.delete(key)
+    this.#known.set(key, { digest, until: performance.now() + KNOWN_MS })
+    const [oldest] = this.#known.keys()
+    if (this.#known.size > MAX_KNOWN && oldest !== undefined) this.#known.delete(oldest)
+    return digest
+  }
+}

@@ -1,0 +1,91 @@
+import { readdir } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { Readable } from 'node:stream'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Registry } from '../../src/registry/registry.ts'
+import { startRegistry, type TestRegistry } from '../support/docker-registry.ts'
+import { eventually } from '../support/eventually.ts'
+import {
+  type Blob,
+  configFor,
+  failureOf,
+  open,
+  randomBlob,
+  repository,
+  SIGNAL,
+} from './contract-content.ts'
+
+const PIECE_BYTES = 64 * 1024
+
+let registry: TestRegistry
+let client: Registry
+
+beforeEach(async () => {
+  registry = await startRegistry()
+  client = open(configFor(registry.url))
+})
+
+afterEach(async () => {
+  await client[Symbol.asyncDispose]()
+  await registry[Symbol.asyncDispose]()
+})
+
+/** Files with the bytes of uploads that were neither finished nor cancelled. */
+async function uploadsLeft(): Promise<readonly string[]> {
+  const files = await readdir(registry.storageFolder, { recursive: true }).catch(() => [])
+  return files.filter((file) => file.includes('_uploads') && basename(file) === 'data')
+}
+
+async function* piecesOf({ bytes }: Blob, until: number, then: () => Promise<void>) {
+  for (let at = 0; at < until; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES)
+  await then()
+}
+
+async function untilSome(): Promise<void> {
+  await eventually(async () => (await uploadsLeft()).length > 0, {
+    describe: 'the registry to have some of it',
+  })
+}
+
+describe.each([
+  ['a large blob', 17_000_000, 9_000_000],
+  ['a small blob', 600_000, 200_000],
+])('%s', (_, size, until) => {
+  const blob = randomBlob(size)
+  const put = (body: Readable, signal = SIGNAL) =>
+    client.repository(repository('team/app')).putBlob(blob.descriptor, body, signal)
+
+  it('that breaks off leaves nothing in the registry', async () => {
+    const broken = piecesOf(blob, until, async () => {
+      if (size > 1_000_000) await untilSome()
+      throw new Error('the upstream broke')
+    })
+
+    expect(await failureOf(put(Readable.from(broken)))).toMatchObject({
+      message: 'the upstream broke',
+    })
+    expect(await uploadsLeft()).toEqual([])
+  })
+
+  it('that is given up leaves nothing in the registry', async () => {
+    const given = new AbortController()
+    const reason = new Error('asked to stop')
+    const body = new Readable({ read: () => undefined })
+    body.push(blob.bytes.subarray(0, until))
+    const failure = failureOf(put(body, given.signal))
+    if (size > 1_000_000) await untilSome()
+    given.abort(reason)
+
+    expect(await failure).toBe(reason)
+    expect(await uploadsLeft()).toEqual([])
+  })
+
+  it('of other bytes leaves nothing in the registry', async () => {
+    const other = randomBlob(size)
+
+    expect(
+      await failureOf(put(Readable.from(piecesOf(other, size, () => Promise.resolve())))),
+    ).toHaveProperty('name', 'CorruptBlobError')
+    expect(await uploadsLeft()).toEqual([])
+  })
+})

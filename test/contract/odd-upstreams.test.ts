@@ -1,0 +1,101 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { digestOf } from '../../src/oci/digest.ts'
+import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
+import type { Registry } from '../../src/registry/registry.ts'
+import { copyImage } from '../support/copy-image.ts'
+import {
+  refuse,
+  type ScriptedRegistry,
+  startScriptedRegistry,
+} from '../support/scripted-registry.ts'
+import { configFor, failureOf, manifestOf, open } from './contract-content.ts'
+
+const REPOSITORY = 'team/app'
+const MANIFESTS = /\/manifests\//
+const MOVED = { trigger: 'push' } as const
+
+let upstream: ScriptedRegistry
+let local: ScriptedRegistry
+let from: Registry
+let to: Registry
+
+beforeEach(async () => {
+  upstream = await startScriptedRegistry()
+  local = await startScriptedRegistry()
+  from = open(configFor(upstream.url, { id: 'hq' }))
+  to = open(configFor(local.url))
+})
+
+afterEach(async () => {
+  for (const part of [from, to, upstream, local]) await part[Symbol.asyncDispose]()
+})
+
+function publish(text: string) {
+  const bytes = Buffer.from(text)
+  upstream.addBlob(REPOSITORY, bytes)
+  const layer = { mediaType: 'application/x', digest: digestOf(bytes), size: bytes.length }
+  const image = manifestOf({ layers: [layer] })
+  upstream.addManifest(REPOSITORY, '1.0', image.bytes, OCI_MANIFEST)
+  return image
+}
+
+function asked(method: string) {
+  const isAsked = (each: { readonly method: string; readonly path: string }) =>
+    each.method === method && each.path.includes('/manifests/')
+  return upstream.requests.filter(isAsked).length
+}
+
+describe('an upstream that refuses HEAD of a manifest', () => {
+  it.each([400, 403, 405, 412, 500, 501])('with %i is asked for it by GET', async (status) => {
+    publish('one')
+    await copyImage({ from, to })
+    upstream.script({ method: 'HEAD' }, ({ response }) => response.writeHead(status).end())
+    const moved = publish('two')
+
+    const outcome = await copyImage({ from, to }, MOVED)
+
+    expect(outcome).toMatchObject({ kind: 'copied', digest: moved.digest })
+    // The GET that told the digest has brought the manifest, too.
+    expect(asked('GET')).toBe(2)
+    expect(await copyImage({ from, to }, MOVED)).toMatchObject({ kind: 'up-to-date' })
+    expect(asked('HEAD')).toBe(1)
+  })
+
+  it('and GET as well is no upstream without the image', async () => {
+    publish('one')
+    await copyImage({ from, to })
+    upstream.script({ path: MANIFESTS }, ({ response }) => {
+      refuse(response, 501, 'UNSUPPORTED')
+    })
+
+    expect(await failureOf(copyImage({ from, to }, MOVED))).toMatchObject({ status: 501 })
+
+    expect(asked('HEAD')).toBe(1)
+  })
+})
+
+describe('an upstream that knows an image by its tag alone', () => {
+  beforeEach(async () => {
+    publish('one')
+    await copyImage({ from, to })
+    upstream.script({ method: 'GET', path: /manifests\/sha256:/ }, ({ response }) => {
+      refuse(response, 404, 'MANIFEST_UNKNOWN')
+    })
+  })
+
+  it('is asked for it by the tag when that has moved', async () => {
+    const moved = publish('two')
+
+    const outcome = await copyImage({ from, to }, MOVED)
+
+    expect(outcome).toMatchObject({ kind: 'copied', digest: moved.digest })
+  })
+
+  it('is asked for it by the tag when a push was announced', async () => {
+    const moved = publish('two')
+
+    const outcome = await copyImage({ from, to }, { ...MOVED, announcedDigest: moved.digest })
+
+    expect(outcome).toMatchObject({ kind: 'copied', digest: moved.digest })
+  })
+})

@@ -1,0 +1,151 @@
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parse, parseAllDocuments } from 'yaml'
+import { writeFile } from 'node:fs/promises'
+import { goProgram, missingProgram } from '../support/go-program.ts'
+import { run } from '../support/run.ts'
+import { runPullsync } from '../support/pullsync-process.ts'
+import { tempFolder } from '../support/temp-folder.ts'
+
+const CHART = 'deploy/helm/pullsync'
+const helm = goProgram('helm') ?? ''
+
+/** What of a Kubernetes object the tests look at. */
+interface KubernetesObject {
+  readonly kind: string
+  readonly metadata: { readonly name: string }
+  readonly data?: Readonly<Record<string, string>>
+  readonly spec?: Readonly<Record<string, unknown>>
+}
+
+async function render(...args: string[]): Promise<readonly KubernetesObject[]> {
+  const { code, stdout, stderr } = await run(helm, ['template', 'edge', CHART, ...args])
+  if (code !== 0) throw new Error(stderr.toString('utf8'))
+  return parseAllDocuments(stdout.toString('utf8')).map(
+    (document) => document.toJS() as KubernetesObject,
+  )
+}
+
+function kinds(objects: readonly KubernetesObject[]): readonly string[] {
+  return objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`).sort()
+}
+
+describe.skipIf(helm === '')(`the Helm chart${missingProgram('helm')}`, () => {
+  let folder: Awaited<ReturnType<typeof tempFolder>>
+  beforeAll(async () => {
+    folder = await tempFolder('chart')
+  })
+  afterAll(() => folder[Symbol.asyncDispose]())
+
+  it.each(['trial', 'site', 'sentinels'])('passes lint with the values of %s', async (values) => {
+    const { code, stdout } = await run(helm, [
+      ...['lint', CHART, '--strict', '--values', `${CHART}/ci/${values}.yaml`],
+    ])
+
+    expect(stdout.toString('utf8')).toContain('0 chart(s) failed')
+    expect(code).toBe(0)
+  })
+
+  it('brings a Redis of its own for a trial, and nothing that needs more than Kubernetes', async () => {
+    const objects = await render('--values', `${CHART}/ci/trial.yaml`)
+
+    expect(kinds(objects)).toEqual([
+      'ConfigMap edge-pullsync',
+      'Deployment edge-pullsync-serve',
+      'Deployment edge-pullsync-worker',
+      'NetworkPolicy edge-pullsync-redis',
+      'PodDisruptionBudget edge-pullsync-serve',
+      'PodDisruptionBudget edge-pullsync-worker',
+      'Service edge-pullsync',
+      'Service edge-pullsync-redis',
+      'ServiceAccount edge-pullsync',
+      'StatefulSet edge-pullsync-redis',
+    ])
+  })
+
+  it('brings routes, metrics and scaling where they are asked for', async () => {
+    const objects = await render('--values', `${CHART}/ci/site.yaml`)
+
+    expect(kinds(objects)).toEqual(
+      expect.arrayContaining([
+        'ConfigMap edge-pullsync-dashboard',
+        'HTTPRoute edge-pullsync',
+        'Ingress edge-pullsync',
+        'NetworkPolicy edge-pullsync',
+        'PrometheusRule edge-pullsync',
+        'ScaledObject edge-pullsync-worker',
+        'ServiceMonitor edge-pullsync',
+      ]),
+    )
+    expect(kinds(objects).filter((kind) => kind.startsWith('StatefulSet'))).toEqual([])
+    // The number of replicas is KEDA's then.
+    const worker = objects.find(({ metadata }) => metadata.name === 'edge-pullsync-worker')
+    expect(Object.keys(worker?.spec ?? {})).not.toContain('replicas')
+  })
+
+  it('writes a configuration that pullsync takes', async () => {
+    const objects = await render('--values', `${CHART}/ci/trial.yaml`)
+    const config = objects.find(({ kind }) => kind === 'ConfigMap')?.data?.['pullsync.yaml'] ?? ''
+    const file = join(folder.path, 'pullsync.yaml')
+    await writeFile(file, config)
+
+    const { code, stdout, stderr } = await runPullsync(['check', '--config', file])
+
+    expect(stderr).toBe('')
+    expect(stdout).toContain('is valid: 1 upstream, 1 project')
+    expect(code).toBe(0)
+  })
+
+  it('tells pullsync of Sentinels, with the secrets where the pods have them', async () => {
+    const objects = await render('--values', `${CHART}/ci/sentinels.yaml`)
+    const config = objects.find(({ kind }) => kind === 'ConfigMap')?.data?.['pullsync.yaml'] ?? ''
+
+    expect((parse(config) as { readonly redis: unknown }).redis).toEqual({
+      sentinels: ['sentinel-0.redis:26379', 'sentinel-1.redis:26379', 'sentinel-2.redis:26379'],
+      name: 'jobs',
+      tls: true,
+      caFile: '/run/secrets/pullsync/redis-ca.pem',
+      passwordFile: '/run/secrets/redis/password',
+      sentinelLogin: { passwordFile: '/run/secrets/sentinel/password' },
+    })
+    for (const { spec } of objects.filter(({ kind }) => kind === 'Deployment')) {
+      const pod = JSON.stringify(spec)
+      expect(pod).toContain('"mountPath":"/run/secrets/redis"')
+      expect(pod).toContain('"mountPath":"/run/secrets/sentinel"')
+      expect(pod).toContain('"items":[{"key":"sentinel-password","path":"password"}]')
+    }
+  })
+
+  it('tells pullsync of the nodes of a Redis Cluster', async () => {
+    const objects = await render('--set', 'redis.cluster={a:6379,b:6379}')
+    const config = objects.find(({ kind }) => kind === 'ConfigMap')?.data?.['pullsync.yaml'] ?? ''
+
+    expect(parse(config)).toMatchObject({ redis: { cluster: ['a:6379', 'b:6379'] } })
+  })
+
+  const trial = ['--set', 'redis.trial.enabled=true']
+  it.each([
+    ['no Redis at all', "at '/redis'", []],
+    ['Sentinels without a name', "at '/redis'", ['--set', 'redis.sentinels={a:26379}']],
+    [
+      'a Redis and a Redis Cluster',
+      "at '/redis'",
+      ['--set', 'redis.url=redis://a:1', '--set', 'redis.cluster={b:6379}'],
+    ],
+    ['two', "at '/redis'", [...trial, '--set', 'redis.url=redis://elsewhere:6379']],
+    [
+      'a Redis in the configuration, beside the one of the values',
+      "at '/config/redis'",
+      [...trial, '--set', 'config.redis.url=redis://elsewhere:6379'],
+    ],
+    [
+      'an admin listener for everybody, without a password',
+      "at '/config/admin'",
+      [...trial, '--set', 'config.admin.listen=0.0.0.0:9090'],
+    ],
+    ['no worker', "at '/worker/replicas'", [...trial, '--set', 'worker.replicas=0']],
+    ['a key that it does not know', "'replica' not allowed", [...trial, '--set', 'replica=2']],
+  ])('refuses %s', async (_, place, settings) => {
+    await expect(render(...settings)).rejects.toThrow(place)
+  })
+})

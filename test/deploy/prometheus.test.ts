@@ -1,0 +1,123 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Site, startSite } from '../e2e/site.ts'
+import { type Child, startChild } from '../support/child.ts'
+import { eventually } from '../support/eventually.ts'
+import { freePort } from '../support/free-port.ts'
+import { run } from '../support/run.ts'
+import { tempFolder } from '../support/temp-folder.ts'
+
+const there = await run('prometheus', ['--version']).then(
+  () => true,
+  () => false,
+)
+const title = there ? '' : ' (skipped: no prometheus here; on Debian the package of that name)'
+
+/** What of the dashboard the tests look at. */
+interface Dashboard {
+  readonly panels: readonly {
+    readonly title: string
+    readonly targets: readonly { readonly expr: string }[]
+  }[]
+}
+
+async function queries(): Promise<readonly (readonly [string, string])[]> {
+  const text = await readFile('deploy/grafana/pullsync.json', 'utf8')
+  const { panels } = JSON.parse(text) as Dashboard
+  // As Grafana fills them in.
+  const filled = (expr: string) =>
+    expr.replaceAll('$upstream', '.*').replaceAll('$job', '.*').replaceAll('$__rate_interval', '1m')
+  return panels.flatMap(({ title: panel, targets }) =>
+    targets.map(({ expr }) => [panel, filled(expr)] as const),
+  )
+}
+
+describe.skipIf(!there)(`the alerts${title}`, () => {
+  it('are rules that Prometheus takes, and each is raised when it should be', async () => {
+    const cwd = 'deploy/prometheus'
+    const checked = await run('promtool', ['check', 'rules', 'alerts.yml'], { cwd })
+    const tested = await run('promtool', ['test', 'rules', 'alerts.test.yml'], { cwd })
+
+    expect(checked.stdout.toString()).toMatch(/SUCCESS: \d+ rules found/)
+    expect(tested.stderr.toString() + tested.stdout.toString()).toContain('SUCCESS')
+    expect(tested.code).toBe(0)
+  })
+
+  it('are each tested', async () => {
+    const alerts = await readFile('deploy/prometheus/alerts.yml', 'utf8')
+    const tests = await readFile('deploy/prometheus/alerts.test.yml', 'utf8')
+    const names = [...alerts.matchAll(/alert: (\w+)/g)].map(([, name = '']) => name)
+
+    expect(names.filter((name) => !tests.includes(name))).toEqual([])
+  })
+})
+
+describe.skipIf(!there)(
+  `the dashboard, in a Prometheus that scraped a busy pullsync${title}`,
+  () => {
+    let site: Site
+    let folder: Awaited<ReturnType<typeof tempFolder>>
+    let prometheus: Child
+    let address: string
+
+    beforeAll(async () => {
+      site = await startSite({ together: true })
+      folder = await tempFolder('prometheus')
+      address = `127.0.0.1:${await freePort()}`
+      const config = join(folder.path, 'prometheus.yml')
+      const target = site.admin.replace('http://', '')
+      await writeFile(
+        config,
+        `{global: {scrape_interval: 1s}, scrape_configs: [{job_name: pullsync, static_configs: [{targets: ['${target}']}]}]}`,
+      )
+      prometheus = await startChild({
+        command: 'prometheus',
+        args: [
+          `--config.file=${config}`,
+          `--storage.tsdb.path=${folder.path}/data`,
+          `--web.listen-address=${address}`,
+        ],
+      })
+      await using image = await site.publish('team/app:1.0')
+      const pull = `http://${site.gateway}/v2/team/app/manifests`
+      const headers = { accept: image.top.mediaType }
+      await eventually(async () => (await fetch(`${pull}/1.0`, { headers })).status === 200, {})
+      await fetch(`${pull}/nothing`, { headers })
+      expect(image.bytes).toBeGreaterThan(0)
+    })
+
+    afterAll(async () => {
+      await prometheus.stop()
+      await folder[Symbol.asyncDispose]()
+      await site[Symbol.asyncDispose]()
+    })
+
+    async function results(expr: string): Promise<number> {
+      const url = `http://${address}/api/v1/query?query=${encodeURIComponent(expr)}`
+      const answer = (await (await fetch(url)).json()) as {
+        readonly status: string
+        readonly error?: string
+        readonly data?: { readonly result: readonly unknown[] }
+      }
+      if (answer.status !== 'success') throw new Error(`${expr}: ${answer.error ?? ''}`)
+      return answer.data?.result.length ?? 0
+    }
+
+    // What needs a failure, or an upstream that counts pulls, is asked and has nothing to show.
+    const QUIET =
+      /failures|failed|ignored|remaining|deliveries_total|pullsync_blobs_total|copied_bytes/
+
+    it('shows something in every panel that this had to do with', async () => {
+      for (const [panel, expr] of await queries()) {
+        if (QUIET.test(expr)) {
+          await results(expr)
+          continue
+        }
+        await eventually(async () => (await results(expr)) > 0, {
+          describe: `"${panel}" to show something for ${expr}`,
+        })
+      }
+    })
+  },
+)

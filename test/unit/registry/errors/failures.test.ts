@@ -1,0 +1,79 @@
+import { inspect } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { networkFailure, statusFailure } from '../../../../src/registry/errors/failures.ts'
+import { identityOf } from '../../../../src/registry/words/identity.ts'
+import type { Operation } from '../../../../src/registry/words/operation.ts'
+import {
+  configFor,
+  failureOf,
+  open,
+  reference,
+  repository,
+  SIGNAL,
+} from '../../../contract/contract-content.ts'
+import { freePort } from '../../../support/free-port.ts'
+
+const OPERATION: Operation = {
+  registry: identityOf({
+    id: 'hq',
+    url: new URL('https://r.example'),
+    username: 'robot',
+    trustedHosts: [],
+  }),
+  kind: 'manifest',
+  intent: 'pull manifest team/app:1.0 from upstream "hq"',
+}
+const url = new URL('https://user:secret@r.example/v2/team/app/manifests/1.0?sig=secret')
+
+describe('the error of an answer', () => {
+  it('says what was tried, where, what came back and what to do', () => {
+    const failure = statusFailure(
+      { operation: OPERATION, method: 'GET', url },
+      { status: 401, body: { codes: ['UNAUTHORIZED'], text: 'authentication required' } },
+    )
+
+    expect(failure.message).toBe(
+      'pull manifest team/app:1.0 from upstream "hq" failed: GET https://r.example/v2/team/app/manifests/1.0 answered 401 UNAUTHORIZED (authentication required). Check upstreams.hq.username and upstreams.hq.passwordFile: the account is unknown, expired, or may not pull from this repository.',
+    )
+    expect(failure).toMatchObject({ registry: 'hq', side: 'upstream', status: 401 })
+  })
+})
+
+describe('the error of the network', () => {
+  it.each([
+    ['SELF_SIGNED_CERT_IN_CHAIN', 'permanent', /upstreams\.hq\.caFile/],
+    ['CERT_HAS_EXPIRED', 'permanent', /Renew/],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', 'permanent', /another name/],
+    ['EPROTO', 'permanent', /upstreams\.hq\.insecure/],
+    ['ECONNREFUSED', 'transient', /upstreams\.hq\.url/],
+    ['ENOTFOUND', 'transient', /upstreams\.hq\.url and this machine's DNS/],
+    ['EAI_AGAIN', 'transient', /upstreams\.hq\.url and this machine's DNS/],
+    ['ECONNRESET', 'transient', /ECONNRESET/],
+    ['ETIMEDOUT', 'transient', /firewalls between here and upstream "hq"/],
+    ['EHOSTUNREACH', 'transient', /firewalls between here and upstream "hq"/],
+  ])('with %s is %s', (code, disposition, advice) => {
+    const cause = Object.assign(new Error('it broke'), { code })
+
+    const failure = networkFailure({ operation: OPERATION, method: 'GET', url }, cause)
+
+    expect(failure).toMatchObject({ disposition, networkCode: code, cause })
+    expect(failure.message).toMatch(advice)
+    expect(failure.message).toContain(`got no answer from r.example: it broke (${code})`)
+  })
+
+  it('reaches nobody with a secret in any corner of it', async () => {
+    const config = configFor(`http://127.0.0.1:${await freePort()}`, {
+      username: 'robot',
+      password: 'very-secret',
+    })
+    await using registry = open(config)
+
+    const failure = await failureOf(
+      registry.repository(repository('team/app')).getManifest(reference('1.0'), SIGNAL),
+    )
+
+    const everything = inspect(failure, { depth: 20, showHidden: true })
+    expect(everything).toContain('ECONNREFUSED')
+    expect(everything).not.toMatch(/very-secret|authorization|cm9ib3Q6/i)
+  })
+})
