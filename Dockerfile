@@ -12,8 +12,12 @@ COPY workers ./workers
 RUN npm run build && chmod 755 dist/pullsync.js
 
 FROM base AS dependencies
+# The libraries of clouds that `auth` needs: --build-arg CLOUD_LIBRARIES="@aws-sdk/client-ecr", of package-lock.json's versions.
+ARG CLOUD_LIBRARIES=
 # npm keeps the compiler as some library's optional peer; nothing loads it.
-RUN npm ci --omit=dev --ignore-scripts && rm -rf node_modules/typescript
+RUN npm ci --omit=dev --ignore-scripts && \
+    if [ -n "$CLOUD_LIBRARIES" ]; then npm install --no-save --save-prod --omit=dev --ignore-scripts $CLOUD_LIBRARIES; fi && \
+    rm -rf node_modules/typescript
 
 FROM node:${NODE_VERSION}-bookworm-slim
 LABEL org.opencontainers.image.title="pullsync" \

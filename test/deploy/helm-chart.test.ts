@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { goProgram, missingProgram } from '../support/go-program.ts'
 import { run } from '../support/run.ts'
 import { runPullsync } from '../support/pullsync-process.ts'
@@ -29,6 +29,18 @@ async function render(...args: string[]): Promise<readonly KubernetesObject[]> {
 function kinds(objects: readonly KubernetesObject[]): readonly string[] {
   return objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`).sort()
 }
+
+describe('the files of the Helm chart', () => {
+  // A chart takes nothing from outside of its folder.
+  it.each([
+    ['prometheus', 'alerts.yml'],
+    ['grafana', 'pullsync.json'],
+  ])('are those of deploy/%s: %s', async (folder, file) => {
+    const original = await readFile(join('deploy', folder, file), 'utf8')
+
+    expect(await readFile(join(CHART, 'files', file), 'utf8')).toBe(original)
+  })
+})
 
 describe.skipIf(helm === '')(`the Helm chart${missingProgram('helm')}`, () => {
   let folder: Awaited<ReturnType<typeof tempFolder>>
