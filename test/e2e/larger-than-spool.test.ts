@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { digestOf } from '../../src/oci/digest.ts'
 import { type TempFolder, tempFolder } from '../support/temp-folder.ts'
-import { type Site, startSite } from './site.ts'
+import { arrives, type Site, startSite } from './site.ts'
 
 const MIB = 1024 * 1024
 const LAYER = 100 * MIB
@@ -45,6 +46,39 @@ it('two clients some MiB apart follow a layer that is larger than the spool', as
   const path = new RegExp(`/blobs/${layer}$`)
   expect(site.upstream.requests({ method: 'GET', path })).toHaveLength(1)
 })
+
+it('three layers that are larger than the spool together reach clients of both habits', async () => {
+  const options = { index: false, layers: 3, layerBytes: 24 * MIB }
+  const image = await site.publish('team/shards:1.0', options)
+  const shards = image.blobs.filter(({ size }) => size >= 24 * MIB).map(({ digest }) => digest)
+  const url = (digest: string) => `http://${site.gateway}/v2/team/shards/blobs/${digest}`
+  await fetch(`http://${site.gateway}/v2/team/shards/manifests/1.0`, {
+    headers: { accept: image.top.mediaType },
+  })
+  const whole = async (digest: string) => {
+    const { body } = await fetch(url(digest))
+    return await hashOf(body ?? [])
+  }
+
+  const together = Promise.all(shards.map(whole))
+  const inTurn: string[] = []
+  for (const digest of shards) inTurn.push(await whole(digest))
+
+  expect(shards).toHaveLength(3)
+  expect(await together).toEqual(shards)
+  expect(inTurn).toEqual(shards)
+  await arrives(site, 'team/shards:1.0', image)
+  for (const digest of shards) {
+    const path = new RegExp(`/blobs/${digest}$`)
+    expect(site.upstream.requests({ method: 'GET', path })).toHaveLength(1)
+  }
+})
+
+async function hashOf(body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const piece of body) hash.update(piece)
+  return `sha256:${hash.digest('hex')}`
+}
 
 /** What reads on until it has so many bytes, and gives all of them. */
 async function client(url: string) {

@@ -27,7 +27,7 @@ async function startPodman(): Promise<ContainerClient> {
     },
     push: (image, as) =>
       pulled('podman', [...storage, 'push', '--tls-verify=false', image, `docker://${as}`]),
-    ...runner(folder),
+    ...podmanRunner(folder),
   }
 }
 
@@ -48,11 +48,13 @@ async function startSkopeo(): Promise<ContainerClient> {
       const { code, stdout, stderr } = await skopeo(args)
       return { code, output: `${stdout}${stderr}` }
     },
-    ...runner(folder),
+    ...podmanRunner(folder),
   }
 }
 
-function runner(folder: TempFolder): Pick<ContainerClient, 'run' | typeof Symbol.asyncDispose> {
+export function podmanRunner(
+  folder: TempFolder,
+): Pick<ContainerClient, 'run' | typeof Symbol.asyncDispose> {
   return {
     run: (image, command) =>
       printed('podman', [
@@ -69,7 +71,7 @@ function runner(folder: TempFolder): Pick<ContainerClient, 'run' | typeof Symbol
   }
 }
 
-function storageIn(folder: TempFolder): readonly string[] {
+export function storageIn(folder: TempFolder): readonly string[] {
   const at = (name: string) => join(folder.path, name)
   return [
     ...['--root', at('root'), '--runroot', at('run'), '--tmpdir', at('tmp')],
