@@ -283,24 +283,6 @@ describe('an upstream that sends a manifest wrong', () => {
     expect(String(failure)).toMatch(/larger than 4 MiB/)
   })
 
-  it('with other bytes than its digest says: it may be better next time', async () => {
-    upstream.script({ path: MANIFESTS }, sendManifest(Buffer.from('{}')))
-
-    const failure = await failureOf(source.getManifest(manifest.digest, SIGNAL))
-
-    expect(failure).toMatchObject({ disposition: 'transient' })
-    expect(String(failure)).toContain(`expected the manifest ${manifest.digest}, got`)
-  })
-
-  it('with other bytes than its header says: it may be better next time', async () => {
-    const headers = { 'docker-content-digest': manifest.digest }
-    upstream.script({ path: MANIFESTS }, sendManifest(manifest.bytes.subarray(1), headers))
-
-    const failure = await failureOf(source.getManifest(reference('1.0'), SIGNAL))
-
-    expect(failure).toMatchObject({ disposition: 'transient' })
-  })
-
   it('of Docker schema 1: it is unsupported, whatever its digest', async () => {
     upstream.script(
       { path: MANIFESTS },

@@ -52,7 +52,7 @@ describe('an index that contains itself', () => {
 
     const failure = await failureOf(copyImage({ from, to }))
 
-    expect(failure).toMatchObject({ disposition: 'transient', registry: 'hq' })
+    expect(failure).toMatchObject({ disposition: 'permanent', registry: 'hq' })
     expect(String(failure)).toContain(`expected the manifest ${DIGEST}, got`)
     expectNothingLocal()
   })

@@ -8,7 +8,7 @@ import {
   type ScriptedRegistry,
   startScriptedRegistry,
 } from '../support/scripted-registry.ts'
-import { configFor, failureOf, manifestOf, open } from './contract-content.ts'
+import { configFor, failureOf, manifestOf, open, repository, SIGNAL } from './contract-content.ts'
 
 const REPOSITORY = 'team/app'
 const MANIFESTS = /\/manifests\//
@@ -97,5 +97,45 @@ describe('an upstream that knows an image by its tag alone', () => {
     const outcome = await copyImage({ from, to }, { ...MOVED, announcedDigest: moved.digest })
 
     expect(outcome).toMatchObject({ kind: 'copied', digest: moved.digest })
+  })
+})
+
+describe('an upstream without the image that does not answer 404', () => {
+  it.each([
+    [400, 'NAME_INVALID'],
+    [400, 'TAG_INVALID'],
+    [400, 'NAME_UNKNOWN'],
+    [422, 'MANIFEST_UNKNOWN'],
+  ])('but %i %s does not have it', async (status, code) => {
+    upstream.script({}, ({ response }) => {
+      refuse(response, status, code)
+    })
+
+    expect(await copyImage({ from, to })).toMatchObject({ kind: 'not-found' })
+    const pages = []
+    for await (const page of from.repository(repository(REPOSITORY)).tags(SIGNAL)) pages.push(page)
+    expect(pages).toEqual([])
+  })
+
+  it('but calls what it has invalid is no upstream without it', async () => {
+    upstream.script({ path: MANIFESTS }, ({ response }) => {
+      refuse(response, 400, 'MANIFEST_INVALID')
+    })
+
+    expect(await failureOf(copyImage({ from, to }))).toMatchObject({ disposition: 'permanent' })
+  })
+
+  it('locally leads to an error: that is where it is to be', async () => {
+    publish('one')
+    local.script({ path: MANIFESTS }, ({ response }) => {
+      refuse(response, 400, 'NAME_INVALID')
+    })
+
+    expect(await failureOf(copyImage({ from, to }))).toMatchObject({
+      disposition: 'permanent',
+      side: 'local',
+      codes: ['NAME_INVALID'],
+    })
+    expect(asked('GET')).toBe(0)
   })
 })

@@ -7,6 +7,8 @@ import type { Certainty, ManifestHead } from '../../replication/ports.ts'
 import { discard } from '../transport/body.ts'
 import { isWebPage, readDocument, WEB_PAGE } from '../transport/document.ts'
 import { RegistryError, UnsupportedManifestError, wrongAnswer } from '../errors/registry-error.ts'
+import { isAbsence } from '../errors/absence.ts'
+import { readTwice, WrongDigestError } from '../errors/wrong-digest.ts'
 import type { Operation } from '../words/operation.ts'
 import { idempotent } from '../transport/retry.ts'
 import { operationOf, type RepositorySession } from '../session.ts'
@@ -48,13 +50,12 @@ export async function headManifest(
   if (response.status === 404) return undefined
   const declared = response.status === 200 ? declaredDigest(response) : undefined
   const mediaType = mediaTypeOf(response)
-  if (declared === undefined || mediaType === '') {
+  if (declared === undefined || mediaType === '' || isOther(declared, reference)) {
     const head = await headByGet(session, reference, signal, how)
     if (head !== undefined) learned.takesNoHeadUntil = Date.now() + HEAD_AGAIN_MS
     return head
   }
   noteReadable(session)
-  if (!isTag(reference)) requireSame(reference, declared, operation)
   const digest = isTag(reference) ? declared : reference
   const size = contentLength(response)
   return { digest, mediaType, ...(size !== undefined && { size }) }
@@ -77,7 +78,16 @@ async function headByGet(
  * a refusal where the right to read is shown.
  * Throws an UnsupportedManifestError for what cannot be copied byte-exact.
  */
-export async function getManifest(
+export function getManifest(
+  session: RepositorySession,
+  reference: Reference,
+  signal: AbortSignal,
+  how?: Certainty,
+): Promise<Manifest | undefined> {
+  return readTwice(() => readManifest(session, reference, signal, how))
+}
+
+async function readManifest(
   session: RepositorySession,
   reference: Reference,
   signal: AbortSignal,
@@ -86,6 +96,7 @@ export async function getManifest(
   const operation = manifestOperation(session, 'pull manifest', reference, 'from')
   const response = await sendForManifest(session, reference, operation, signal).catch(
     async (error: unknown) => {
+      if (isAbsence(error)) return undefined
       const meaning = isRefusal(error) ? await meaningOf(session, error, signal, how) : error
       if (meaning === 'absent') return undefined
       throw meaning
@@ -233,10 +244,15 @@ function parse(
 const FALSE_SCHEMA1 =
   'the answer calls it a Docker schema 1 manifest, which it is not; the upstream or a proxy before it labels manifests wrongly'
 
+/** Whether what was asked for by its digest is said to be something else. */
+function isOther(declared: Digest, asked: Reference): boolean {
+  return !isTag(asked) && asked !== declared && algorithmOf(asked) === algorithmOf(declared)
+}
+
 // Digests of two algorithms cannot be compared: a registry may name its own for what was asked by another.
 function requireSame(expected: Digest, got: Digest, operation: Operation): void {
-  if (expected === got || algorithmOf(expected) !== algorithmOf(got)) return
-  throw wrongAnswer(operation, `expected the manifest ${expected}, got ${got}.`)
+  if (!isOther(got, expected)) return
+  throw new WrongDigestError(operation, expected, got)
 }
 
 function declaredDigest(response: RegistryResponse): Digest | undefined {

@@ -1,6 +1,7 @@
 import { discard } from '../transport/body.ts'
 import { readDocument } from '../transport/document.ts'
 import { quoted } from '../../oci/parsed.ts'
+import { isAbsence } from '../errors/absence.ts'
 import { wrongAnswer } from '../errors/registry-error.ts'
 import { nextPage } from '../words/next-page.ts'
 import type { Operation } from '../words/operation.ts'
@@ -38,7 +39,7 @@ export async function readPage(
   { operation, url, scopes, none, accept, maxBytes }: PageRequest,
   signal: AbortSignal,
 ): Promise<Page | undefined> {
-  const response = await send({
+  const asked = send({
     operation,
     method: 'GET',
     url,
@@ -48,8 +49,12 @@ export async function readPage(
     repeatable: idempotent,
     signal,
   })
-  if (response.status !== 200) {
-    discard(response.body)
+  const response = await asked.catch((error: unknown) => {
+    if (none.includes(404) && isAbsence(error)) return undefined
+    throw error
+  })
+  if (response?.status !== 200) {
+    if (response !== undefined) discard(response.body)
     return undefined
   }
   const next = nextPage(response.header('link'), response.url, links.root)
