@@ -12,6 +12,7 @@ import { passOn } from './pass-on.ts'
 import { ClientPulls, type ClientPullsDeps } from './blobs/client-pulls.ts'
 import { headBlob } from './blobs/head-blob.ts'
 import { type BlobDeps, serveBlob } from './blobs/serve-blob.ts'
+import { ListLimits, type ListLimitsDeps } from './lists/list-limits.ts'
 import { MissClients } from './manifests/miss-clients.ts'
 import { RecentUploads } from './manifests/recent-uploads.ts'
 import {
@@ -22,7 +23,7 @@ import {
 import { untilToldAreHere } from './blobs/until-landed.ts'
 import { type ListDeps, serveList } from './serve-list.ts'
 import { manifestAlone } from './told/manifest-alone.ts'
-import { bringToldImage, type ToldDeps } from './told/told-image.ts'
+import { bringToldImage, type BringToldDeps, type ToldDeps } from './told/told-image.ts'
 
 export type GatewayDeps = Omit<
   ManifestDeps,
@@ -30,7 +31,8 @@ export type GatewayDeps = Omit<
 > &
   Omit<BlobDeps, 'bringTold' | 'clients'> &
   ToldDeps &
-  Omit<ListDeps, 'uploads'> & {
+  Omit<ListDeps, 'uploads' | 'listLimits'> &
+  Pick<ListLimitsDeps, 'limits'> & {
     /** Asked anew for every request, so that a reload takes effect at once. */
     readonly trustedProxies: () => TrustedProxies
     readonly pulls: ClientPullsDeps['pulls']
@@ -48,6 +50,7 @@ export function gateway(deps: GatewayDeps): RequestHandler {
   const uploads = new RecentUploads(addressOf)
   const clients = new ClientPulls({ pulls: deps.pulls, uploads, addressOf })
   const missClients = new MissClients({ addressOf, local: deps.local })
+  const listLimits = new ListLimits({ ...deps, missClients })
   return async (request, response, next) => {
     if (!isRegistryApi(request.url)) {
       next()
@@ -66,7 +69,7 @@ export function gateway(deps: GatewayDeps): RequestHandler {
     else if (request.headers.via?.includes(via) === true) refuse(response, 508, LOOP)
     else {
       const serving = { request, response, read, path: path + read.target.query, asked }
-      await serve(serving, { ...deps, uploads, clients, missClients })
+      await serve(serving, { ...deps, uploads, clients, missClients, listLimits })
     }
   }
 }
@@ -108,6 +111,7 @@ interface Serving {
 type Deps = GatewayDeps &
   Pick<ManifestDeps, 'missClients'> & {
     readonly uploads: RecentUploads
+    readonly listLimits: ListLimits
     readonly clients: ClientPulls
   }
 
@@ -152,8 +156,12 @@ async function serveContent(
       manifestAlone(client, miss, deps, signal)
     await serveManifest(exchange, asked, { ...deps, manifestAlone: alone })
   } else if (asked.kind === 'blob') {
-    const bringTold: BlobDeps['bringTold'] = (client, blob, signal) =>
-      bringToldImage(client, blob, deps, signal)
+    const bringTold: BlobDeps['bringTold'] = (request, blob, signal) => {
+      const asking = { ...exchange, request, repository: blob.repository, signal }
+      const askerOf: BringToldDeps['askerOf'] = (upstreams) =>
+        deps.listLimits.asker(asking, upstreams)
+      return bringToldImage(request, blob, { ...deps, askerOf }, signal)
+    }
     const serveIt = exchange.method === 'GET' ? serveBlob : headBlob
     await serveIt(exchange, asked, { ...deps, bringTold })
   } else {

@@ -131,14 +131,21 @@ export class ReplicationQueues implements AsyncDisposable {
     requests: readonly ReplicationRequest[],
   ): Promise<readonly Offered[]> {
     const queue = await this.#usable(upstream)
-    const reasons = await this.limits.check(requests, (request) =>
+    const reasons = await this.limits.admit(requests, (request) =>
       deduplicationKey(queue, deduplicationId(request)),
     )
     const passed = requests.filter((_, i) => reasons[i] === undefined)
-    const added = (passed.length === 0 ? [] : await this.#addOnce(upstream, passed)).values()
+    const offers = passed.length === 0 ? [] : await this.#addOnce(upstream, passed)
+    await this.#giveBack(passed.filter((_, i) => offers[i]?.duplicate))
+    const added = offers.values()
     return reasons.flatMap((limited): Offered | [] =>
       limited === undefined ? (added.next().value ?? []) : { limited },
     )
+  }
+
+  /** A job that others have asked for answers these, too. */
+  async #giveBack(duplicates: readonly ReplicationRequest[]): Promise<void> {
+    await Promise.all(duplicates.map((request) => this.limits.giveBack(request)))
   }
 
   /** What many clients of one source miss is added once. */

@@ -12,21 +12,31 @@ import { asError } from '../thrown.ts'
 
 type OnError = (error: Error) => void
 
-// A HEAD needs Redis for nothing else that could not be left out: it waits no longer for it.
-const LIMITS_WITHIN_MS = 250
+// A busy process hears of Redis' answer late. Not to wait for it would let in whoever makes the process busy.
+const LIMITS_WITHIN_MS = 2_000
 
-/** What Redis does not say, or not soon, holds nobody back. */
+/** Where there is no Redis, nobody is held back; where it does not answer in time, everybody. */
 export function lookLimits(limits: MissLimits, onError: OnError): LookLimits {
   const failed = (error: unknown): undefined => {
     onError(asError(error))
   }
   return {
-    async check(request) {
-      const asked = limits.check([request]).then(([reason]) => reason, failed)
-      return await inTime(asked, LIMITS_WITHIN_MS)
+    async admit(miss) {
+      const asked = limits.admit([miss]).catch(failed)
+      const told = await inTime(
+        asked.then((reasons) => [reasons?.[0]] as const),
+        LIMITS_WITHIN_MS,
+      )
+      return told === undefined ? 'source-limited' : told[0]
     },
-    take(request) {
-      limits.take(request).catch(failed)
+    pass(miss) {
+      limits.pass(miss).catch(failed)
+    },
+    take(miss) {
+      limits.take(miss).catch(failed)
+    },
+    giveBack(miss) {
+      limits.giveBack(miss).catch(failed)
     },
   }
 }
@@ -40,18 +50,22 @@ interface HeldBackParts {
   readonly registries: OpenRegistries
   readonly queues: ReplicationQueues
   readonly look: UpstreamLook
+  readonly limits: LookLimits
   readonly watch: UpstreamWatch
   readonly onError: OnError
 }
 
 /** Lets what upstream has pass, however much noise its client has made. */
 export function openHeldBack(parts: HeldBackParts): Pick<MissesDeps, 'heldBack' | 'unlimited'> {
-  const { queues, look } = parts
+  const { queues, look, limits } = parts
   return {
     heldBack: heldBackBy(parts),
     unlimited: {
       look: (request) => look.head(request, { isLimited: false }),
-      offer: async (request) => only(await queues.enqueue([request])),
+      offer: async (request) => {
+        limits.pass(request)
+        return only(await queues.enqueue([request]))
+      },
     },
   }
 }

@@ -4,6 +4,7 @@ import { gateway } from '../gateway/gateway.ts'
 import { tokenService } from '../gateway/token-service/token-service.ts'
 import { LocalRegistry } from '../gateway/local/local-registry.ts'
 import { Rights } from '../gateway/rights/rights.ts'
+import type { TagNames } from '../gateway/manifests/misses.ts'
 import { UpstreamLook } from '../gateway/manifests/upstream-look.ts'
 import { TrustedProxies } from '../http/trusted-proxies.ts'
 import type { InFlightView } from '../gateway/blobs/in-flight-view.ts'
@@ -52,10 +53,11 @@ export function openGateway(parts: GatewayParts) {
   const holds = new SharedHolds(queues.redis, onError, announcements)
   const endings = new JobEndings(queues, announcements, holds)
   const watch = watchUpstreams(parts, holds)
+  const limits = lookLimits(queues.limits, onError)
   const look = new UpstreamLook({
     holdOf: (upstream) => watch.holdOf(upstream),
     source: watchedHeads({ registries, watch }),
-    limits: lookLimits(queues.limits, onError),
+    limits,
     onError: (upstream, error) => {
       reporter.lookFailed({ upstream, error })
     },
@@ -75,24 +77,13 @@ export function openGateway(parts: GatewayParts) {
     local,
     checks,
     look: (request) => look.head(request),
-    ...openHeldBack({ registries, queues, look, watch, onError }),
+    limits,
+    ...openHeldBack({ registries, queues, look, limits, watch, onError }),
     inFlight: viewOf(inFlight, manifests, new RedisBlobLedger(queues.redis, onError)),
     told,
     pulls: new RecentPulls(queues.redis, onError),
     openSpool: (url, offset, signal) => follower.open(url, offset, signal),
-    names: {
-      remember: async ({ repository, reference }, { digest }) => {
-        await told.remember(repository, digest, isTag(reference) ? reference : undefined)
-      },
-      byTag: async (request) => {
-        const { repository, reference } = request
-        if (isTag(reference)) return request
-        const tag = await told.tagOf(repository, reference)
-        return tag === undefined
-          ? request
-          : { ...request, reference: tag, announcedDigest: reference }
-      },
-    },
+    names: namesOf(told),
     enqueue: async (request) => only(await queues.enqueue([request])),
     offer: async (request) => only(await queues.offer([request])),
     ended: (jobId, signal) => endings.ended(jobId, signal),
@@ -100,6 +91,22 @@ export function openGateway(parts: GatewayParts) {
   })
   const trustedProxies = () => trusted
   return { registryApi, tokenService: tokenService({ local, trustedProxies, report: reporter }) }
+}
+
+function namesOf(told: ToldManifests): TagNames {
+  return {
+    remember: async ({ repository, reference }, { digest }) => {
+      await told.remember(repository, digest, isTag(reference) ? reference : undefined)
+    },
+    byTag: async (request) => {
+      const { repository, reference } = request
+      if (isTag(reference)) return request
+      const tag = await told.tagOf(repository, reference)
+      return tag === undefined
+        ? request
+        : { ...request, reference: tag, announcedDigest: reference }
+    },
+  }
 }
 
 function viewOf(inFlight: InFlight, manifests: WatchedManifests, ledger: BlobLedger): InFlightView {

@@ -8,6 +8,7 @@ import { SharedHolds } from '../../src/pool/gateways/shared-holds.ts'
 import { OpenRegistries } from '../../src/roots/open-registries.ts'
 import { addEmptyImage } from '../support/empty-image.ts'
 import { OUTAGES } from '../support/outages.ts'
+import { UNLIMITED } from '../support/unlimited.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 import { replicationRequest } from '../support/replication-request.ts'
 import { type ScriptedRegistry, startScriptedRegistry } from '../support/scripted-registry.ts'
@@ -39,7 +40,7 @@ function openLook(): UpstreamLook {
   const holds = new SharedHolds(redis, () => undefined)
   return new UpstreamLook({
     source: (id, { upstreamRepository }) => registries.of(id).repository(upstreamRepository),
-    limits: { check: () => Promise.resolve(undefined), take: () => undefined },
+    limits: UNLIMITED,
     holdOf: (upstream) => holds.holdOf(upstream),
     onError: () => undefined,
   })

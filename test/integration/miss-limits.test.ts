@@ -160,6 +160,20 @@ describe('misses that bring nothing', () => {
     expect(await offered(miss('2.0'))).toBe('queued')
   })
 
+  it('are let in, of one client, up to what its bucket holds, and cost nothing when upstream has it', async () => {
+    await start({ perSource: LARGE, perRepository: SLOW })
+    const client = 'a cluster'
+
+    const answers = await Promise.all(
+      [1, 2, 3, 4, 5, 6].map((n) => offered(miss(`v${n}`, { client }))),
+    )
+
+    expect(answers.filter((answer) => answer === 'queued')).toHaveLength(4)
+    expect(answers.filter((answer) => answer === 'repository-limited')).toHaveLength(2)
+    await idle()
+    await eventually(async () => (await lacksOf(`repository:hq/team/app ${client}`)) === -2)
+  })
+
   it('are one job when many clients miss the same at once, but for those that are held back', async () => {
     await start({ perSource: LARGE, perRepository: SLOW })
     await ask(absent(4, { client: 'client 0' }))

@@ -11,6 +11,7 @@ import { openRights } from './open-rights.ts'
 import { createApp } from '../../src/http/app.ts'
 import { type HttpServer, startHttpServer } from '../../src/http/server.ts'
 import { TrustedProxies } from '../../src/http/trusted-proxies.ts'
+import { UNLIMITED } from './unlimited.ts'
 
 interface FrontOptions {
   readonly port?: number
@@ -57,6 +58,7 @@ export async function startFront(
         come: () => Promise.resolve(undefined),
         spoolOf: () => Promise.resolve(undefined),
       },
+      limits: UNLIMITED,
       rights: openRights(local),
       upstreamTags: new UpstreamLists<Tag>(NO_UPSTREAM),
       upstreamReferrers: new UpstreamLists<Referrer>(NO_UPSTREAM),

@@ -24,10 +24,10 @@ export function listedUpstream(
   if (project?.autoSync !== true || !matchersOf(project).repository(repository)) return undefined
   const upstreamRepository = upstreamName(repository, project)
   const host = queryOf(url).get('ns') ?? undefined
-  const meant = upstreamsOfHost(project.upstreams, upstreams, host)
-  if (upstreamRepository === undefined || meant.length === 0) return undefined
-  const wish = { upstreams: meant, upstreamRepository, freshForMs: project.revalidateAfterMs }
-  return { project, wish }
+  const [first, ...rest] = upstreamsOfHost(project.upstreams, upstreams, host)
+  if (upstreamRepository === undefined || first === undefined) return undefined
+  const freshForMs = project.revalidateAfterMs
+  return { project, wish: { upstreams: [first, ...rest], upstreamRepository, freshForMs } }
 }
 
 export function queryOf(url: string): URLSearchParams {

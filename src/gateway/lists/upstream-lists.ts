@@ -1,9 +1,10 @@
 import type { Repository } from '../../oci/reference.ts'
+import { KNOWN, type ListAsker } from './list-limits.ts'
 
 /** A list that several upstreams are asked for. */
 export interface ListWish {
   /** Upstream ids; what several have is listed once. */
-  readonly upstreams: readonly string[]
+  readonly upstreams: readonly [string, ...string[]]
   /** Its name there. */
   readonly upstreamRepository: Repository
   /** What of the repository is listed, where there is more than one such list. */
@@ -61,12 +62,25 @@ export class UpstreamLists<Entry> {
     this.#options = options
   }
 
-  /** Never rejects. */
-  async of(wish: ListWish): Promise<UpstreamList<Entry>> {
+  /** Without what upstream has when the asker is not to ask it. Rejects only when the client went away. */
+  async of(wish: ListWish, asker: ListAsker = KNOWN): Promise<UpstreamList<Entry>> {
     const { upstreams, upstreamRepository, about = '' } = wish
     const key = `${upstreams.join()} ${upstreamRepository} ${about}`
+    const known = this.#known(key)
+    if (known !== undefined) return await known.list
+    if (!(await asker.mayAsk())) return { entries: [], complete: false }
+    // Another may have asked meanwhile.
+    const list = await (this.#known(key)?.list ?? this.#ask(key, wish))
+    asker.answered(list.complete && list.entries.length === 0)
+    return list
+  }
+
+  #known(key: string): Kept<Entry> | undefined {
     const known = this.#kept.get(key)
-    if (known !== undefined && known.until > performance.now()) return await known.list
+    return known !== undefined && known.until > performance.now() ? known : undefined
+  }
+
+  async #ask(key: string, wish: ListWish): Promise<UpstreamList<Entry>> {
     this.#forget(key)
     const kept: Kept<Entry> = { list: this.#read(wish), until: Infinity, bytes: 0 }
     this.#kept.set(key, kept)

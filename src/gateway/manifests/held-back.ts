@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { isTag } from '../../oci/reference.ts'
-import type { LimitReason } from '../../pool/miss-limits.ts'
+import type { LimitedMiss, LimitReason } from '../../pool/miss-limits.ts'
 import type { ReplicationRequest } from '../../replication/request.ts'
 
 /** What lets misses pass whose client has asked for too much that upstream does not have. Neither rejects. */
@@ -8,7 +8,7 @@ export interface HeldBack {
   /** Whether upstream lists the tag, as of two seconds ago at most; undefined where that cannot be told. */
   readonly isListed: (request: ReplicationRequest) => Promise<boolean | undefined>
   /** After how many milliseconds it may pass, be it noise or not; undefined when too many wait already. */
-  readonly turn: (request: ReplicationRequest, reason: LimitReason) => Promise<number | undefined>
+  readonly turn: (miss: LimitedMiss, reason: LimitReason) => Promise<number | undefined>
 }
 
 /**

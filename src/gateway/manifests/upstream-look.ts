@@ -1,5 +1,5 @@
 import type { Hold } from '../../pool/breaker.ts'
-import type { LimitReason } from '../../pool/miss-limits.ts'
+import type { LimitedMiss, LimitReason } from '../../pool/miss-limits.ts'
 import type { ContentSource } from '../../replication/ports.ts'
 import { ReplicationError } from '../../replication/errors.ts'
 import type { ReplicationRequest } from '../../replication/request.ts'
@@ -18,12 +18,16 @@ export interface LookOptions {
   readonly onError: (upstream: string, error: unknown) => void
 }
 
-/** Against those who ask for what upstream does not have. Neither rejects. */
+/** Against those who ask for what upstream does not have. Not one of these rejects. */
 export interface LookLimits {
-  /** Why upstream is not to be asked now. */
-  check(request: ReplicationRequest): Promise<LimitReason | undefined>
+  /** Why upstream is not to be asked now; undefined when it was let in. */
+  readonly admit: (miss: LimitedMiss) => Promise<LimitReason | undefined>
+  /** It was let in all the same. */
+  readonly pass: (miss: LimitedMiss) => void
   /** No upstream has it. */
-  take(request: ReplicationRequest): void
+  readonly take: (miss: LimitedMiss) => void
+  /** Upstream has it, or it was not asked, or did not answer. */
+  readonly giveBack: (miss: LimitedMiss) => void
 }
 
 interface Seen {
@@ -55,13 +59,23 @@ export class UpstreamLook {
     const known = this.#known(key)
     if (known !== undefined) return await known.head
     // Of this client alone: others that ask for the same may have made no noise.
-    const limited = isLimited ? await this.#options.limits.check(request) : undefined
+    const limited = await this.#admitted(request, isLimited)
     return limited === undefined ? await this.#ask(key, request) : { limited }
+  }
+
+  async #admitted(request: ReplicationRequest, isLimited: boolean) {
+    const { limits } = this.#options
+    if (isLimited) return await limits.admit(request)
+    limits.pass(request)
+    return undefined
   }
 
   async #ask(key: string, request: ReplicationRequest): Promise<Looked> {
     const known = this.#known(key)
-    if (known !== undefined) return await known.head
+    if (known !== undefined) {
+      this.#options.limits.giveBack(request)
+      return await known.head
+    }
     const seen: Seen = {
       head: this.#askUpstreams(request, (ms) => {
         this.#keep(key, seen, ms)
@@ -69,7 +83,11 @@ export class UpstreamLook {
       until: Infinity,
     }
     this.#seen.set(key, seen)
-    return await seen.head
+    const looked = await seen.head
+    const { limits } = this.#options
+    if (looked === undefined) limits.take(request)
+    else limits.giveBack(request)
+    return looked
   }
 
   #known(key: string): Seen | undefined {
@@ -104,7 +122,6 @@ export class UpstreamLook {
       keepFor(REMEMBERED_MS.failed)
       return { why: UPSTREAM_ERROR }
     }
-    this.#options.limits.take(request)
     keepFor(REMEMBERED_MS.missing)
     return undefined
   }

@@ -24,7 +24,7 @@ export async function serveFallbackTag(
   const asked = { ...subject, forwarded }
   const local = entriesIn(answer)
   if (local === undefined || !(await deps.rights.allow(asked, answer.status, signal))) return false
-  const { entries } = await upstreamReferrers(subject, request.url ?? '', deps)
+  const { entries } = await upstreamReferrers({ request, forwarded, subject, signal }, deps)
   const all = unite(local, entries)
   const list = formatReferrerList(all)
   if (all.length === local.length || !list.ok) return false

@@ -12,6 +12,7 @@ import {
   sendShortOf,
   warningOf,
 } from '../lists/local-list.ts'
+import type { ListLimits } from '../lists/list-limits.ts'
 import type { UpstreamList, UpstreamLists } from '../lists/upstream-lists.ts'
 import type { LocalRegistry } from '../local/local-registry.ts'
 import type { OriginalAnswer } from '../local/original-answer.ts'
@@ -24,6 +25,7 @@ export interface ReferrersDeps {
   readonly local: () => LocalRegistry
   readonly rights: Rights
   readonly upstreamReferrers: UpstreamLists<Referrer>
+  readonly listLimits: ListLimits
   readonly told: {
     /** Clients were told of these manifests. Never rejects. */
     rememberAll(repository: Repository, digests: readonly Digest[]): Promise<void>
@@ -61,7 +63,7 @@ export async function serveReferrers(
     sendShortOf(response, answer, { complete: true, what: WHAT })
     return
   }
-  const upstream = await upstreamReferrers(subject, url, deps)
+  const upstream = await upstreamReferrers({ request, forwarded, subject, signal }, deps)
   const all = unite(local, upstream.entries)
   const wish = readWish(query)
   const page = all.length > local.length ? referrerPage(all, wish) : undefined
@@ -69,15 +71,21 @@ export async function serveReferrers(
   else sendPage(response, page, { ...subject, ...wish, complete: upstream.complete })
 }
 
+interface AskedReferrers extends Pick<ListExchange, 'request' | 'forwarded'> {
+  readonly subject: Subject
+  readonly signal: AbortSignal
+}
+
 /** Empty and complete where the project takes no referrers from upstream. */
 export async function upstreamReferrers(
-  { repository, digest }: Subject,
-  url: string,
-  { config, told, upstreamReferrers: lists }: ReferrersDeps,
+  { request, forwarded, subject: { repository, digest }, signal }: AskedReferrers,
+  { config, told, upstreamReferrers: lists, listLimits }: ReferrersDeps,
 ): Promise<UpstreamList<Referrer>> {
-  const listed = listedUpstream(repository, url, config())
+  const listed = listedUpstream(repository, request.url ?? '', config())
   if (listed?.project.referrers !== true) return { entries: [], complete: true }
-  const list = await lists.of({ ...listed.wish, about: digest })
+  const asking = { request, forwarded, repository, signal }
+  const asker = listLimits.asker(asking, listed.wish.upstreams)
+  const list = await lists.of({ ...listed.wish, about: digest }, asker)
   const first = list.entries.slice(0, MAX_TOLD).map((entry) => entry.digest)
   // With them, that upstream has what they refer to.
   if (first.length > 0) void told.rememberAll(repository, [...first, digest])

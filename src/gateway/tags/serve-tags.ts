@@ -16,6 +16,7 @@ import {
   sendShortOf,
   warningOf,
 } from '../lists/local-list.ts'
+import { KNOWN, type ListAsker, type ListLimits } from '../lists/list-limits.ts'
 import type { UpstreamLists } from '../lists/upstream-lists.ts'
 import type { LocalRegistry } from '../local/local-registry.ts'
 import type { OriginalAnswer } from '../local/original-answer.ts'
@@ -27,6 +28,7 @@ export interface TagsDeps {
   readonly local: () => LocalRegistry
   readonly rights: Rights
   readonly upstreamTags: UpstreamLists<Tag>
+  readonly listLimits: ListLimits
 }
 
 /** GET of a repository's list of tags: the local registry's and upstream's in one, as far as the project's `tagList` wants it. */
@@ -45,7 +47,11 @@ export async function serveTags(
     sendShortOf(response, answer, { complete: true, what: WHAT })
     return
   }
-  const { names: upstream, complete } = await namesUpstream(listed, deps)
+  const asking = { request, forwarded, repository, signal }
+  // What is here has not been made up.
+  const asker =
+    local.names.length > 0 ? KNOWN : deps.listLimits.asker(asking, listed.wish.upstreams)
+  const { names: upstream, complete } = await namesUpstream(listed, deps, asker)
   const wish = readPageWish(queryOf(url))
   const known = new Set(local.names)
   // A page that the client has from here goes on here.
@@ -74,8 +80,9 @@ function pageIn(answer: OriginalAnswer): TagPage | undefined {
 async function namesUpstream(
   { project, wish }: ListedUpstream,
   { upstreamTags }: TagsDeps,
+  asker: ListAsker,
 ): Promise<{ readonly names: readonly string[]; readonly complete: boolean }> {
-  const { entries, complete } = await upstreamTags.of(wish)
+  const { entries, complete } = await upstreamTags.of(wish, asker)
   return { names: entries.filter((tag) => letsThrough(project, tag)), complete }
 }
 

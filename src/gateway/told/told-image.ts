@@ -5,7 +5,8 @@ import { chooseChildren } from '../../oci/platforms.ts'
 import type { Repository, Tag } from '../../oci/reference.ts'
 import type { BlobPath } from '../blobs/blob-path.ts'
 import { type ListedUpstream, listedUpstream } from '../lists/listed-upstream.ts'
-import type { UpstreamLists } from '../lists/upstream-lists.ts'
+import type { ListAsker } from '../lists/list-limits.ts'
+import type { ListWish, UpstreamLists } from '../lists/upstream-lists.ts'
 import { requestIdentity, upstreamHost } from '../manifests/asked-by.ts'
 import { answerMiss, type MissesDeps } from '../manifests/misses.ts'
 import { likelyFirst } from './likely-first.ts'
@@ -22,6 +23,11 @@ export interface ToldDeps extends MissesDeps {
   readonly upstreamBlobs: UpstreamLists<Digest>
 }
 
+export interface BringToldDeps extends ToldDeps {
+  /** For whom upstream is asked for a blob. */
+  readonly askerOf: (upstreams: ListWish['upstreams']) => ListAsker
+}
+
 /**
  * Of a client that was told of an image and goes on to a blob of it: BuildKit, for one, that knows the manifest from
  * before asks for the tag by HEAD and then for a layer. Brings that image, as the GET of its manifest would have.
@@ -31,7 +37,7 @@ export interface ToldDeps extends MissesDeps {
 export async function bringToldImage(
   request: IncomingMessage,
   { repository, digest }: BlobPath,
-  deps: ToldDeps,
+  deps: BringToldDeps,
   signal: AbortSignal,
 ): Promise<boolean> {
   const place = await whereNamed(request, { repository, digest }, deps)
@@ -66,7 +72,7 @@ interface Place {
 async function whereNamed(
   { url = '' }: IncomingMessage,
   { repository, digest }: BlobPath,
-  deps: ToldDeps,
+  deps: BringToldDeps,
 ): Promise<Place | undefined> {
   const listed = listedUpstream(repository, url, deps.config())
   if (listed === undefined) return undefined
@@ -101,10 +107,10 @@ const BLOB_FRESH_FOR_MS = 30_000
 async function isUpstream(
   digest: Digest,
   { wish }: ListedUpstream,
-  { upstreamBlobs }: Pick<ToldDeps, 'upstreamBlobs'>,
+  { upstreamBlobs, askerOf }: Pick<BringToldDeps, 'upstreamBlobs' | 'askerOf'>,
 ): Promise<boolean> {
   const asked = { ...wish, about: digest, freshForMs: BLOB_FRESH_FOR_MS }
-  const { entries } = await upstreamBlobs.of(asked)
+  const { entries } = await upstreamBlobs.of(asked, askerOf(wish.upstreams))
   return entries.length > 0
 }
 

@@ -45,7 +45,7 @@ export class JobEndings {
     return told ?? delayBeforeRetry(attemptsMade, error, this.#options.jobs())
   }
 
-  guard(): RegistryGuard {
+  guard({ request, attempt }: Pick<JobFacts, 'request' | 'attempt'>): RegistryGuard {
     const { breakers, queue, upstream, listener } = this.#options
     return new RegistryGuard(breakers, {
       opened: async (registry, hold) => {
@@ -57,12 +57,15 @@ export class JobEndings {
         // Without Redis nobody can start anything either.
         if (registry === upstream) queue.removeRateLimitKey().catch(listener.connectionError)
       },
+      found: () => {
+        this.#giveBack({ request, attempt }).catch(listener.connectionError)
+      },
     })
   }
 
   async ended(
     job: ReplicationJob,
-    { upstream, request }: JobFacts,
+    { upstream, request, attempt }: JobFacts,
     outcome: Outcome,
     guard: RegistryGuard,
   ): Promise<void> {
@@ -71,6 +74,7 @@ export class JobEndings {
     await guard.ended([LOCAL, ...wrote])
     await rememberEnding(connection, queue, job, outcome.kind)
     if (outcome.kind === 'not-found') await this.#limits.take(request)
+    else if (!guard.found) await this.#giveBack({ request, attempt })
     if (outcome.kind === 'refused') {
       if (outcome.failure) await recordRefusal(connection, upstream, outcome.reason)
       // Mostly before upstream was asked.
@@ -119,11 +123,17 @@ export class JobEndings {
     return { forMs, registry, kind }
   }
 
+  /** What it took when it was let in, it took once. */
+  async #giveBack({ request, attempt }: Pick<JobFacts, 'request' | 'attempt'>): Promise<void> {
+    if (attempt === 1) await this.#limits.giveBack(request)
+  }
+
   /** The error that BullMQ is to get. */
   async failed(
     job: ReplicationJob,
     facts: JobFacts,
     failure: Omit<JobFailure, 'retryInMs'>,
+    guard: RegistryGuard,
   ): Promise<Error> {
     const { connection, queue, listener, jobs } = this.#options
     const { error } = failure
@@ -132,6 +142,7 @@ export class JobEndings {
       await rememberEnding(connection, queue, job, 'failed')
       await forgetCheck(connection, facts.request)
     }
+    if (!guard.found) await this.#giveBack(facts)
     const jobError = asJobError(error)
     await recordFailure(connection, facts.upstream, jobError.message)
     await job.log(`attempt ${facts.attempt} failed: ${jobError.message}`)

@@ -234,7 +234,7 @@ export class JobWorker implements AsyncDisposable {
     const facts: JobFacts = { id: job.id ?? '', upstream, request, attempt }
     const startedAt = Date.now()
     const recorder = new ProgressRecorder(job)
-    const guard = this.#endings.guard()
+    const guard = this.#endings.guard(facts)
     try {
       await enterLocal(guard, request)
       listener.started(facts)
@@ -279,7 +279,7 @@ export class JobWorker implements AsyncDisposable {
       const durationMs = Date.now() - startedAt
       const waitMs = await this.#endings.heldFor(job, facts, error, guard)
       if (waitMs > 0) return await postpone(job, token, waitMs)
-      throw await this.#endings.failed(job, facts, { error, durationMs })
+      throw await this.#endings.failed(job, facts, { error, durationMs }, guard)
     }
   }
 

@@ -27,6 +27,8 @@ export interface GuardListener {
   ) => Promise<void>
   /** It answers, and had not. */
   readonly closed: (registry: string) => void
+  /** An upstream has what the job asked for. Called once. */
+  readonly found?: () => void
 }
 
 /** Of the local registry's: it may take nothing more of one project while it takes all else. */
@@ -45,6 +47,7 @@ export class RegistryGuard {
   readonly #listener: GuardListener
   readonly #standings = new Map<string, Standing>()
   #lookedAt: number | undefined
+  #found = false
 
   constructor(breakers: Breakers, listener: GuardListener) {
     this.#breakers = breakers
@@ -54,6 +57,11 @@ export class RegistryGuard {
   /** How many milliseconds ago the job first asked an upstream for a manifest; undefined when it did not. */
   sinceLook(): number | undefined {
     return this.#lookedAt === undefined ? undefined : performance.now() - this.#lookedAt
+  }
+
+  /** Whether an upstream has given a manifest, or said that it has it. */
+  get found(): boolean {
+    return this.#found
   }
 
   /** @throws HeldError */
@@ -72,6 +80,7 @@ export class RegistryGuard {
       this.#lookedAt ??= performance.now()
       const answer = await request()
       await this.#answered(registry)
+      if (answer !== undefined) this.#isThere()
       return answer
     }
     return {
@@ -117,6 +126,12 @@ export class RegistryGuard {
       if (standing === 'probing') await this.#breakers.release(registry)
     }
     this.#standings.clear()
+  }
+
+  #isThere(): void {
+    if (this.#found) return
+    this.#found = true
+    this.#listener.found?.()
   }
 
   async #answered(registry: string): Promise<void> {

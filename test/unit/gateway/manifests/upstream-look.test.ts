@@ -6,6 +6,7 @@ import type { Repository, Tag } from '../../../../src/oci/reference.ts'
 import type { LimitReason } from '../../../../src/pool/miss-limits.ts'
 import type { ContentSource, ManifestHead } from '../../../../src/replication/ports.ts'
 import type { ReplicationRequest } from '../../../../src/replication/request.ts'
+import { UNLIMITED } from '../../../support/unlimited.ts'
 
 const HEAD: ManifestHead = { digest: digestOf(Buffer.from('x')), mediaType: OCI_INDEX }
 const REQUEST: ReplicationRequest = {
@@ -18,11 +19,6 @@ const REQUEST: ReplicationRequest = {
   platforms: 'all',
   referrers: true,
   eventId: 'e1',
-}
-
-const UNLIMITED: LookLimits = {
-  check: () => Promise.resolve(undefined),
-  take: () => undefined,
 }
 
 const NEVER = () => Promise.resolve(undefined)
@@ -103,7 +99,7 @@ describe('UpstreamLook', () => {
   it('asks nobody for what is held back as noise, and asks again afterwards', async () => {
     const { source, asked } = upstream(() => Promise.resolve(HEAD))
     let limited: LimitReason | undefined = 'repository-limited'
-    const limits = { ...UNLIMITED, check: () => Promise.resolve(limited) }
+    const limits = { ...UNLIMITED, admit: () => Promise.resolve(limited) }
     const look = new UpstreamLook({
       source: () => source,
       limits,
@@ -118,12 +114,14 @@ describe('UpstreamLook', () => {
     expect(await look.head(REQUEST)).toEqual(HEAD)
   })
 
-  it('counts as noise what no upstream has, once for all who ask, and nothing else', async () => {
+  it('counts as noise what no upstream has, once for all who ask, and gives back all else', async () => {
     const answers = [() => Promise.resolve(undefined), () => Promise.reject(new Error('no'))]
-    const taken: string[] = []
-    const limits = {
+    let [taken, admitted] = [0, 0]
+    const limits: LookLimits = {
       ...UNLIMITED,
-      take: ({ reference }: ReplicationRequest) => taken.push(reference),
+      admit: () => Promise.resolve(void (admitted += 1)),
+      take: () => void (taken += 1),
+      giveBack: () => void (admitted -= 1),
     }
     const { source } = upstream(() => answers[0]?.() ?? Promise.resolve(HEAD))
     const look = new UpstreamLook({
@@ -139,6 +137,6 @@ describe('UpstreamLook', () => {
     answers.shift()
     await look.head({ ...REQUEST, reference: 'found' as Tag })
 
-    expect(taken).toEqual(['1.0'])
+    expect([taken, admitted]).toEqual([1, 1])
   })
 })
