@@ -1,4 +1,5 @@
 import { startRegistry } from '../test/support/docker-registry.ts'
+import { startHandOver } from './hand-over.ts'
 import { publishWarmUp, type SiteShape, startGatewaySite } from './gateway-site.ts'
 import type { OnMiss } from './product-config.ts'
 import { layersOf, type PublishedImage, Publisher } from './publish.ts'
@@ -115,10 +116,13 @@ export async function benchWarmPull(scale: Scale): Promise<string> {
   for (const { product } of [site, redirecting]) {
     await product.copy({ repository: image.repository, tags: [image.tag] })
   }
+  await using nginx = await startHandOver(site)
+  const from = (url: string) => () => pullWhole(url, image, { hashes: false })
   const contestants = [
-    { name: 'straight from the local registry', pull: () => pullWhole(site.local.url, image) },
-    { name: 'gateway', pull: () => pullWhole(site.url, image) },
-    { name: 'gateway, redirectBlobsTo', pull: () => pullWhole(redirecting.url, image) },
+    { name: 'straight from the local registry', pull: from(site.local.url) },
+    { name: 'gateway', pull: from(site.url) },
+    { name: 'gateway, redirectBlobsTo', pull: from(redirecting.url) },
+    { name: 'nginx that hands misses over', pull: from(nginx.url) },
   ]
   const pulls = await takeTurns(contestants, scale.repetitionsOfPulls * 5)
   return pullReport(title(image), pulls)
@@ -139,8 +143,12 @@ async function takeTurns(pullers: readonly Puller[], repetitions: number) {
   return taken
 }
 
-async function pullWhole(url: string, { repository, tag, bytes }: PublishedImage): Promise<Pull> {
-  const pull = await pullImage(url, repository, tag)
+async function pullWhole(
+  url: string,
+  { repository, tag, bytes }: PublishedImage,
+  how: { readonly hashes?: boolean } = {},
+): Promise<Pull> {
+  const pull = await pullImage(url, repository, tag, how)
   if (pull.bytes !== bytes) throw new Error(`${pull.bytes} of ${bytes} bytes were pulled`)
   return pull
 }

@@ -19,8 +19,15 @@ const TRY_AGAIN_AFTER_MS = 20
 /**
  * Pulls an image as a container engine does, but keeps nothing: what is measured is the way. Asks
  * for the manifest again until it is there, as a node does whose pull failed. Wrong bytes throw.
+ *
+ * @param hashes whether it does; without, its own work hides less of what the way costs
  */
-export async function pullImage(url: string, repository: string, tag: string): Promise<Pull> {
+export async function pullImage(
+  url: string,
+  repository: string,
+  tag: string,
+  { hashes = true } = {},
+): Promise<Pull> {
   const agent = new Agent({ keepAlive: true })
   const startedAt = performance.now()
   const since = () => performance.now() - startedAt
@@ -30,13 +37,14 @@ export async function pullImage(url: string, repository: string, tag: string): P
     if (answer.statusCode !== 200) {
       throw new Error(`blob ${digest}: ${answer.statusCode} ${(await buffer(answer)).toString()}`)
     }
-    const hash = createHash('sha256')
+    const hash = hashes ? createHash('sha256') : undefined
     for await (const piece of answer as AsyncIterable<Buffer>) {
       firstBlobByteMs = Math.min(firstBlobByteMs, since())
       bytes += piece.length
-      hash.update(piece)
+      hash?.update(piece)
     }
-    if (`sha256:${hash.digest('hex')}` !== digest) throw new Error(`blob ${digest} is wrong`)
+    const isRight = hash === undefined || `sha256:${hash.digest('hex')}` === digest
+    if (!isRight) throw new Error(`blob ${digest} is wrong`)
   }
   try {
     const waiting = await manifestBlobs(agent, `${url}/v2/${repository}/manifests/${tag}`)
