@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis'
+import { SlowStart } from '../waiting/slow-start.ts'
 import { HOLDS } from './announced/announcements.ts'
 
 /**
@@ -50,6 +51,11 @@ const PROBE_MS = 75_000
 const STREAK_MS = 10 * 60_000
 /** What nobody tried for so long is as good as new. */
 const KEPT_MS = 24 * 3_600_000
+
+/** A registry that has answered lately is asked by as many as want to. */
+const TRUST_MS = 10_000
+/** Who has waited for the first answer so long asks beside it: what was asked first may be what hangs. */
+const PATIENCE_MS = 2_000
 
 /** While a probe is under way, that is when to ask again. */
 const LOOK_MS = 1_000
@@ -107,6 +113,7 @@ export class Breakers {
   readonly #limits: () => BreakerLimits
   /** Requests of this process that failed since one was answered, by registry. */
   readonly #failing = new Map<string, number>()
+  readonly #starts = new Map<string, SlowStart>()
 
   constructor(redis: Redis, limits: () => BreakerLimits) {
     this.#redis = redis
@@ -121,6 +128,20 @@ export class Breakers {
     const failing = (this.#failing.get(name) ?? 0) + 1
     this.#failing.set(name, failing)
     return failing < this.#limits().failures
+  }
+
+  /**
+   * What the registry answers. Until it has answered this process, no more ask it at once than it takes to find out that it
+   * is down: it is not asked by all whom nothing keeps yet.
+   */
+  async firstAnswers<T>(name: string, question: () => Promise<T>): Promise<T> {
+    let start = this.#starts.get(name)
+    if (start === undefined) {
+      const atOnce = () => this.#limits().failures
+      start = new SlowStart({ atOnce, patienceMs: PATIENCE_MS, trustMs: TRUST_MS })
+      this.#starts.set(name, start)
+    }
+    return await start.ask(question)
   }
 
   /** Whoever is admitted as the probe has to tell how it ended: `failed`, `succeeded` or `release`. */

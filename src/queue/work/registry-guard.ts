@@ -75,14 +75,15 @@ export class RegistryGuard {
   /** The same source; it is asked for manifests only as long as the upstream is not held. */
   guard(source: ContentSource): ContentSource {
     const { registry } = source
-    const ask = async <T>(request: () => Promise<T>): Promise<T> => {
-      await this.enter(registry)
-      this.#lookedAt ??= performance.now()
-      const answer = await request()
-      await this.#answered(registry)
-      if (answer !== undefined) this.#isThere()
-      return answer
-    }
+    const ask = <T>(request: () => Promise<T>): Promise<T> =>
+      this.#breakers.firstAnswers(registry, async () => {
+        await this.enter(registry)
+        this.#lookedAt ??= performance.now()
+        const answer = await request()
+        await this.#answered(registry)
+        if (answer !== undefined) this.#isThere()
+        return answer
+      })
     return {
       ...(source.landed && { landed: (digest) => source.landed?.(digest) }),
       registry,
