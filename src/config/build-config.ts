@@ -102,6 +102,7 @@ function redisConfig(redis: NonNullable<ConfigFile['redis']>, textOf: FileText):
     ...certificates(redis, textOf),
     ...(sentinels !== undefined && { sentinels }),
     ...(redis.cluster !== undefined && { cluster: redis.cluster }),
+    ...(redis.waitAof && { waitAof: true }),
   }
 }
 

@@ -33,6 +33,8 @@ export interface RedisConfig {
   readonly sentinels?: SentinelsConfig
   /** Nodes of a Redis Cluster, any of which tells of the others. */
   readonly cluster?: readonly Address[]
+  /** Deliveries are answered once Redis has their jobs on its disk. */
+  readonly waitAof?: boolean
   /** PEM text of an own certificate authority. */
   readonly ca?: string
   readonly clientCertificate?: ClientCertificate

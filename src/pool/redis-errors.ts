@@ -9,6 +9,17 @@ export class QueueUnavailableError extends Error {
   }
 }
 
+/** Redis has it in its memory, and not on its disk yet. */
+export class NotOnDiskError extends Error {
+  override readonly name = 'NotOnDiskError'
+
+  constructor(withinMs: number) {
+    super(
+      `Redis has not written it to its disk within ${withinMs} ms. Its disk is slow, or its appendfsync is "no".`,
+    )
+  }
+}
+
 // How Redis begins what it refuses with: https://redis.io/docs/latest/develop/reference/protocol-spec
 const ADVICE: Readonly<Record<string, string>> = {
   OOM: 'Raise its maxmemory, or remove jobs.',
@@ -38,6 +49,7 @@ export function lastingRefusal(cause: unknown): string | undefined {
 
 /** What is the matter with Redis, in words of pullsync's own, and whether that is that it cannot be reached. */
 export function redisTrouble(cause: unknown): RedisTrouble {
+  if (cause instanceof NotOnDiskError) return { isAway: false, reason: cause.message }
   const why = cause instanceof Error ? cause.message.replace(/\.$/, '') : String(cause)
   const code = why.split(' ', 1)[0] ?? ''
   const advice = ADVICE[code]

@@ -21,7 +21,9 @@ export async function suitabilityOf(url: RedisAddress, signal: AbortSignal): Pro
   const redis = openProducerConnection(url, () => undefined)
   try {
     await waitUntilReady(redis, AbortSignal.any([signal, AbortSignal.timeout(WITHIN_MS)]))
-    return await examined(redis)
+    const examination = await examined(redis)
+    const lack = waitsForAof(url) ? await lackForAof(redis) : undefined
+    return lack === undefined ? examination : { unusable: lack, ...examination }
   } catch (error) {
     const refusal = lastingRefusal(deepest(error))
     return refusal === undefined ? NOTHING : { ...NOTHING, unusable: refusal }
@@ -50,6 +52,23 @@ function wrongKind(info: ReadonlyMap<string, string>, asCluster: boolean): strin
   if (info.get('role') !== 'slave') return undefined
   const [host, port] = [info.get('master_host') ?? '?', info.get('master_port') ?? '?']
   return `it is a replica of ${host}:${port} and takes no jobs: name the primary in redis.url`
+}
+
+/** Whether deliveries are answered only once Redis has their jobs on its disk. */
+export function waitsForAof(address: RedisAddress): boolean {
+  return typeof address !== 'string' && address.waitAof === true
+}
+
+/** What it needs for that and does not have. */
+async function lackForAof(redis: Redis): Promise<string | undefined> {
+  const [known] = (await redis.call('COMMAND', 'INFO', 'WAITAOF')) as readonly unknown[]
+  const info = factsOf(await redis.info())
+  if (known === null) {
+    const version = info.get('redis_version') ?? 'of an unknown version'
+    return `redis.waitAof needs Redis 7.2 or newer, and it is ${version}: update it, or take redis.waitAof out`
+  }
+  if (info.get('aof_enabled') === '1') return undefined
+  return 'redis.waitAof needs its append-only file: set "appendonly yes" in its configuration, or take redis.waitAof out'
 }
 
 /** @throws Error as Redis refuses it, where the account may not do what BullMQ does */

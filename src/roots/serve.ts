@@ -25,11 +25,14 @@ import { watchOpenFiles } from './open-files.ts'
 import { LiveLocalRegistry, openGateway } from './open-gateway.ts'
 import { OpenRegistries } from './open-registries.ts'
 import { ForeignLimits } from '../queue/foreign-limits.ts'
+import { DurableOffers } from '../queue/offer/durable-offers.ts'
 import { ReplicationQueues } from '../queue/queues.ts'
+import { waitsForAof } from '../queue/suitable-redis.ts'
 import { ResyncSchedule } from '../queue/resync/resync-schedule.ts'
 import { Figures } from '../pool/figures.ts'
 import { Stories } from '../pool/stories/stories.ts'
 import { Announcements } from '../pool/announced/announcements.ts'
+import { openProducerConnection, type RedisAddress } from '../pool/connection.ts'
 import { redisTrouble } from '../pool/redis-errors.ts'
 import { LastSeen } from '../pool/outages/last-seen.ts'
 import { OutageWatch } from '../queue/resync/outage-watch.ts'
@@ -45,6 +48,7 @@ import type { ProcessReporter } from '../telemetry/reports/report-process.ts'
 import { openTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import { VERSION } from '../version.ts'
 import { DELIVERY_WITHIN_MS, deliveriesFirst } from '../webhook/deliveries-first.ts'
+import type { Enqueuer } from '../webhook/enqueuer.ts'
 import { openWebhook } from '../webhook/route.ts'
 
 type Gateway = ReturnType<typeof openGateway>
@@ -55,6 +59,10 @@ interface Parts {
   readonly checks: TagChecks
   readonly telemetry: Telemetry
   readonly overview: Overview
+}
+
+interface PublicParts extends Parts {
+  readonly enqueuer: Enqueuer
 }
 
 /** The composition root of the serving process. Resolves after a graceful stop. */
@@ -94,13 +102,14 @@ export async function serve(options: RootOptions): Promise<void> {
   stack.use(recordStories(new Stories(queues.redis), telemetry))
   const overview = openOverview(queues, () => live.current())
   const parts = { live, queues, checks, telemetry, overview }
+  const enqueuer = waitsForAof(url) ? stack.use(openDurable(queues, url, onError)) : queues
   const admin = stack.use(await startAdmin(parts, options))
   // Before the listener is asked to end: those who look at the page would keep it open.
   stack.use(overview)
   const gateway = openGateway({
     ...{ ...parts, announcements, registries, local: local.current, follower, reporter },
   })
-  const server = stack.use(await startPublic(publicApp(parts, gateway), config))
+  const server = stack.use(await startPublic(publicApp({ ...parts, enqueuer }, gateway), config))
   reporter.processStarted({
     process: 'serve',
     version: VERSION,
@@ -111,6 +120,15 @@ export async function serve(options: RootOptions): Promise<void> {
   })
   await untilAborted(signal)
   reporter.processStopping({ process: 'serve', reason: stopReason(signal) })
+}
+
+function openDurable(
+  queues: ReplicationQueues,
+  url: RedisAddress,
+  onError: (error: Error) => void,
+): DurableOffers {
+  const redis = openProducerConnection(url, onError)
+  return new DurableOffers((requests) => queues.offer(requests), redis)
 }
 
 function watchOutages(
@@ -136,8 +154,8 @@ async function startPublic(app: RequestListener, { listen: address }: Config) {
 // Longer than a client may be held, and than a registry takes to store a large layer.
 const IDLE_MS = 3_600_000
 
-function publicApp(parts: Parts, gateway: Gateway): RequestListener {
-  const { live, queues, checks, telemetry } = parts
+function publicApp(parts: PublicParts, gateway: Gateway): RequestListener {
+  const { live, enqueuer, checks, telemetry } = parts
   const { reporter: report } = telemetry
   const app = createApp()
   const addSent = (bytes: number) => {
@@ -147,7 +165,7 @@ function publicApp(parts: Parts, gateway: Gateway): RequestListener {
   app.use(gateway.registryApi)
   app.use(bodyWithin(DELIVERY_WITHIN_MS))
   const config = () => live.current()
-  const webhook = openWebhook({ config, enqueuer: queues, checks, report })
+  const webhook = openWebhook({ config, enqueuer, checks, report })
   app.use(webhook.router)
   app.use(gateway.tokenService)
   app.use(notFound())

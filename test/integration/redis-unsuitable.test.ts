@@ -65,6 +65,13 @@ describe.each(['serve', 'worker'])('pullsync %s, started', (command) => {
     await expectRefused(await redisServer([file]), reason)
   })
 
+  it('to wait for an append-only file, of a Redis that cannot or does not write one, says so and ends with 78', async () => {
+    const port = await redisServer([])
+    const redis = `{ url: redis://127.0.0.1:${port}, waitAof: true }`
+
+    await expectRefused(port, /redis\.waitAof needs (Redis 7\.2 or newer|its append-only)/, redis)
+  })
+
   it('with a wrong password, says so and ends with 78', async () => {
     await expectRefused(await redisServer(['--requirepass', 'moonlight']), /redis\.passwordFile/)
   })

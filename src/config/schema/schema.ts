@@ -101,6 +101,7 @@ const redis = section({
   cluster: z.array(text(parseAddress)).min(1).optional(),
   sentinelLogin: section(login).optional(),
   tls: flag().default(false),
+  waitAof: flag().default(false),
   ...login,
   caFile: anyText().optional(),
   clientCertFile: anyText().optional(),
