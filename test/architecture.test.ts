@@ -49,8 +49,8 @@ const HALLS: Readonly<Record<string, Hall>> = {
     wings: { reading: [], schema: ['reading'], rules: ['reading', 'schema'] },
   },
   telemetry: {
-    imports: ['text', 'oci', 'events', 'replication', 'policy', 'config', 'waiting'],
-    wings: { reports: [] },
+    imports: ['version.ts', 'text', 'oci', 'events', 'replication', 'policy', 'config', 'waiting'],
+    wings: { reports: [], traces: [] },
   },
   http: { imports: ['events', 'lifecycle', 'telemetry', 'waiting'], wings: { limits: [] } },
   registry: {
@@ -158,6 +158,7 @@ const RULES: ImportRules = {
     '@azure/identity': ['src/registry'],
     '@bull-board/api': ['src/dashboard'],
     '@bull-board/express': ['src/dashboard'],
+    '@opentelemetry/api': ['src/telemetry'],
     axios: ['src/registry'],
     bullmq: ['src/queue'],
     'cli-table3': ['src/cli'],

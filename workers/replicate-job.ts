@@ -17,6 +17,7 @@ import { PlatformDemand } from '../src/first-pull/platform-demand.ts'
 import { newAudience } from '../src/first-pull/audience.ts'
 import { spooledSource } from '../src/first-pull/spooled-source.ts'
 import type { WorkerSpool } from '../src/first-pull/worker-spool.ts'
+import { tracedSource, tracedTarget } from '../src/telemetry/traces/traced-content.ts'
 import type { ReferrerNews } from './referrer-news.ts'
 
 export interface JobSurroundings {
@@ -48,11 +49,8 @@ export function replicateJob(surroundings: JobSurroundings): Replicate {
     const { repository } = request
     const followed = request.followed === true
     const audience = newAudience(request, inFlight)
-    const repositories = {
-      target: registries.local.repository(repository),
-      confirmRight,
-      signal,
-    }
+    const local = registries.local.repository(repository)
+    const repositories = { target: local, confirmRight, signal }
     if (request.trigger === 'delete') {
       const source = (upstream: string) => guard(sourceOf(registries, upstream, request))
       const removed = await removeTag(request, { ...repositories, source, withRightTo, localTags })
@@ -61,6 +59,7 @@ export function replicateJob(surroundings: JobSurroundings): Replicate {
     }
     const outcome = await replicate(request, {
       ...repositories,
+      target: tracedTarget(local),
       source: (upstream) => {
         const source = guard(sourceOf(registries, upstream, request))
         const origin = `${upstream}/${request.upstreamRepository}`
@@ -98,7 +97,8 @@ function sourceOf(
   upstream: string,
   { upstreamRepository }: ReplicationRequest,
 ): ContentSource {
-  if (registries.has(upstream)) return registries.of(upstream).repository(upstreamRepository)
+  if (registries.has(upstream))
+    return tracedSource(registries.of(upstream).repository(upstreamRepository))
   throw new ReplicationError(
     `the request names upstream "${upstream}", which this worker's configuration does not have; give all processes the same configuration`,
     { disposition: 'transient' },

@@ -36,6 +36,7 @@ import { cancelLeftUploads } from './cancel-left-uploads.ts'
 import { replicateJob } from './replicate-job.ts'
 import { ReferrerNews } from './referrer-news.ts'
 import { reportingListener } from './report-jobs.ts'
+import { tracedJob } from './traced-job.ts'
 import { LOCAL, transferSchedule } from './transfer-limits.ts'
 import { tuneGarbageCollection } from './tune-garbage-collection.ts'
 import { type Publicity, WorkerSpool } from '../src/first-pull/worker-spool.ts'
@@ -83,7 +84,7 @@ export async function runWorker(options: RootOptions): Promise<void> {
   if (spool !== undefined) stack.use(spool)
   const known = memories(queues, onError)
   stack.use(cancelLeftUploads({ uploads, registries, ledger: known.ledger }))
-  const replicate = replicateJob({
+  const job = replicateJob({
     registries,
     inFlight,
     ...known,
@@ -94,7 +95,8 @@ export async function runWorker(options: RootOptions): Promise<void> {
   const walks = { config: () => live.current(), registries, queues, reporter }
   stack.use(new ResyncWorker({ connection, ...walksOf(walks), onError }))
   const workers = new UpstreamWorkers(config, {
-    ...{ queues, connection, presence, replicate, breakers, listener },
+    ...{ queues, connection, presence, breakers, listener },
+    replicate: tracedJob(job),
   })
   live.onChange(({ config: changed }) => {
     reconfigure(changed, { queues, registries, schedule, workers, onError })

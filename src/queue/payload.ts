@@ -55,6 +55,7 @@ const payload = z.object({
   source: z.string().optional(),
   client: z.string().optional(),
   eventId: z.string(),
+  trace: z.record(z.string(), z.string()).optional(),
 })
 
 /** What another process, perhaps of another version, put into Redis. */
@@ -63,7 +64,7 @@ export function parsePayload(data: unknown): Parsed<ReplicationRequest> {
   if (!result.success) {
     return unparsable(`the job's payload is not a request: ${z.prettifyError(result.error)}`)
   }
-  const { announcedDigest, replaces, followed, source, client, ...rest } = result.data
+  const { announcedDigest, replaces, followed, source, client, trace, ...rest } = result.data
   return parsed({
     ...rest,
     upstreamRepository: rest.upstreamRepository ?? rest.repository,
@@ -72,6 +73,7 @@ export function parsePayload(data: unknown): Parsed<ReplicationRequest> {
     ...(followed !== undefined && { followed }),
     ...(source !== undefined && { source }),
     ...(client !== undefined && { client }),
+    ...(trace !== undefined && { trace }),
   })
 }
 

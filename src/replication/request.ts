@@ -36,4 +36,6 @@ export interface ReplicationRequest {
   readonly client?: string
   /** Follows the event or command through job, worker and logs. */
   readonly eventId: string
+  /** Of which trace it is a part, where whoever asked is traced; says nothing to anybody else. */
+  readonly trace?: Readonly<Record<string, string>>
 }

@@ -12,6 +12,8 @@ import { QueueUnavailableError } from '../pool/redis-errors.ts'
 import type { LimitReason } from '../pool/miss-limits.ts'
 import type { ReplicationRequest } from '../replication/request.ts'
 import type { Said, WebhookReporter } from '../telemetry/reports/report-webhook.ts'
+import { inSpan, isWithinSpan } from '../telemetry/traces/span.ts'
+import { tracedRequest } from '../telemetry/traces/traced-request.ts'
 import type { Enqueuer } from './enqueuer.ts'
 import { comeAgain, type Counts, refusal, type Reply } from './reply.ts'
 
@@ -45,6 +47,17 @@ export async function receive(
   source: SourceConfig,
   deps: ReceiveDeps,
 ): Promise<Reply> {
+  const attributes = { 'pullsync.source': source.id, 'pullsync.request.id': delivery.requestId }
+  // Only a proven sender's trace is gone on with; an instrumented server has begun a span of its own.
+  const begun = isWithinSpan() ? {} : { kind: 'server' as const, from: delivery.headers }
+  return await inSpan('delivery', { ...begun, attributes }, async (note) => {
+    const reply = await take(delivery, source, deps)
+    note({ 'http.response.status_code': reply.status })
+    return reply
+  })
+}
+
+async function take(delivery: Delivery, source: SourceConfig, deps: ReceiveDeps): Promise<Reply> {
   const format: Format = FORMATS[source.format]
   const said = { source: source.id, requestId: delivery.requestId }
   const content = format.parse(delivery)
@@ -147,7 +160,7 @@ async function offerDue(
   { said, deps: { enqueuer, checks, report } }: Context,
 ): Promise<readonly Offered[]> {
   try {
-    const offered = await enqueuer.offer(requests)
+    const offered = await enqueuer.offer(requests.map(tracedRequest))
     offered.forEach((each, index) => {
       const request = requests[index]
       if (request === undefined) return

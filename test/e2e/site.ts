@@ -31,6 +31,8 @@ export interface SiteOptions {
   readonly project?: string
   /** Added to the workers' environment. */
   readonly workerEnv?: Readonly<Record<string, string>>
+  /** The same for `serve` or `up`. */
+  readonly serveEnv?: Readonly<Record<string, string>>
   /** Lines of the local registry's part, indented by two. */
   readonly localConfig?: string
 }
@@ -106,7 +108,10 @@ async function startParts(parts: AsyncDisposableList, options: SiteOptions): Pro
   const { together = false } = options
   const args = [together ? 'up' : 'serve']
   const serve = await parts.add(
-    startPullsync({ args, config, readyUrl: `http://127.0.0.1:${admin}/readyz` }),
+    startPullsync({
+      ...{ args, config, readyUrl: `http://127.0.0.1:${admin}/readyz` },
+      env: options.serveEnv ?? {},
+    }),
   )
   const environment = options.workerEnv === undefined ? {} : { env: options.workerEnv }
   const startWorker = () =>

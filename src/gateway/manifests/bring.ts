@@ -5,6 +5,7 @@ import { isLimited, type Limited, type Offered } from '../../queue/enqueued.ts'
 import type { JobEnding } from '../../queue/job-endings.ts'
 import type { ReplicationRequest } from '../../replication/request.ts'
 import type { GatewayReporter } from '../../telemetry/reports/report-gateway.ts'
+import { tracedRequest } from '../../telemetry/traces/traced-request.ts'
 import { unlessAborted } from '../../waiting/aborting.ts'
 import { untilAborted } from '../../waiting/until-aborted.ts'
 import type { InFlightView } from '../blobs/in-flight-view.ts'
@@ -58,7 +59,7 @@ export async function bring(
 async function offer(request: ReplicationRequest, deps: BringDeps): Promise<Offered | undefined> {
   const { report } = deps
   try {
-    const offered = await deps.offer(request)
+    const offered = await deps.offer(tracedRequest(request))
     if (!isLimited(offered)) report.jobEnqueued(request, offered)
     return offered
   } catch (error) {

@@ -6,6 +6,7 @@ import { projectOfLocal } from '../../policy/matching.ts'
 import { isLimited, type Limited } from '../../queue/enqueued.ts'
 import type { ManifestHead } from '../../replication/ports.ts'
 import type { ReplicationRequest } from '../../replication/request.ts'
+import { inSpan, isWithinSpan } from '../../telemetry/traces/span.ts'
 import type { Rights } from '../rights/rights.ts'
 import { type Accepts, type Answered, bring, type BringDeps, missing, within } from './bring.ts'
 import { type HeldBack, passesAllTheSame } from './held-back.ts'
@@ -71,6 +72,29 @@ export async function answerMiss(
   deps: MissesDeps,
   signal: AbortSignal,
 ): Promise<MissAnswer> {
+  const attributes = {
+    'pullsync.repository': miss.event.repository,
+    'http.request.method': miss.method,
+    'pullsync.reference': miss.event.reference,
+  }
+  // A client's own trace is not gone on with: anybody can send one. An instrumented server may do so.
+  return await inSpan(
+    'miss',
+    { kind: isWithinSpan() ? 'internal' : 'server', attributes },
+    async (note) => {
+      const answer = await answerOf(miss, deps, signal)
+      const why = answer.kind === 'missing' ? answer.why : undefined
+      note({
+        'pullsync.answer': answer.kind,
+        'pullsync.reason': why?.reason,
+        'pullsync.job.id': why?.jobId,
+      })
+      return answer
+    },
+  )
+}
+
+async function answerOf(miss: Miss, deps: MissesDeps, signal: AbortSignal): Promise<MissAnswer> {
   const { since } = miss
   const wanted = wantedBy(miss, deps)
   if (typeof wanted === 'string') {
