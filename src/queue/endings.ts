@@ -62,6 +62,20 @@ export async function announceHeld(
     await redis.publish(ENDINGS, `${id} ${kind} ${Math.round(forMs)}`)
 }
 
+// A job that somebody removes meanwhile must not leave a part of itself behind.
+const NOTE_REASON = `
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'failedReason', ARGV[1]) end`
+
+/** Why a job that spends no attempt is put off: it stands where people look for why an attempt failed. */
+export async function noteReason(
+  redis: Redis,
+  queue: ReplicationQueue,
+  { id }: DeduplicatedJob,
+  reason: string,
+): Promise<void> {
+  if (id !== undefined) await redis.eval(NOTE_REASON, 1, queue.toKey(id), reason)
+}
+
 /** Makes misses of the same image wait for this job, which is about to run once more. */
 export async function claimDeduplication(
   redis: Redis,

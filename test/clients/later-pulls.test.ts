@@ -5,6 +5,7 @@ import { DOCKER_ENGINE } from '../support/clients/docker-engine.ts'
 import { PODMAN } from '../support/clients/podman.ts'
 import { LIST_FILES, type RunnableImage, runnableImage } from '../support/clients/runnable-image.ts'
 import { eventually } from '../support/eventually.ts'
+import { loggedRequests } from '../support/logged-requests.ts'
 import { goProgram, missingProgram } from '../support/go-program.ts'
 import type { BuiltImage } from '../support/image.ts'
 import { arrives, digestAt, type Site, startSite } from '../e2e/site.ts'
@@ -72,7 +73,7 @@ describe.each(ENGINES)('$name', ({ name, kind, whyNot }) => {
       expect(await engine.run(`${site.gateway}/${tag}`, LIST_FILES)).toBe(content.files)
       for (const { digest } of own(after, before)) {
         const path = new RegExp(`/blobs/${digest}$`)
-        expect(site.upstream.requests({ method: 'GET', path })).toHaveLength(1)
+        expect(await loggedRequests(site.upstream, { method: 'GET', path })).toHaveLength(1)
       }
     },
   )

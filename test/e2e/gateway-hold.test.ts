@@ -2,6 +2,7 @@ import { request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { digestOf } from '../../src/oci/digest.ts'
 import { eventually } from '../support/eventually.ts'
+import { loggedRequests } from '../support/logged-requests.ts'
 import { lacking } from '../support/held-whole.ts'
 import { buildImage } from '../support/image.ts'
 import { pushImage } from '../support/push-image.ts'
@@ -97,7 +98,7 @@ describe('the gateway, holding clients', () => {
     expect(manifestGets(site, 'team/herd')).toHaveLength(1 + (image.manifests.length - 1))
     for (const { digest } of image.blobs) {
       const path = new RegExp(`/blobs/${digest}$`)
-      expect(site.upstream.requests({ method: 'GET', path })).toHaveLength(1)
+      expect(await loggedRequests(site.upstream, { method: 'GET', path })).toHaveLength(1)
     }
   })
 
@@ -109,7 +110,7 @@ describe('the gateway, holding clients', () => {
       expect(response.headers.get('content-type')).toBe(own.headers.get('content-type'))
       expect(await response.json()).toMatchObject({ errors: [{ code: 'MANIFEST_UNKNOWN' }] })
     }
-    expect(site.upstream.requests({ path: /other/ })).toEqual([])
+    expect(await loggedRequests(site.upstream, { path: /other/ }, 0)).toEqual([])
   })
 
   it('does not take a manifest in a form that the client does not want for a miss', async () => {
@@ -121,7 +122,7 @@ describe('the gateway, holding clients', () => {
     })
 
     expect(response.status).toBe(404)
-    expect(site.upstream.requests({ path: /formed/ })).toEqual([])
+    expect(await loggedRequests(site.upstream, { path: /formed/ }, 0)).toEqual([])
   })
 
   it('lets a push through, the tag as pushed, although upstream has another', async () => {
@@ -156,7 +157,7 @@ describe('the gateway, holding clients', () => {
       expect(head.status).toBe(404)
     }
 
-    expect(site.upstream.requests({ path: /asked/, method: 'HEAD' })).toEqual([])
+    expect(await loggedRequests(site.upstream, { path: /asked/, method: 'HEAD' }, 0)).toEqual([])
     const told = site.serve.output().filter((line) => /miss ignored.*team\/asked/.test(line))
     expect(told).toHaveLength(1)
     expect(told[0]).toContain('push')
@@ -182,7 +183,9 @@ describe('the gateway, holding clients', () => {
 
     const elsewhere = await fetch(`${url}?ns=docker.io`, { headers: ANY_INDEX })
     expect(elsewhere.status).toBe(404)
-    expect(site.upstream.requests({ path: /team\/named/, method: 'GET' })).toEqual([])
+    expect(await loggedRequests(site.upstream, { path: /team\/named/, method: 'GET' }, 0)).toEqual(
+      [],
+    )
 
     const here = await fetch(`${url}?ns=${site.upstream.host}`, { headers: ANY_INDEX })
     expect(Buffer.from(await here.arrayBuffer())).toEqual(image.top.bytes)

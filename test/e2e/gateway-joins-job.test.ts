@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { loggedRequests } from '../support/logged-requests.ts'
 import { arrives, digestAt, type Site, startSite } from './site.ts'
 
 const ANY = { accept: 'application/vnd.oci.image.manifest.v1+json' }
@@ -69,7 +70,7 @@ describe('a pull that comes while a push event is being worked off', () => {
 
     expect(await client.whole).toBe(layer.digest)
     const gets = { method: 'GET', path: new RegExp(`/blobs/${layer.digest}$`) }
-    expect(site.upstream.requests(gets)).toHaveLength(1)
+    expect(await loggedRequests(site.upstream, gets)).toHaveLength(1)
     await arrives(site, 'team/pushed:1.0', image)
   })
 

@@ -4,6 +4,7 @@ import { digestOf } from '../../src/oci/digest.ts'
 import { run } from '../support/run.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 import { startSite } from './site.ts'
+import { loggedRequests } from '../support/logged-requests.ts'
 
 it('clients that follow a layer when the disk fills up get the rest once it is here', async (context) => {
   await using folder = await tempFolder('full-disk')
@@ -68,7 +69,7 @@ it('a client whose blob finds no room in the spool gets it all the same, once it
     expect(blobs).toEqual(image.blobs.map(({ digest }) => digest))
     for (const { digest } of image.blobs) {
       const path = new RegExp(`/blobs/${digest}$`)
-      expect(site.upstream.requests({ method: 'GET', path })).toHaveLength(1)
+      expect(await loggedRequests(site.upstream, { method: 'GET', path })).toHaveLength(1)
     }
   } finally {
     await run('umount', [folder.path])

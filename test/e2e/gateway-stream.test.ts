@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { type IncomingMessage, request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { loggedRequests } from '../support/logged-requests.ts'
 import type { BuiltImage } from '../support/image.ts'
 import { skopeo } from '../support/skopeo.ts'
 import { digestAt, type Site, startSite } from './site.ts'
@@ -12,8 +13,11 @@ const ANY = {
 }
 const MIB = 1024 * 1024
 
-function blobGets(site: Site, digest: string) {
-  return site.upstream.requests({ method: 'GET', path: new RegExp(`/blobs/${digest}$`) })
+async function blobGets(site: Site, digest: string) {
+  return await loggedRequests(site.upstream, {
+    method: 'GET',
+    path: new RegExp(`/blobs/${digest}$`),
+  })
 }
 
 function largestOf(image: BuiltImage) {
@@ -82,7 +86,7 @@ describe('the gateway, streaming to clients', () => {
       async () => (await digestAt(site.local, 'team/hello:1.0')) === image.top.digest,
       { describe: 'the image to be in the local registry, too' },
     )
-    for (const { digest } of image.blobs) expect(blobGets(site, digest)).toHaveLength(1)
+    for (const { digest } of image.blobs) expect(await blobGets(site, digest)).toHaveLength(1)
   })
 
   it('tells of a tag that is upstream only, to who asks by HEAD for one type', async () => {
@@ -131,7 +135,7 @@ describe('the gateway, streaming to clients', () => {
     site.line.release()
 
     expect(await Promise.all([client.whole, late.whole])).toEqual([layer.digest, layer.digest])
-    expect(blobGets(site, layer.digest)).toHaveLength(1)
+    expect(await blobGets(site, layer.digest)).toHaveLength(1)
   })
 
   it('continues a client in the middle of a blob', async () => {
@@ -197,7 +201,7 @@ describe('the gateway, streaming to clients', () => {
     expect(heads.map(({ status }) => status)).toEqual([206, 206, 206, 206, 206])
     const whole = createHash('sha256').update(Buffer.concat(parts.reverse())).digest('hex')
     expect(`sha256:${whole}`).toBe(layer.digest)
-    expect(blobGets(site, layer.digest)).toHaveLength(1)
+    expect(await blobGets(site, layer.digest)).toHaveLength(1)
   })
 
   it('says by HEAD that a blob is here once it is, and not before', async () => {
@@ -265,9 +269,12 @@ describe('the gateway, streaming to clients', () => {
 
     const digests = await Promise.all(staying.map(({ whole }) => whole))
     expect(new Set(digests)).toEqual(new Set([layer.digest]))
-    for (const { digest } of image.blobs) expect(blobGets(site, digest)).toHaveLength(1)
+    for (const { digest } of image.blobs) expect(await blobGets(site, digest)).toHaveLength(1)
     expect(
-      site.upstream.requests({ method: 'GET', path: /^\/v2\/team\/herd\/manifests\/(?!sha256-)/ }),
+      await loggedRequests(site.upstream, {
+        method: 'GET',
+        path: /^\/v2\/team\/herd\/manifests\/(?!sha256-)/,
+      }),
     ).toHaveLength(1)
     await eventually(
       async () => (await digestAt(site.local, 'team/herd:1.0')) === image.top.digest,

@@ -4,6 +4,7 @@ import { type IncomingMessage, request } from 'node:http'
 import { describe, expect, it } from 'vitest'
 import { startRegistry } from '../support/docker-registry.ts'
 import { eventually } from '../support/eventually.ts'
+import { loggedRequests } from '../support/logged-requests.ts'
 import { buildImage, type BuiltBlob, type BuiltImage } from '../support/image.ts'
 import { type NetworkHost, startNetwork, whyNoNetwork } from '../support/network.ts'
 import { pushOverHttp } from '../support/push-over-http.ts'
@@ -56,7 +57,7 @@ describe.skipIf(noNetwork !== undefined)('two gateways and three workers, each a
       })
       for (const { digest } of image.blobs) {
         const path = new RegExp(`/blobs/${digest}$`)
-        expect(upstream.requests({ method: 'GET', path })).toHaveLength(1)
+        expect(await loggedRequests(upstream, { method: 'GET', path })).toHaveLength(1)
       }
     },
     IMAGE_MIB * 2_000 + 60_000,

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { digestOf } from '../../src/oci/digest.ts'
 import { type TempFolder, tempFolder } from '../support/temp-folder.ts'
+import { loggedRequests } from '../support/logged-requests.ts'
 import { arrives, type Site, startSite } from './site.ts'
 
 const MIB = 1024 * 1024
@@ -44,7 +45,7 @@ it('two clients some MiB apart follow a layer that is larger than the spool', as
   expect(landed.status).toBe(404)
   expect(all.map((bytes) => digestOf(bytes))).toEqual([layer, layer])
   const path = new RegExp(`/blobs/${layer}$`)
-  expect(site.upstream.requests({ method: 'GET', path })).toHaveLength(1)
+  expect(await loggedRequests(site.upstream, { method: 'GET', path })).toHaveLength(1)
 })
 
 it('three layers that are larger than the spool together reach clients of both habits', async () => {
@@ -70,7 +71,7 @@ it('three layers that are larger than the spool together reach clients of both h
   await arrives(site, 'team/shards:1.0', image)
   for (const digest of shards) {
     const path = new RegExp(`/blobs/${digest}$`)
-    expect(site.upstream.requests({ method: 'GET', path })).toHaveLength(1)
+    expect(await loggedRequests(site.upstream, { method: 'GET', path })).toHaveLength(1)
   }
 })
 

@@ -33,7 +33,9 @@ function terminalDisplay(terminal: OutputStream): JobDisplay {
       const whole = plainText(`${stateText(record)}: ${standingText(record, Date.now())}`)
       // A worker that died could not take back what it had written of its blobs.
       const coming = record.state === 'active' ? (record.progress?.underWay ?? []) : []
-      lines.paint([whole, ...progressBars(coming, columnsOf(terminal) - 1)])
+      const why = whyDelayed(record)
+      const below = why === undefined ? [] : [`  ${plainText(why)}`]
+      lines.paint([whole, ...below, ...progressBars(coming, columnsOf(terminal) - 1)])
     },
     ended: () => {
       lines.clear()
@@ -50,14 +52,18 @@ function lineDisplay(stdout: OutputStream): JobDisplay {
   return {
     ...NO_DISPLAY,
     show(record) {
-      const { state, outcome, failedReason } = record
-      if (outcome !== undefined) return
+      if (record.outcome !== undefined) return
       const line = stateText(record)
-      const why = state === 'delayed' && failedReason !== undefined ? `: ${failedReason}` : ''
-      if (line !== last && state !== 'failed') writeLine(stdout, plainText(line + why))
+      const why = whyDelayed(record)
+      const text = why === undefined ? line : `${line}: ${why}`
+      if (line !== last && record.state !== 'failed') writeLine(stdout, plainText(text))
       last = line
     },
   }
+}
+
+function whyDelayed({ state, failedReason }: JobRecord): string | undefined {
+  return state === 'delayed' ? failedReason : undefined
 }
 
 function stateText({ state, attemptsMade, attempts }: JobRecord): string {

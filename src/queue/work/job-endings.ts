@@ -8,7 +8,7 @@ import { recordFailure, recordRefusal, recordSuccess } from '../../pool/upstream
 import { ReplicationError } from '../../replication/errors.ts'
 import type { Outcome } from '../../replication/outcome.ts'
 import type { ReplicationRequest } from '../../replication/request.ts'
-import { announceHeld, rememberEnding } from '../endings.ts'
+import { announceHeld, noteReason, rememberEnding } from '../endings.ts'
 import type { ReplicationJob, ReplicationQueue } from '../replication-queue.ts'
 import type { JobFacts, JobFailure, JobListener } from './job.ts'
 import { HeldError, RegistryGuard } from './registry-guard.ts'
@@ -97,12 +97,15 @@ export class JobEndings {
   ): Promise<number> {
     const held = error instanceof HeldError ? error : await this.#noted(request, error, guard)
     const { forMs, registry } = held
+    const { connection, queue } = this.#options
     await guard.left()
     if (forMs === 0 || registry === undefined) return 0
-    await job.log(`put off for ${forMs} ms: ${messageOf(error)}`)
+    const reason = messageOf(error)
+    await job.log(`put off for ${forMs} ms: ${reason}`)
+    await noteReason(connection, queue, job, reason)
     if (registry !== upstream) return Math.round(Math.max(forMs, LOCAL_LOOK_MS) * jitter())
-    await this.#options.queue.rateLimit(forMs)
-    await announceHeld(this.#options.connection, job, held)
+    await queue.rateLimit(forMs)
+    await announceHeld(connection, job, held)
     // Behind those that have not been tried: the next probe is another image.
     return error instanceof HeldError ? 1 : Math.round(forMs * jitter())
   }

@@ -26,4 +26,13 @@ describe('jobDisplay', () => {
 
     expect(screen.lines).toEqual(['waiting: waiting'])
   })
+
+  it('says why a job is put off below when it is tried again', () => {
+    const screen = new Screen({ columns: 80, rows: 24 })
+    const failedReason = 'the local registry does not answer'
+
+    jobDisplay(screen).show({ ...ACTIVE, state: 'delayed', failedReason })
+
+    expect(screen.lines).toEqual(['delayed: later', `  ${failedReason}`])
+  })
 })
