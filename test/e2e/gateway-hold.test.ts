@@ -122,7 +122,10 @@ describe('the gateway, holding clients', () => {
     })
 
     expect(response.status).toBe(404)
-    expect(await loggedRequests(site.upstream, { path: /formed/ }, 0)).toEqual([])
+    // Whoever pushed it looked at it: of that the local registry tells, and a look at upstream may follow.
+    const jobs = await site.jobs('--match', 'team/formed:1.0')
+    expect(jobs.filter(({ request }) => request.trigger === 'miss')).toEqual([])
+    expect(await loggedRequests(site.upstream, { method: 'GET', path: /formed/ }, 0)).toEqual([])
   })
 
   it('lets a push through, the tag as pushed, although upstream has another', async () => {
