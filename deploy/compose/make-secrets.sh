@@ -8,11 +8,9 @@ main() {
   # Only you can enter the folder. The files themselves must be readable for every user, because
   # Compose mounts them with the modes they have here, and the containers run as other users.
   chmod 700 .
-  for name in admin edge edge-misses hq-push registry-http; do
+  for name in admin edge hq-push registry-http; do
     [ -s "$name" ] || save "$name" "$(random)"
   done
-  # nginx takes a value from a file only as a piece of its configuration.
-  save edge-misses.conf "geo \$pullsync_secret { default \"$(cat edge-misses)\"; }"
 }
 
 random() { od -An -N 24 -t x1 /dev/urandom | tr -d ' \n'; }
