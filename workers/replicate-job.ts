@@ -50,10 +50,10 @@ export function replicateJob(surroundings: JobSurroundings): Replicate {
     const followed = request.followed === true
     const audience = newAudience(request, inFlight)
     const local = registries.local.repository(repository)
-    const repositories = { target: local, confirmRight, signal }
+    const repositories = { target: local, confirmRight, withRightTo, signal }
     if (request.trigger === 'delete') {
       const source = (upstream: string) => guard(sourceOf(registries, upstream, request))
-      const removed = await removeTag(request, { ...repositories, source, withRightTo, localTags })
+      const removed = await removeTag(request, { ...repositories, source, localTags })
       log(`ended: ${inWords(removed)}`)
       return removed
     }

@@ -4,6 +4,7 @@ import type { LocalTags } from './local-tags.ts'
 import type { Outcome } from './outcome.ts'
 import type { ContentSource, RemovalTarget } from './ports.ts'
 import type { ReplicationRequest } from './request.ts'
+import type { ConfirmRight, WithRightTo } from './tag-right.ts'
 import { whoNeeds } from './who-needs.ts'
 
 export interface Removal {
@@ -11,18 +12,10 @@ export interface Removal {
   readonly target: RemovalTarget
   readonly localTags: LocalTags
   /** As in `Replication`. */
-  readonly confirmRight?: () => Promise<void>
-  /** Runs it with the right to write another tag than the request's; undefined where somebody else has that. */
+  readonly confirmRight?: ConfirmRight
   readonly withRightTo: WithRightTo
   readonly signal: AbortSignal
 }
-
-type Confirm = () => Promise<void>
-
-export type WithRightTo = <T>(
-  tag: Tag,
-  run: (confirm: Confirm) => Promise<T>,
-) => Promise<T | undefined>
 
 /**
  * Removes from the local registry what an upstream says it has deleted: the tag that the request names,

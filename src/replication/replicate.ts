@@ -16,6 +16,7 @@ import type { ContentSource, ContentTarget, Held } from './ports.ts'
 import { isHeld, mayReferTo, whyUnwanted } from './subject.ts'
 import type { Progress } from './progress.ts'
 import type { ReplicationRequest } from './request.ts'
+import type { ConfirmRight, WithRightTo } from './tag-right.ts'
 import { Tally } from './graph/tally.ts'
 import type { TransferSlots } from './pace/transfer-slots.ts'
 import { messageOf } from '../thrown.ts'
@@ -30,8 +31,9 @@ export interface Replication {
   readonly ledger: BlobLedger
   /** Absent where nobody waits for a part of an index. */
   readonly demand?: Demand
-  /** Awaited just before the reference is written: rejects when somebody else may write it now. */
-  readonly confirmRight?: () => Promise<void>
+  /** Of the reference. */
+  readonly confirmRight?: ConfirmRight
+  readonly withRightTo?: WithRightTo
   /** Awaited when something refers to what is not held locally. */
   readonly awaits?: (subject: Digest) => Promise<void>
   /** Told that the local registry withholds what the request names. */
@@ -221,5 +223,18 @@ function graphCopy({ request, replication, source }: From): GraphCopy {
     signal,
     log,
     ...(demand !== undefined && { demand }),
+    ...rightsOf(request, replication),
+  }
+}
+
+/** What the request names it has the right to already. */
+function rightsOf(
+  { reference }: ReplicationRequest,
+  { withRightTo, confirmRight = () => Promise.resolve() }: Replication,
+): Pick<GraphCopy, 'withRightTo'> {
+  if (withRightTo === undefined) return {}
+  return {
+    withRightTo: async (tag, run) =>
+      tag === reference ? await run(confirmRight) : await withRightTo(tag, run),
   }
 }

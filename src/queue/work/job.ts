@@ -2,7 +2,7 @@ import type { Hold } from '../../pool/breaker.ts'
 import type { Outcome } from '../../replication/outcome.ts'
 import type { Asked } from '../../replication/pace/turn.ts'
 import type { ContentSource } from '../../replication/ports.ts'
-import type { WithRightTo } from '../../replication/remove-tag.ts'
+import type { WithRightTo } from '../../replication/tag-right.ts'
 import type { Progress } from '../../replication/progress.ts'
 import type { ReplicationRequest } from '../../replication/request.ts'
 

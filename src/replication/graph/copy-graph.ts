@@ -1,7 +1,7 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { Manifest } from '../../oci/manifest.ts'
 import type { Reference } from '../../oci/reference.ts'
-import { ReferrerCopies } from './copy-referrers.ts'
+import { ReferrerCopies } from './referrers/copy-referrers.ts'
 import type { GraphCopy } from './graph-copy.ts'
 import { GraphWalk } from './graph-walk.ts'
 

@@ -1,5 +1,6 @@
 import type { Manifest } from '../../oci/manifest.ts'
 import type { WantedPlatforms } from '../../oci/platforms.ts'
+import type { WithRightTo } from '../tag-right.ts'
 import type { BlobCopy } from './copy-blob.ts'
 
 /** What copying a manifest with everything below it needs. */
@@ -11,6 +12,8 @@ export interface GraphCopy extends Omit<BlobCopy, 'signal'> {
   readonly demand?: Demand
   /** Asked when everything else is there: whether the root is still to be put under its reference. */
   readonly isStillWanted?: () => Promise<boolean>
+  /** Absent where nobody else writes tags. */
+  readonly withRightTo?: WithRightTo
   readonly signal: AbortSignal
   readonly log: (line: string) => void
 }

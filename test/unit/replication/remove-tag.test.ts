@@ -4,7 +4,8 @@ import { isTag, type Reference, type Repository, type Tag } from '../../../src/o
 import { ReplicationError } from '../../../src/replication/errors.ts'
 import type { RemovalTarget } from '../../../src/replication/ports.ts'
 import { LocalTags } from '../../../src/replication/local-tags.ts'
-import { removeTag, type WithRightTo } from '../../../src/replication/remove-tag.ts'
+import { removeTag } from '../../../src/replication/remove-tag.ts'
+import type { WithRightTo } from '../../../src/replication/tag-right.ts'
 import type { ReplicationRequest } from '../../../src/replication/request.ts'
 import { MemoryRegistry } from './memory-registry.ts'
 

@@ -1,13 +1,14 @@
-import type { Digest } from '../../oci/digest.ts'
-import type { Manifest } from '../../oci/manifest.ts'
-import type { Reference } from '../../oci/reference.ts'
-import type { Referrer } from '../../oci/referrer-list.ts'
-import { referrerTag } from '../../oci/referrer-tag.ts'
-import type { GraphCopy } from './graph-copy.ts'
-import { ConcurrencyLimit } from '../../waiting/concurrency-limit.ts'
-import { isMissing } from '../errors.ts'
+import type { Digest } from '../../../oci/digest.ts'
+import type { Manifest } from '../../../oci/manifest.ts'
+import type { Reference, Tag } from '../../../oci/reference.ts'
+import type { Referrer } from '../../../oci/referrer-list.ts'
+import { referrerTag } from '../../../oci/referrer-tag.ts'
+import type { GraphCopy } from '../graph-copy.ts'
+import { ConcurrencyLimit } from '../../../waiting/concurrency-limit.ts'
+import { isMissing } from '../../errors.ts'
 import { listLocally } from './list-locally.ts'
-import { messageOf } from '../../thrown.ts'
+import { withReferrerRight } from './referrer-right.ts'
+import { messageOf } from '../../../thrown.ts'
 
 /** Signature of an SBOM of an image is three; deeper is a loop of names or an attack. */
 const MAX_DEPTH = 8
@@ -119,13 +120,29 @@ export class ReferrerCopies {
     return refers
   }
 
-  async #tagged(tag: Reference, depth: number): Promise<void> {
+  async #tagged(tag: Tag, depth: number): Promise<void> {
+    // There seldom is one; of what another job writes meanwhile, the look that counts is that with the right.
+    if ((await this.#newUnder(tag)) === undefined) return
+    await withReferrerRight(this.#copy, tag, async (confirm) => {
+      const digest = await this.#newUnder(tag)
+      if (digest === undefined) return
+      const isStillWanted = async () => {
+        if (!((await this.#copy.isStillWanted?.()) ?? true)) return false
+        await confirm()
+        return true
+      }
+      const copy = { ...this.#copy, isStillWanted }
+      await this.#bring(await this.#get(digest, depth), tag, depth, copy)
+    })
+  }
+
+  /** What upstream has there and the local registry has not. */
+  async #newUnder(tag: Tag): Promise<Digest | undefined> {
     const { source, target, slots, signal } = this.#copy
     const there = await slots.run(ASKING, signal, () => source.headManifest(tag, signal))
-    if (there === undefined) return
+    if (there === undefined) return undefined
     const here = await target.heldAt(tag, signal)
-    if (here?.digest === there.digest) return
-    await this.#bring(await this.#get(there.digest, depth), tag, depth)
+    return here?.digest === there.digest ? undefined : there.digest
   }
 
   async #get(digest: Digest, depth: number): Promise<Manifest> {
@@ -137,10 +154,15 @@ export class ReferrerCopies {
   }
 
   /** What refers to it comes first, where it may: a signature of an SBOM is there when the SBOM is. */
-  async #bring(manifest: Manifest, reference: Reference, depth: number): Promise<void> {
+  async #bring(
+    manifest: Manifest,
+    reference: Reference,
+    depth: number,
+    copy = this.#copy,
+  ): Promise<void> {
     const { digest } = manifest
     if (!this.#subjectsFirst) await this.#of(digest, depth + 1)
-    await this.#copyTree(this.#copy, manifest, reference)
+    await this.#copyTree(copy, manifest, reference)
     this.#copy.tally.referrer()
     if (this.#subjectsFirst) await this.#of(digest, depth + 1)
   }
