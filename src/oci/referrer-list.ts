@@ -1,4 +1,5 @@
 import type { Digest } from './digest.ts'
+import { type ListedEntry, withoutWrongKinds } from './listed-entry.ts'
 import { type Manifest, parseManifest } from './manifest.ts'
 import { OCI_INDEX } from './media-types.ts'
 import { isObject, parseDescriptor } from './parse-descriptor.ts'
@@ -9,7 +10,7 @@ import { isRunnable } from './platforms.ts'
 export interface Referrer {
   readonly digest: Digest
   /** The descriptor as it stands there, with artifact type and annotations. */
-  readonly entry: Readonly<Record<string, unknown>>
+  readonly entry: ListedEntry
 }
 
 /**
@@ -37,7 +38,9 @@ function referrerIn(entry: unknown, skipped: (reason: string) => void): readonly
   }
   const { digest, platform } = descriptor.value
   // An image of an ordinary index, which some registries give for the fallback tag.
-  return platform !== undefined && isRunnable(platform) ? [] : [{ digest, entry }]
+  return platform !== undefined && isRunnable(platform)
+    ? []
+    : [{ digest, entry: withoutWrongKinds(entry) }]
 }
 
 function parseJson(bytes: Buffer): unknown {

@@ -2,7 +2,8 @@ type Fields = Readonly<Record<string, unknown>>
 
 const MASK = '[masked]'
 const SECRET_KEY = /authorization|cookie|credential|passw|secret|token|api-?key/i
-const USER_INFO = /(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/?#]*@/gi
+// From the end of the scheme on: sought from its beginning, a text of many dots takes seconds.
+const USER_INFO = /([a-z0-9+.-]:\/\/)[^\s/?#]*@/gi
 const MAX_DEPTH = 6
 
 /**

@@ -1,6 +1,7 @@
 import { deflateSync, gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Registry } from '../../src/registry/registry.ts'
+import { nextPage } from '../../src/registry/words/next-page.ts'
 import { startRegistry } from '../support/docker-registry.ts'
 import { goProgram, missingProgram } from '../support/go-program.ts'
 import { buildImage } from '../support/image.ts'
@@ -202,6 +203,25 @@ describe('the names that a registry has', () => {
     })
 
     await expect(tags()).rejects.toThrow(/list the tags of team\/app/)
+  })
+
+  it('are an error where two pages lead to each other', async () => {
+    registry.script({ path: TAGS }, (turn) => {
+      const [here, there] = turn.request.url?.includes('last=1') ? ['1', '2'] : ['2', '1']
+      answer(turn, { tags: [here] }, `<?last=${there}>; rel="next"`)
+    })
+
+    await expect(tags()).rejects.toThrow(/its list leads back to itself/)
+    expect(registry.requests.length).toBeLessThan(5)
+  })
+
+  // What takes quadratic time takes half a minute of this.
+  it('are read at once whatever stands in the link', { timeout: 10_000 }, () => {
+    const url = new URL('http://registry/v2/team/app/tags/list')
+
+    const next = nextPage('<'.repeat(200_000), url, new URL('http://registry/v2/'))
+
+    expect(next.kind).toBe('none')
   })
 
   it('are an error where a page is followed by itself', async () => {

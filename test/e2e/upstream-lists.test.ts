@@ -171,6 +171,64 @@ describe('lists, of registries that list referrers themselves', () => {
     expect(await digestsIn(got)).toEqual([SBOM.digest, SIGNATURE.digest])
   })
 
+  it('has entries that clients and registries can read, and no more of what they cannot', async () => {
+    const [one, two] = entries
+    const odd = {
+      ...one,
+      mediaType: null,
+      artifactType: 5,
+      size: null,
+      annotations: { a: 1 },
+      x: 1,
+    }
+    site.upstream.script({ path: /team\/odd\/referrers/ }, ({ response }) => {
+      send(response, OCI_INDEX, { schemaVersion: 2, manifests: [odd, two, 'x', two] })
+    })
+    const { index } = addSmallImage(site.upstream, 'team/odd', '1.0')
+
+    const list = await get(`team/odd/referrers/${index}`)
+
+    expect(await list.json()).toMatchObject({ manifests: [two, { digest: one?.digest, x: 1 }] })
+    const { manifests } = (await (await get(`team/odd/referrers/${index}`)).json()) as {
+      manifests: readonly object[]
+    }
+    expect(manifests.map(Object.keys)).toEqual([Object.keys(two ?? {}), ['digest', 'x']])
+  })
+
+  it.each([
+    ['leaves the tags out', { name: 'x' }, {}, ['1.0', '2.0']],
+    [
+      'names other links in lines before',
+      { tags: ['0.9'] },
+      { link: ['</>; rel="help"'] },
+      ['0.9', '1.0', '2.0'],
+    ],
+    [
+      'names the next page in a line of its own',
+      { tags: ['1.5'] },
+      { link: ['</>; rel="help"', '<?last=1.5>; rel="next"'] },
+      ['1.0', '1.5'],
+    ],
+  ])('are one list where the local registry %s', async (name, body, headers, tags) => {
+    const repository = `team/${name.replaceAll(' ', '-')}`
+    site.local.script({ path: new RegExp(`${repository}/tags`) }, ({ response }) => {
+      response.writeHead(200, headers).end(JSON.stringify(body))
+    })
+
+    expect(await (await get(`${repository}/tags/list`)).json()).toMatchObject({ tags })
+  })
+
+  it('goes on after a page without names, with a warning that upstream has no part in it', async () => {
+    const link = '</v2/team/empty/tags/list?next_page=x>; rel="next"'
+    site.local.script({ path: /team\/empty\/tags/ }, ({ response }) => {
+      response.writeHead(200, { link }).end('{"tags":[]}')
+    })
+
+    const { headers } = await get('team/empty/tags/list')
+
+    expect([headers.get('link'), headers.get('warning')]).toEqual([link, expect.any(String)])
+  })
+
   it.each([401, 403, 429, 500, 503])(
     'shows nothing to whom the registry answers %i',
     async (status) => {

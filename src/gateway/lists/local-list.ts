@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { MANIFEST_ACCEPT } from '../../oci/media-types.ts'
 import { withHeader, withoutHeaders } from '../framing/forwarded-headers.ts'
 import type { ForwardedRequest } from '../local/forwarded-request.ts'
+import { type NextPage, nextPage } from '../../registry/words/next-page.ts'
 import type { LocalRegistry } from '../local/local-registry.ts'
 import { keepAnswer, type OriginalAnswer, sendAnswer } from '../local/original-answer.ts'
 
@@ -50,7 +51,14 @@ export function warningOf(what: string): string {
   return `299 - "upstream's ${what} could not be read, or not all of them: some may be missing here"`
 }
 
-export function headerOf({ rawHeaders }: OriginalAnswer, name: string): string | undefined {
-  const at = rawHeaders.findIndex((each, index) => index % 2 === 0 && each.toLowerCase() === name)
-  return at === -1 ? undefined : rawHeaders[at + 1]
+/** Where the registry's own list goes on. */
+export function nextOf({ rawHeaders }: OriginalAnswer, path: string): NextPage {
+  // RFC 9110, section 5.3: several lines are one.
+  const links = rawHeaders.filter(
+    (_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === 'link',
+  )
+  return nextPage(links.join(', '), new URL(path, HERE), HERE)
 }
+
+/** Only the paths of links count. */
+const HERE = new URL('http://registry/v2/')

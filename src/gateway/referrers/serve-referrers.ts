@@ -7,8 +7,8 @@ import type { Repository } from '../../oci/reference.ts'
 import { type ListedConfig, listedUpstream, queryOf } from '../lists/listed-upstream.ts'
 import {
   askForList,
-  headerOf,
   type ListExchange,
+  nextOf,
   sendShortOf,
   warningOf,
 } from '../lists/local-list.ts'
@@ -16,7 +16,6 @@ import type { ListLimits } from '../lists/list-limits.ts'
 import type { UpstreamList, UpstreamLists } from '../lists/upstream-lists.ts'
 import type { LocalRegistry } from '../local/local-registry.ts'
 import type { OriginalAnswer } from '../local/original-answer.ts'
-import { nextPage } from '../../registry/words/next-page.ts'
 import type { Rights } from '../rights/rights.ts'
 import { type ReferrerPage, referrerPage, type ReferrerWish, unite } from './referrer-page.ts'
 
@@ -115,7 +114,7 @@ async function allEntries(
     const entries = entriesIn(answer)
     if (entries === undefined) return undefined
     found.push(...entries)
-    const next = nextPage(headerOf(answer, 'link'), new URL(path, HERE), HERE)
+    const next = nextOf(answer, path)
     if (next.kind === 'none') return found
     if (next.kind !== 'page') return undefined
     path = next.url.pathname + next.url.search
@@ -125,8 +124,6 @@ async function allEntries(
 }
 
 const MAX_PAGES = 20
-/** Only the paths of links count. */
-const HERE = new URL('http://registry/v2/')
 
 function entriesIn({ status, body }: OriginalAnswer): readonly Referrer[] | undefined {
   if (status !== 200) return undefined

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
-import { z } from 'zod'
 import { untilClosed } from '../../http/until-closed.ts'
 import type { Repository, Tag } from '../../oci/reference.ts'
+import { parseTagList } from '../../oci/tag-list.ts'
 import { letsThrough } from '../../policy/replicate-decision.ts'
 import {
   type ListedConfig,
@@ -11,8 +11,8 @@ import {
 } from '../lists/listed-upstream.ts'
 import {
   askForList,
-  headerOf,
   type ListExchange,
+  nextOf,
   sendShortOf,
   warningOf,
 } from '../lists/local-list.ts'
@@ -21,7 +21,7 @@ import type { UpstreamLists } from '../lists/upstream-lists.ts'
 import type { LocalRegistry } from '../local/local-registry.ts'
 import type { OriginalAnswer } from '../local/original-answer.ts'
 import type { Rights } from '../rights/rights.ts'
-import { linkAfter, mergeTags, readPageWish, type TagPage } from './tag-page.ts'
+import { linkAfter, mergeTags, type PageWish, readPageWish, type TagPage } from './tag-page.ts'
 
 export interface TagsDeps {
   readonly config: () => ListedConfig
@@ -39,7 +39,7 @@ export async function serveTags(
 ): Promise<void> {
   const signal = untilClosed(response)
   const answer = await askForList(forwarded, deps.local(), signal)
-  const local = pageIn(answer)
+  const local = pageIn(answer, forwarded.path)
   const { url = '' } = request
   const listed = listedUpstream(repository, url, deps.config())
   const wanted = local !== undefined && listed?.project.tagList === 'merge'
@@ -51,30 +51,47 @@ export async function serveTags(
   // What is here has not been made up.
   const asker =
     local.names.length > 0 ? KNOWN : deps.listLimits.asker(asking, listed.wish.upstreams)
-  const { names: upstream, complete } = await namesUpstream(listed, deps, asker)
-  const wish = readPageWish(queryOf(url))
-  const known = new Set(local.names)
-  // A page that the client has from here goes on here.
-  if (wish.last === undefined && upstream.every((name) => known.has(name))) {
-    sendShortOf(response, answer, { complete, what: WHAT })
+  const upstream = await namesUpstream(listed, deps, asker)
+  sendUnited(response, { answer, local, upstream, wish: readPageWish(queryOf(url)), repository })
+}
+
+interface Lists {
+  readonly answer: OriginalAnswer
+  readonly local: TagPage
+  readonly upstream: { readonly names: readonly string[]; readonly complete: boolean }
+  readonly wish: PageWish
+  readonly repository: Repository
+}
+
+function sendUnited(
+  response: ServerResponse,
+  { answer, local, upstream, wish, repository }: Lists,
+): void {
+  const { names, complete } = upstream
+  const page = hasNews(local, names, wish) ? mergeTags(local, names, wish) : undefined
+  // Without a name to go on after, only the registry's own link leads on.
+  const isDeadEnd = page?.more === true && page.names.length === 0
+  if (page === undefined || isDeadEnd) {
+    sendShortOf(response, answer, { complete: complete && !isDeadEnd, what: WHAT })
     return
   }
-  const page = mergeTags(local, upstream, wish)
   const link = linkAfter(page, `/v2/${repository}/tags/list`, wish)
   sendList(response, { name: repository, tags: page.names }, { link, complete })
 }
 
+/** Whether upstream has a part in it. A page that the client has from here goes on here. */
+function hasNews({ names }: TagPage, upstream: readonly string[], { last }: PageWish): boolean {
+  const known = new Set(names)
+  return last !== undefined || !upstream.every((name) => known.has(name))
+}
+
 const WHAT = 'tags'
 
-const tagList = z.object({ tags: z.array(z.string()).nullable() })
-
 /** Undefined when the registry has given no list, and has not said either that there is none. */
-function pageIn(answer: OriginalAnswer): TagPage | undefined {
+function pageIn(answer: OriginalAnswer, path: string): TagPage | undefined {
   if (answer.status === 404) return { names: [], more: false }
-  if (answer.status !== 200) return undefined
-  const list = tagList.safeParse(jsonOf(answer.body))
-  if (!list.success) return undefined
-  return { names: list.data.tags ?? [], more: headerOf(answer, 'link') !== undefined }
+  const names = answer.status === 200 ? parseTagList(jsonOf(answer.body)) : undefined
+  return names && { names, more: nextOf(answer, path).kind !== 'none' }
 }
 
 async function namesUpstream(

@@ -167,7 +167,7 @@ export async function givesBlob(
 }
 
 function sizeInRange(response: RegistryResponse): number | undefined {
-  const [, total] = /^bytes 0-0\/(\d+)$/.exec(response.header('content-range') ?? '') ?? []
+  const [, total] = /^bytes 0-0\/(\d+)$/i.exec(response.header('content-range') ?? '') ?? []
   return total === undefined ? undefined : Number(total)
 }
 

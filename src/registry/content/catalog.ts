@@ -3,6 +3,7 @@ import type { RegistryIdentity } from '../words/identity.ts'
 import { RegistryError, wrongAnswer } from '../errors/registry-error.ts'
 import type { Operation } from '../words/operation.ts'
 import { parseRepository, parseTag, type Repository, type Tag } from '../../oci/reference.ts'
+import { parseTagList } from '../../oci/tag-list.ts'
 import { type Page, type PageRequest, readPage } from './read-page.ts'
 import { operationOf, type RegistrySession, type RepositorySession } from '../session.ts'
 
@@ -84,6 +85,7 @@ async function* pagesFrom<Name>(
   signal: AbortSignal,
 ): AsyncIterable<readonly Name[]> {
   let page: Page | undefined = first
+  const asked = new Set<string>()
   for (let count = 1; page !== undefined; count += 1) {
     if (!page.complete)
       throw wrongAnswer(asking.operation, 'one page of its list is larger than 8 MiB.')
@@ -93,6 +95,8 @@ async function* pagesFrom<Name>(
     yield names
     const next = page.next()
     if (next === undefined) return
+    if (asked.has(next.href)) throw wrongAnswer(asking.operation, 'its list leads back to itself.')
+    asked.add(next.href)
     if (count === MAX_PAGES) throw wrongAnswer(asking.operation, 'its list of names has no end.')
     page = await readPage(session, { ...asking, none: [], url: next }, signal)
   }
@@ -106,12 +110,8 @@ function jsonOf(bytes: Buffer): unknown {
   }
 }
 
-// Go writes what is empty as null: crane's registry where there is no repository, Harbor and distribution where the last tag is gone.
+// Go writes what is empty as null: crane's registry where there is no repository.
 const catalog = z.object({ repositories: z.array(z.string()).nullable() })
-// Or leaves it out.
-const tagList = z
-  .object({ tags: z.array(z.string()).nullable() })
-  .or(z.object({ name: z.string(), tags: z.undefined().optional() }))
 
 // A name that no registry may have is no name to go on with.
 function parseRepositories(page: unknown): readonly Repository[] | undefined {
@@ -124,9 +124,7 @@ function parseRepositories(page: unknown): readonly Repository[] | undefined {
 }
 
 function parseTags(page: unknown): readonly Tag[] | undefined {
-  const list = tagList.safeParse(page)
-  if (!list.success) return undefined
-  return (list.data.tags ?? []).flatMap((name) => {
+  return parseTagList(page)?.flatMap((name) => {
     const tag = parseTag(name)
     return tag.ok ? [tag.value] : []
   })

@@ -44,8 +44,8 @@ interface Link {
   readonly relations: readonly string[]
 }
 
-// RFC 8288, section 3: link-value = "<" URI-Reference ">" *( OWS ";" OWS [ link-param ] ).
-const LINK = /<([^>]*)>((?:\s*;\s*(?:[^\s=;,]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s;,"]*))?)?)*)/g
+// A "<" within one would be looked at from every "<" before it. RFC 8288, section 3: link-value = "<" URI-Reference ">" *( OWS ";" OWS [ link-param ] ).
+const LINK = /<([^<>]*)>((?:\s*;\s*(?:[^\s=;,]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s;,"]*))?)?)*)/g
 const PARAMETER = /;\s*([^\s=;,]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*)))?/g
 
 function linksIn(header: string): readonly Link[] {

@@ -74,6 +74,17 @@ describe('the log as JSON lines', () => {
     })
   })
 
+  // What takes quadratic time takes half a minute of this.
+  it('masks at once whatever a text is like', { timeout: 10_000 }, () => {
+    const dots = 'a.'.repeat(100_000)
+
+    const [line] = jsonLines((log) => {
+      log('info', 'x', { text: `${dots} https://user:moon@x.example` })
+    })
+
+    expect(line).toMatchObject({ text: `${dots} https://[masked]@x.example` })
+  })
+
   it('tells of an error and its causes, but not what libraries hang on it', () => {
     const cause = new Error('connect ECONNREFUSED')
     const error = Object.assign(new TypeError('copy failed', { cause }), {

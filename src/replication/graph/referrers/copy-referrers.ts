@@ -95,29 +95,35 @@ export class ReferrerCopies {
     )
     const here: Referrer[] = []
     // One more than is copied, so that it is told.
-    const some = listed.slice(0, MAX_REFERRERS + 1)
+    const distinct = new Map(listed.map((referrer) => [referrer.digest, referrer]))
+    const some = [...distinct.values()].slice(0, MAX_REFERRERS + 1)
     await new ConcurrencyLimit(AT_ONCE).each(some, (referrer) =>
       this.#attempt(`copy ${referrer.digest}, which refers to ${subject}`, async () => {
-        if (await this.#fetch(referrer.digest, subject, depth)) here.push(referrer)
+        const fetched = await this.#fetch(referrer, subject, depth)
+        if (fetched !== undefined) here.push(fetched)
       }),
     )
     if (here.length === 0 || (await target.hasReferrersApi(subject, signal))) return
     await listLocally(this.#copy, subject, here)
   }
 
-  /** False where it says itself that it refers to something else: not every index under such a tag is a list. */
-  async #fetch(digest: Digest, subject: Digest, depth: number): Promise<boolean> {
+  /** Undefined where it says itself that it refers to something else: not every index under such a tag is a list. */
+  async #fetch(referrer: Referrer, subject: Digest, depth: number): Promise<Referrer | undefined> {
+    const { digest, entry } = referrer
     const { target, signal, log } = this.#copy
     if ((await target.heldAt(digest, signal)) !== undefined) {
       if (this.#subjectsFirst) await this.#of(digest, depth + 1)
-      return true
+      return referrer
     }
     const manifest = await this.#get(digest, depth)
-    const refers = manifest.subject?.digest === subject
-    if (refers) await this.#bring(manifest, digest, depth)
-    else
+    if (manifest.subject?.digest !== subject) {
       log(`${digest} is listed with what refers to ${subject}, and does not: it is left upstream`)
-    return refers
+      return undefined
+    }
+    await this.#bring(manifest, digest, depth)
+    // What the list did not say, or said wrong, clients would stumble over.
+    const { mediaType, bytes } = manifest
+    return { digest, entry: { ...entry, mediaType, size: bytes.length } }
   }
 
   async #tagged(tag: Tag, depth: number): Promise<void> {

@@ -60,6 +60,25 @@ describe('what refers to an image', () => {
     expect(listed(site, sbom)).toEqual([signature.digest])
   })
 
+  it('is listed once, with the type and size that it has', async () => {
+    const site = world()
+    const image = site.upstream.addImage('1.0', 'layer')
+    const sbom = site.upstream.addReferrer(image, 'an SBOM')
+    const entry = { digest: sbom.digest, artifactType: 'x', size: 7 }
+    site.upstream.listReferrers = (subject) =>
+      Promise.resolve(
+        subject === image.digest ? [0, 1].map(() => ({ digest: sbom.digest, entry })) : [],
+      )
+
+    await run(site)
+
+    const tag = referrerTag(image.digest, 'fallback') ?? ''
+    const list = site.local.manifests.get(site.local.tags.get(tag) ?? '')
+    expect(JSON.parse(list?.bytes.toString() ?? '')).toMatchObject({
+      manifests: [{ ...entry, mediaType: sbom.mediaType, size: sbom.bytes.length }],
+    })
+  })
+
   it('is there before the tag is', async () => {
     const site = world()
     const image = site.upstream.addImage('1.0', 'layer')
