@@ -25,7 +25,7 @@ export interface Named {
   readonly subject?: Digest | 'none' | undefined
 }
 
-export interface Told {
+export interface Reported {
   readonly id: string
   readonly actor?: string | undefined
   readonly userAgent?: string | undefined
@@ -35,7 +35,7 @@ export interface Told {
 export function imageEvent(
   action: ImageAction,
   named: Named,
-  { id, actor, userAgent }: Told,
+  { id, actor, userAgent }: Reported,
 ): RegistryEvent | Dropped {
   // A push of one image is announced blob by blob; only its manifest is the news.
   if (isOfBlob(named.mediaType)) return dropped('blob', `${action} of a blob`)

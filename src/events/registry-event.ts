@@ -4,7 +4,7 @@ import type { Reference, Repository, Tag } from '../oci/reference.ts'
 /** What a source said, in pullsync's one internal form. Only manifests are news; blobs never get here. */
 export type RegistryEvent = PushEvent | PullEvent | DeleteEvent | MissEvent
 
-interface Told {
+interface Reported {
   /** The sender's own id of the event where it has one, else one made here; repeats carry the same. */
   readonly id: string
   readonly repository: Repository
@@ -13,7 +13,7 @@ interface Told {
   readonly userAgent?: string
 }
 
-export interface PushEvent extends Told {
+export interface PushEvent extends Reported {
   readonly action: 'push'
   readonly tag?: Tag
   readonly digest?: Digest
@@ -24,13 +24,13 @@ export interface PushEvent extends Told {
   readonly subject?: Digest | 'none'
 }
 
-export interface PullEvent extends Told {
+export interface PullEvent extends Reported {
   readonly action: 'pull'
   readonly tag?: Tag
   readonly digest?: Digest
 }
 
-export interface DeleteEvent extends Told {
+export interface DeleteEvent extends Reported {
   readonly action: 'delete'
   readonly tag?: Tag
   readonly digest?: Digest
@@ -39,7 +39,7 @@ export interface DeleteEvent extends Told {
 }
 
 /** A pull of something that the local registry does not have. */
-export interface MissEvent extends Told {
+export interface MissEvent extends Reported {
   readonly action: 'miss'
   readonly reference: Reference
 }

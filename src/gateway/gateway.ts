@@ -22,15 +22,19 @@ import {
 } from './manifests/serve-manifest.ts'
 import { untilToldAreHere } from './blobs/until-landed.ts'
 import { type ListDeps, serveList } from './serve-list.ts'
-import { manifestAlone } from './told/manifest-alone.ts'
-import { bringToldImage, type BringToldDeps, type ToldDeps } from './told/told-image.ts'
+import { manifestAlone } from './announced/manifest-alone.ts'
+import {
+  bringAnnouncedImage,
+  type BringAnnouncedDeps,
+  type AnnouncedDeps,
+} from './announced/announced-image.ts'
 
 export type GatewayDeps = Omit<
   ManifestDeps,
   'uploads' | 'clients' | 'missClients' | 'manifestAlone'
 > &
   Omit<BlobDeps, 'bringTold' | 'clients'> &
-  ToldDeps &
+  AnnouncedDeps &
   Omit<ListDeps, 'uploads' | 'listLimits'> &
   Pick<ListLimitsDeps, 'limits'> & {
     /** Asked anew for every request, so that a reload takes effect at once. */
@@ -158,9 +162,9 @@ async function serveContent(
   } else if (asked.kind === 'blob') {
     const bringTold: BlobDeps['bringTold'] = (request, blob, signal) => {
       const asking = { ...exchange, request, repository: blob.repository, signal }
-      const askerOf: BringToldDeps['askerOf'] = (upstreams) =>
+      const askerOf: BringAnnouncedDeps['askerOf'] = (upstreams) =>
         deps.listLimits.asker(asking, upstreams)
-      return bringToldImage(request, blob, { ...deps, askerOf }, signal)
+      return bringAnnouncedImage(request, blob, { ...deps, askerOf }, signal)
     }
     const serveIt = exchange.method === 'GET' ? serveBlob : headBlob
     await serveIt(exchange, asked, { ...deps, bringTold })

@@ -9,7 +9,7 @@ import type { Demand, GraphCopy } from './graph/graph-copy.ts'
 import { ReplicationError } from './errors.ts'
 import { findManifest } from './find-manifest.ts'
 import { hasNewReferrers } from './new-referrers.ts'
-import { askedSource } from './pace/asked-source.ts'
+import { watchedSource } from './pace/watched-source.ts'
 import type { Outcome } from './outcome.ts'
 import { whyNoPlatform } from './graph/platform-choice.ts'
 import type { ContentSource, ContentTarget, Held } from './ports.ts'
@@ -100,7 +100,7 @@ async function fromFirstThatHas(
   let denial: ReplicationError | undefined
   for (const upstream of request.upstreams) {
     const source = replication.source(upstream)
-    const asked = askedSource(source, replication.slots(upstream))
+    const asked = watchedSource(source, replication.slots(upstream))
     const found = await findManifest(request, asked, local, replication.signal).catch(denied)
     if (found instanceof ReplicationError) {
       replication.log(`upstream "${upstream}" does not give it: ${found.message}`)

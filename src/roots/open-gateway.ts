@@ -19,7 +19,7 @@ import { InFlight } from '../pool/in-flight.ts'
 import { LocalPolicies } from '../pool/gateways/local-policies.ts'
 import { redisTrouble } from '../pool/redis-errors.ts'
 import { RecentPulls } from '../pool/gateways/recent-pulls.ts'
-import { ToldManifests } from '../pool/gateways/told-manifests.ts'
+import { AnnouncedManifests } from '../pool/gateways/announced-manifests.ts'
 import { RedisBlobLedger } from '../pool/redis-blob-ledger.ts'
 import type { BlobLedger } from '../replication/graph/blob-ledger.ts'
 import { SharedHolds } from '../pool/gateways/shared-holds.ts'
@@ -49,7 +49,7 @@ export function openGateway(parts: GatewayParts) {
   }
   const inFlight = new InFlight(queues.redis, onError)
   const manifests = new WatchedManifests(inFlight, announcements)
-  const told = new ToldManifests(queues.redis, onError)
+  const told = new AnnouncedManifests(queues.redis, onError)
   const holds = new SharedHolds(queues.redis, onError, announcements)
   const endings = new JobEndings(queues, announcements, holds)
   const watch = watchUpstreams(parts, holds)
@@ -93,7 +93,7 @@ export function openGateway(parts: GatewayParts) {
   return { registryApi, tokenService: tokenService({ local, trustedProxies, report: reporter }) }
 }
 
-function namesOf(told: ToldManifests): TagNames {
+function namesOf(told: AnnouncedManifests): TagNames {
   return {
     remember: async ({ repository, reference }, { digest }) => {
       await told.remember(repository, digest, isTag(reference) ? reference : undefined)

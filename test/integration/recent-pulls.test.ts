@@ -16,16 +16,16 @@ it('is known in every gateway, of that client and repository alone', async () =>
   const blob = digestOf(Buffer.from('layer'))
 
   await one.begun(pull)
-  await one.tellAhead(pull, blob)
+  await one.announceAhead(pull, blob)
 
   expect(await another.has(pull)).toBe(true)
-  expect(await another.toldAhead(pull)).toEqual([blob])
+  expect(await another.announcedAhead(pull)).toEqual([blob])
   for (const other of [
     { ...pull, client: '10.0.0.2 containerd/2.4' },
     { ...pull, repository: 'team/other' as Repository },
   ]) {
     expect(await another.has(other)).toBe(false)
-    expect(await another.toldAhead(other)).toEqual([])
+    expect(await another.announcedAhead(other)).toEqual([])
   }
   const keys = await redis.keys('pullsync:*')
   for (const key of keys) expect(await redis.ttl(key)).toBeGreaterThan(500)

@@ -72,8 +72,8 @@ export async function startFront(
       pulls: {
         begun: () => Promise.resolve(),
         has: () => Promise.resolve(false),
-        tellAhead: () => Promise.resolve(),
-        toldAhead: () => Promise.resolve([]),
+        announceAhead: () => Promise.resolve(),
+        announcedAhead: () => Promise.resolve([]),
       },
       openSpool: () => Promise.resolve(undefined),
       look: () => Promise.resolve(undefined),

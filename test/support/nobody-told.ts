@@ -4,8 +4,8 @@ import type { BlobDeps } from '../../src/gateway/blobs/serve-blob.ts'
 export const NOBODY_TOLD: Pick<BlobDeps, 'clients' | 'bringTold'> = {
   clients: {
     has: () => Promise.resolve(false),
-    tellAhead: () => Promise.resolve(),
-    toldAhead: () => Promise.resolve([]),
+    announceAhead: () => Promise.resolve(),
+    announcedAhead: () => Promise.resolve([]),
   },
   bringTold: () => Promise.resolve(false),
 }

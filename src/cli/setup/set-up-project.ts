@@ -4,30 +4,30 @@ import { type HarborProject, projectExists, readProject } from '../../registry/h
 import { CommandError } from '../command-error.ts'
 import type { Done } from './done.ts'
 import type { Side, SideProject } from './sides.ts'
-import type { Turn } from './turn.ts'
+import type { SetupRun } from './setup-run.ts'
 
 /** Upstream it has to be there; locally it is made, public where it is public upstream. */
 export async function setUpProject(
   side: Side,
   { project, name }: SideProject,
-  turn: Turn,
+  run: SetupRun,
 ): Promise<Done> {
   const { ask, config } = side
   const done = { what: `the project ${name}`, at: config.id }
-  const shown = await readProject(ask, name, turn.signal)
+  const shown = await readProject(ask, name, run.signal)
   if (shown?.isProxyCache === true && config.id === 'local') {
     const note = 'it is a proxy cache, which takes no pushes; what its type is cannot be changed'
     return { ...done, did: 'failed', note }
   }
   if (shown !== undefined) return { ...done, did: 'kept', ...aboutPolicies(side, project, shown) }
-  if ((await projectExists(ask, name, turn.signal)) === true) {
+  if ((await projectExists(ask, name, run.signal)) === true) {
     throw new CommandError(
       `the administrator given for ${config.id} may not see the project ${name}`,
     )
   }
   if (config.id !== 'local') return { ...done, did: 'failed', note: 'it is not there' }
-  const isPublic = turn.isPublicUpstream(project)
-  if (!turn.dryRun) await makeProject(ask, { name, isPublic }, turn.signal)
+  const isPublic = run.isPublicUpstream(project)
+  if (!run.dryRun) await makeProject(ask, { name, isPublic }, run.signal)
   return { ...done, did: 'made', note: isPublic ? 'public, as it is upstream' : 'private' }
 }
 

@@ -13,7 +13,7 @@ import { CommandError } from '../command-error.ts'
 import { type Done, isOurs, MARK } from './done.ts'
 import { writeSecret } from './secrets.ts'
 import { keysOf, permissionsOf, type Side } from './sides.ts'
-import type { Turn } from './turn.ts'
+import type { SetupRun } from './setup-run.ts'
 
 /**
  * The robot's description is also the note of which local projects were made here, for the way back. What Harbor
@@ -37,14 +37,18 @@ const MADE = 'Projects made with it: '
 // Harbor's database refuses longer ones with 500.
 const MAX_DESCRIPTION = 1024
 
-/** @param made the projects that were made here in this turn */
-export async function setUpRobot(side: Side, made: readonly string[], turn: Turn): Promise<Done> {
+/** @param made the projects that were made here in this run */
+export async function setUpRobot(
+  side: Side,
+  made: readonly string[],
+  run: SetupRun,
+): Promise<Done> {
   const { ask, config, login } = side
   const done = { what: `the robot account ${login}`, at: config.id }
-  const known = await findRobot(ask, login, turn.signal)
+  const known = await findRobot(ask, login, run.signal)
   if (known === undefined) {
     const wish = wishOf(side, [], made)
-    if (!turn.dryRun) await makeIt(side, wish, turn)
+    if (!run.dryRun) await makeIt(side, wish, run)
     return { ...done, did: 'made', note: `its secret is in ${side.secretFile.file}` }
   }
   const untouched = whyUntouched(known)
@@ -52,9 +56,9 @@ export async function setUpRobot(side: Side, made: readonly string[], turn: Turn
   const wish = wishOf(side, known.permissions, [...madeProjects(known.description), ...made])
   const before = [known.description, inOrder(known.permissions)]
   const same = isDeepStrictEqual(before, [wish.description, wish.permissions])
-  if (!same && !turn.dryRun) await changeRobot(ask, known, wish, turn.signal)
-  const lost = !(await logsIn(side, turn))
-  if (lost && !turn.dryRun) await renew(side, known, turn)
+  if (!same && !run.dryRun) await changeRobot(ask, known, wish, run.signal)
+  const lost = !(await logsIn(side, run))
+  if (lost && !run.dryRun) await renew(side, known, run)
   if (lost) return { ...done, did: 'changed', note: `a new secret is in ${side.secretFile.file}` }
   return { ...done, did: same ? 'kept' : 'changed' }
 }
@@ -70,7 +74,7 @@ const NOT_OURS =
 // Whoever did that had a reason, and a new secret would not let it in.
 const DISABLED = 'it is disabled: enable it in Harbor, and run this again'
 
-/** What it may do in projects that this turn is not about stays, where it is about some only. */
+/** What it may do in projects that this run is not about stays, where it is about some only. */
 function wishOf(
   side: Side,
   before: readonly RobotPermission[],
@@ -102,7 +106,7 @@ function inOrder(permissions: readonly RobotPermission[]): readonly RobotPermiss
     .sort((a, b) => `${a.kind} ${a.namespace}`.localeCompare(`${b.kind} ${b.namespace}`))
 }
 
-async function makeIt(side: Side, wish: RobotWish, { signal }: Turn): Promise<void> {
+async function makeIt(side: Side, wish: RobotWish, { signal }: SetupRun): Promise<void> {
   const { login, secret } = await makeRobot(side.ask, wish, signal)
   await writeSecret(side.secretFile.file, secret)
   if (login === side.login) return
@@ -112,13 +116,13 @@ async function makeIt(side: Side, wish: RobotWish, { signal }: Turn): Promise<vo
   )
 }
 
-async function renew(side: Side, robot: Robot, { signal }: Turn): Promise<void> {
+async function renew(side: Side, robot: Robot, { signal }: SetupRun): Promise<void> {
   const { secret } = await renewSecret(side.ask, robot, signal)
   await writeSecret(side.secretFile.file, secret)
 }
 
 /** Whether the secret that is in the file is the robot's. */
-async function logsIn({ login, secretFile, openAs }: Side, { signal }: Turn): Promise<boolean> {
+async function logsIn({ login, secretFile, openAs }: Side, { signal }: SetupRun): Promise<boolean> {
   const { secret: password } = secretFile
   if (password === undefined) return false
   await using registry = openAs({ username: login, password })

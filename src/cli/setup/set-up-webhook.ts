@@ -9,7 +9,7 @@ import {
 import { type Done, isOurs, MARK } from './done.ts'
 import { makeSecret, writeSecret } from './secrets.ts'
 import type { Side, SideProject } from './sides.ts'
-import type { Turn } from './turn.ts'
+import type { SetupRun } from './setup-run.ts'
 
 /** What Harbor calls the webhook. */
 export const POLICY = 'pullsync'
@@ -17,7 +17,7 @@ export const POLICY = 'pullsync'
 /** The secret of this Harbor's events; written into its file where there is none yet. */
 export async function sourceSecret(
   { source }: Side,
-  { dryRun }: Turn,
+  { dryRun }: SetupRun,
 ): Promise<string | undefined> {
   if (source === undefined || source.secret !== undefined) return source?.secret
   const secret = makeSecret()
@@ -29,15 +29,15 @@ export async function setUpWebhook(
   side: Side,
   at: SideProject,
   secret: string,
-  turn: Turn,
+  run: SetupRun,
 ): Promise<Done> {
   const { ask, config } = side
   const done = { what: `the webhook ${POLICY} of ${at.name}`, at: config.id }
-  const known = await findPolicy(ask, at.name, POLICY, turn.signal)
-  const wish = wishOf(side, at, secret, turn)
+  const known = await findPolicy(ask, at.name, POLICY, run.signal)
+  const wish = wishOf(side, at, secret, run)
   const note = `to ${wish.address}`
   if (known === undefined) {
-    if (!turn.dryRun) await makePolicy(ask, at.name, wish, turn.signal)
+    if (!run.dryRun) await makePolicy(ask, at.name, wish, run.signal)
     return { ...done, did: 'made', note }
   }
   if (!isOurs(known)) {
@@ -45,11 +45,11 @@ export async function setUpWebhook(
   }
   if (isAsWished(known, wish)) return { ...done, did: 'kept' }
   const place = { project: at.name, id: known.id }
-  if (!turn.dryRun) await changePolicy(ask, place, wish, turn.signal)
+  if (!run.dryRun) await changePolicy(ask, place, wish, run.signal)
   return { ...done, did: 'changed', note }
 }
 
-function wishOf({ config, source }: Side, { project }: SideProject, secret: string, turn: Turn) {
+function wishOf({ config, source }: Side, { project }: SideProject, secret: string, run: SetupRun) {
   const local = config.id === 'local'
   const deletes = !local && project.onUpstreamDelete === 'delete'
   return {
@@ -57,9 +57,9 @@ function wishOf({ config, source }: Side, { project }: SideProject, secret: stri
     eventTypes: local
       ? ['PULL_ARTIFACT']
       : ['PUSH_ARTIFACT', ...(deletes ? ['DELETE_ARTIFACT'] : [])],
-    address: `${turn.url}/v1/events/${encodeURIComponent(source?.id ?? '')}`,
+    address: `${run.url}/v1/events/${encodeURIComponent(source?.id ?? '')}`,
     authorization: `Bearer ${secret}`,
-    payloadFormat: turn.payloadFormat,
+    payloadFormat: run.payloadFormat,
   }
 }
 

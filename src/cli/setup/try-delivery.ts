@@ -15,7 +15,7 @@ import {
 import type { Done } from './done.ts'
 import { POLICY } from './set-up-webhook.ts'
 import type { Side, SideProject } from './sides.ts'
-import type { Turn } from './turn.ts'
+import type { SetupRun } from './setup-run.ts'
 
 /** Harbor's job service is asked every so often; its first try comes within seconds. */
 const TRIES = 60
@@ -26,27 +26,27 @@ const REPOSITORY = 'pullsync-setup'
  * Pushes an artifact of a few bytes, pulls it where pulls are what is told of, and takes it away again: Harbor has
  * to tell pullsync of that, and says itself whether that was taken.
  */
-export async function tryDelivery(side: Side, at: SideProject, turn: Turn): Promise<Done> {
+export async function tryDelivery(side: Side, at: SideProject, run: SetupRun): Promise<Done> {
   const { ask, config } = side
   const done = { what: `a delivery of the webhook of ${at.name}`, at: config.id }
-  const policy = await findPolicy(ask, at.name, POLICY, turn.signal)
+  const policy = await findPolicy(ask, at.name, POLICY, run.signal)
   if (policy === undefined) return { ...done, did: 'left', note: 'there is no webhook' }
   const place = { project: at.name, id: policy.id }
-  const [latest] = await listExecutions(ask, place, turn.signal)
+  const [latest] = await listExecutions(ask, place, run.signal)
   try {
-    if (!(await touchArtifact(side, at, turn.signal))) {
+    if (!(await touchArtifact(side, at, run.signal))) {
       return { ...done, did: 'left', note: WITHHELD }
     }
     for (let tried = 0; tried < TRIES; tried += 1) {
-      const [newest] = await listExecutions(ask, place, turn.signal)
+      const [newest] = await listExecutions(ask, place, run.signal)
       if (newest?.status === 'Success' && newest.id > (latest?.id ?? 0)) {
         return { ...done, did: 'made', note: 'pullsync took it' }
       }
-      await pause(ASK_EVERY_MS, undefined, { signal: turn.signal })
+      await pause(ASK_EVERY_MS, undefined, { signal: run.signal })
     }
   } finally {
     const repository = { project: at.name, repository: REPOSITORY }
-    await removeRepository(ask, repository, turn.signal)
+    await removeRepository(ask, repository, run.signal)
   }
   return { ...done, did: 'failed', note: notTaken(policy) }
 }

@@ -5,7 +5,7 @@ import type { RecentPulls } from '../../pool/gateways/recent-pulls.ts'
 import type { BlobPath } from './blob-path.ts'
 
 export interface ClientPullsDeps {
-  readonly pulls: Pick<RecentPulls, 'begun' | 'has' | 'tellAhead' | 'toldAhead'>
+  readonly pulls: Pick<RecentPulls, 'begun' | 'has' | 'announceAhead' | 'announcedAhead'>
   /** Whether the client that asks is uploading to the repository. */
   readonly uploads: { has(request: IncomingMessage, repository: Repository): boolean }
   /** From where the client itself asks. */
@@ -36,13 +36,16 @@ export class ClientPulls {
   }
 
   /** To be resolved before the client is told of a blob that is only on its way. */
-  async tellAhead(request: IncomingMessage, { repository, digest }: BlobPath): Promise<void> {
-    await this.#deps.pulls.tellAhead(this.#pullOf(request, repository), digest)
+  async announceAhead(request: IncomingMessage, { repository, digest }: BlobPath): Promise<void> {
+    await this.#deps.pulls.announceAhead(this.#pullOf(request, repository), digest)
   }
 
   /** Of which blobs it was told like that; some may be here by now. */
-  async toldAhead(request: IncomingMessage, repository: Repository): Promise<readonly Digest[]> {
-    return await this.#deps.pulls.toldAhead(this.#pullOf(request, repository))
+  async announcedAhead(
+    request: IncomingMessage,
+    repository: Repository,
+  ): Promise<readonly Digest[]> {
+    return await this.#deps.pulls.announcedAhead(this.#pullOf(request, repository))
   }
 
   /** Many clients can share an address; seldom do they share a program, too. */

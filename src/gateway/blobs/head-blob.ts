@@ -43,7 +43,7 @@ export async function headBlob(
     await streamAnswer(await deps.local().ask(forwarded, signal), response)
     return
   }
-  await deps.clients.tellAhead(request, path)
+  await deps.clients.announceAhead(request, path)
   sendBlobHead(response, path.digest, readByteRange(undefined, coming.size))
   response.end()
 }

@@ -22,7 +22,7 @@ export interface BlobDeps {
   readonly inFlight: InFlightView
   readonly openSpool: OpenSpool
   readonly rights: Rights
-  readonly clients: Pick<ClientPulls, 'has' | 'tellAhead' | 'toldAhead'>
+  readonly clients: Pick<ClientPulls, 'has' | 'announceAhead' | 'announcedAhead'>
   /**
    * Brings the image that the blob belongs to, where clients were told of it; whether the blob is here now, or on
    * its way. Rejects only when `signal` is aborted.

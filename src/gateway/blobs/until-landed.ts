@@ -46,7 +46,7 @@ export async function untilToldAreHere(
   signal: AbortSignal,
 ): Promise<void> {
   const until = performance.now() + PUSH_WITHIN_MS
-  for (const digest of await deps.clients.toldAhead(request, repository)) {
+  for (const digest of await deps.clients.announcedAhead(request, repository)) {
     const path = `/v2/${repository}/blobs/${digest}`
     const head = { method: 'HEAD', path, headers: forwarded.headers }
     const withinMs = until - performance.now()

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 
-type Asked = Pick<IncomingMessage, 'headersDistinct'>
+type RequestHead = Pick<IncomingMessage, 'headersDistinct'>
 
 /** The media types that a client says it takes, without their parameters; wildcards are among them. */
-export function acceptedTypes({ headersDistinct }: Asked): readonly string[] {
+export function acceptedTypes({ headersDistinct }: RequestHead): readonly string[] {
   return (headersDistinct['accept'] ?? [])
     .flatMap((line) => line.split(','))
     .map((type) => type.split(';', 1)[0]?.trim().toLowerCase() ?? '')
@@ -15,6 +15,6 @@ export function acceptedTypes({ headersDistinct }: Asked): readonly string[] {
  * another type, of a wildcard, or of no `Accept` at all is theirs to say: CNCF distribution has 404 for an OCI type, and
  * by tag 400 or an older form for Docker's; others give what they have.
  */
-export function accepts(asked: Asked, mediaType: string): boolean {
+export function accepts(asked: RequestHead, mediaType: string): boolean {
   return acceptedTypes(asked).includes(mediaType)
 }

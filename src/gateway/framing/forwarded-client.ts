@@ -5,7 +5,7 @@ import { type RawHeaders, withoutHeaders } from './forwarded-headers.ts'
 /** Told of a client by the proxies on its way: de facto headers, and RFC 7239. */
 const OF_PROXIES = /^(?:x-forwarded-.+|forwarded|x-real-ip)$/i
 
-type Told = Pick<IncomingMessage, 'headers' | 'socket'>
+type ClientHead = Pick<IncomingMessage, 'headers' | 'socket'>
 
 /**
  * The headers with what the registry is told of the client's side: what a trusted proxy said of it, with that proxy
@@ -13,7 +13,7 @@ type Told = Pick<IncomingMessage, 'headers' | 'socket'>
  */
 export function withClientSide(
   raw: RawHeaders,
-  request: Told,
+  request: ClientHead,
   trusted: TrustedProxies,
 ): readonly string[] {
   const peer = peerAddress(request)

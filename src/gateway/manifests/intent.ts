@@ -9,14 +9,14 @@ export type Intent =
   /** One or the other. */
   | 'unclear'
 
-type Asked = Pick<IncomingMessage, 'method' | 'headersDistinct'>
+type RequestHead = Pick<IncomingMessage, 'method' | 'headersDistinct'>
 
 /**
  * Told from what the client does: what its token may do says nothing of what its bearer wants. A GET
  * is a pull. By HEAD containerd and BuildKit ask for the one type that they are about to push, and for
  * several and any other before a pull; crane, oras and regctl ask for several in either case.
  */
-export function intentOf(asked: Asked): Intent {
+export function intentOf(asked: RequestHead): Intent {
   if (asked.method !== 'HEAD') return 'pull'
   const types = acceptedTypes(asked)
   const named = types.filter((type) => !type.includes('*'))

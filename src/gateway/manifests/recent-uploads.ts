@@ -8,7 +8,7 @@ const MAX_REMEMBERED = 10_000
 
 const UPLOADS = /^\/v2\/(.+)\/blobs\/uploads\/?$/
 
-type Asked = Pick<IncomingMessage, 'method' | 'url'> & Forwarded
+type RequestHead = Pick<IncomingMessage, 'method' | 'url'> & Forwarded
 
 /** From where the client itself asks. */
 type AddressOf = (request: Forwarded) => string | undefined
@@ -24,7 +24,7 @@ export class RecentUploads {
   }
 
   /** Takes notice where the request begins an upload. */
-  note(request: Asked, now = performance.now()): void {
+  note(request: RequestHead, now = performance.now()): void {
     const path = request.method === 'POST' ? readTarget(request.url ?? '')?.path : undefined
     const repository = UPLOADS.exec(path ?? '')?.[1]
     if (repository === undefined) return
@@ -36,12 +36,12 @@ export class RecentUploads {
   }
 
   /** Whether the client that asks is uploading to the repository. */
-  has(request: Asked, repository: string, now = performance.now()): boolean {
+  has(request: RequestHead, repository: string, now = performance.now()): boolean {
     return (this.#until.get(this.#keyOf(request, repository)) ?? 0) > now
   }
 
   /** Many clients can share an address; seldom do they share a program, too. */
-  #keyOf(request: Asked, repository: string): string {
+  #keyOf(request: RequestHead, repository: string): string {
     return [this.#addressOf(request), request.headers['user-agent'], repository].join(' ')
   }
 }

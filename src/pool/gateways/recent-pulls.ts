@@ -34,14 +34,14 @@ export class RecentPulls {
     return (await this.#attempt(() => this.#redis.exists(pullKey(pull)))) === 1
   }
 
-  async tellAhead(pull: Pull, blob: Digest): Promise<void> {
+  async announceAhead(pull: Pull, blob: Digest): Promise<void> {
     const key = aheadKey(pull)
     await this.#attempt(() =>
       this.#redis.multi().sadd(key, blob).expire(key, REMEMBERED_SECONDS).exec(),
     )
   }
 
-  async toldAhead(pull: Pull): Promise<readonly Digest[]> {
+  async announcedAhead(pull: Pull): Promise<readonly Digest[]> {
     const told = await this.#attempt(() => this.#redis.smembers(aheadKey(pull)))
     return (told ?? []).filter(isDigest)
   }

@@ -1,6 +1,6 @@
 import type { Hold } from '../../pool/breaker.ts'
 import type { Outcome } from '../../replication/outcome.ts'
-import type { Asked } from '../../replication/pace/turn.ts'
+import type { PendingRequests } from '../../replication/pace/watched-request.ts'
 import type { ContentSource } from '../../replication/ports.ts'
 import type { WithRightTo } from '../../replication/tag-right.ts'
 import type { Progress } from '../../replication/progress.ts'
@@ -14,7 +14,7 @@ export interface JobContext {
   /** Milliseconds since 1970. */
   readonly queuedAt: number
   /** To keep what the job waits for. */
-  readonly asked: Asked
+  readonly asked: PendingRequests
   readonly signal: AbortSignal
   /**
    * To be awaited just before the tag is written or removed.

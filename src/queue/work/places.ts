@@ -1,5 +1,5 @@
 import { ReplicationError } from '../../replication/errors.ts'
-import { Asked } from '../../replication/pace/turn.ts'
+import { PendingRequests } from '../../replication/pace/watched-request.ts'
 
 /** How soon others get the place of a job that is stuck. */
 const LOOK_EVERY_MS = 250
@@ -33,13 +33,13 @@ interface Attempt {
 
 /** The right of one job to run in this process. Disposed when it does not any more. */
 export interface Place extends Disposable {
-  readonly asked: Asked
+  readonly asked: PendingRequests
   /** Aborted with a GaveWayError when the job is to make way. */
   readonly signal: AbortSignal
 }
 
 interface Held {
-  readonly asked: Asked
+  readonly asked: PendingRequests
   readonly giveWay: AbortController
   readonly isRetry: boolean
   readonly mayGiveWay: boolean
@@ -63,7 +63,7 @@ export class Places {
   take({ attempt, attempts }: Attempt): Place | undefined {
     const isRetry = attempt > 1
     if (isRetry && this.#retries() >= Math.ceil(this.#options.size * FOR_RETRIES)) return undefined
-    const asked = new Asked()
+    const asked = new PendingRequests()
     const giveWay = new AbortController()
     const held = { asked, giveWay, isRetry, mayGiveWay: !isRetry && attempt < attempts }
     this.#held.add(held)

@@ -7,7 +7,7 @@ import type { BlobFlights, Flight, Landing } from './blob-flights.ts'
 import type { BlobLedger, KnownBlob } from './blob-ledger.ts'
 import { type BlobFetch, fetchBlob } from './fetch-blob.ts'
 import { Patience, type TransferState } from '../pace/patience.ts'
-import type { Turn } from '../pace/turn.ts'
+import type { PendingRequest } from '../pace/watched-request.ts'
 
 /** What copying one blob needs; the same for every blob of one copy. */
 export interface BlobCopy extends BlobFetch {
@@ -162,7 +162,7 @@ async function upstreamHas(
 }
 
 interface Beginning {
-  readonly turn: Turn
+  readonly turn: PendingRequest
   readonly refused: ReadonlySet<Repository>
   /** Who brings it too slowly to be waited for. */
   readonly instead: TransferState | undefined

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { MeteredBody } from '../pace/metered-body.ts'
 import type { TransferSlots } from '../pace/transfer-slots.ts'
-import type { Turn } from '../pace/turn.ts'
+import type { PendingRequest } from '../pace/watched-request.ts'
 import type { ContentSource, ContentTarget, OpenBlob, UploadCheckpoint } from '../ports.ts'
 import type { Tally } from './tally.ts'
 
@@ -17,7 +17,7 @@ export interface BlobFetch {
 
 export interface FetchOptions {
   /** Of the slot that it runs in. */
-  readonly turn: Turn
+  readonly turn: PendingRequest
   /** Absent where nobody is to continue it. */
   readonly checkpoint?: UploadCheckpoint
   /** False: it is sent whatever the target has. */

@@ -4,7 +4,7 @@ import { TransferLimit } from './transfer-limit.ts'
 import { firstOf, type JobOrder, type Waiting } from './transfer-line.ts'
 import { type Clock, REAL_CLOCK, TransferRate } from './transfer-rate.ts'
 import type { Transfer, TransferSlots } from './transfer-slots.ts'
-import { Asked, WatchedTurn } from './turn.ts'
+import { PendingRequests, WatchedRequest } from './watched-request.ts'
 import { type HeldSlot, UpstreamLines } from './upstream-lines.ts'
 
 export interface TransferLimits {
@@ -46,12 +46,12 @@ export class TransferSchedule {
    * The slots of one upstream for one job.
    * @param asked keeps what the job waits for
    */
-  slots(id: string, order: JobOrder, asked = new Asked()): TransferSlots {
+  slots(id: string, order: JobOrder, asked = new PendingRequests()): TransferSlots {
     const upstream = this.#upstream(id)
     this.#jobs += 1
     const job = { ...order, number: this.#jobs }
     const turn = (onSilence: (silent: boolean) => void) =>
-      new WatchedTurn({ asked, wait: upstream.wait, clock: this.#clock, onSilence })
+      new WatchedRequest({ asked, wait: upstream.wait, clock: this.#clock, onSilence })
     return {
       pace: upstream.rate,
       usual: upstream.usual,

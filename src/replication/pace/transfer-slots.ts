@@ -1,5 +1,5 @@
 import type { Pace } from './transfer-rate.ts'
-import type { Turn } from './turn.ts'
+import type { PendingRequest } from './watched-request.ts'
 import type { UsualRate } from './usual-rate.ts'
 
 /** What a transfer needs. */
@@ -26,7 +26,11 @@ export interface TransferSlots {
    * run in its place.
    * @throws the signal's reason when it is aborted first
    */
-  run<T>(transfer: Transfer, signal: AbortSignal, work: (turn: Turn) => Promise<T>): Promise<T>
+  run<T>(
+    transfer: Transfer,
+    signal: AbortSignal,
+    work: (turn: PendingRequest) => Promise<T>,
+  ): Promise<T>
   /** Asks the upstream something for which nobody has to wait. */
   ask<T>(request: () => Promise<T>): Promise<T>
 }

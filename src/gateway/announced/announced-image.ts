@@ -7,11 +7,11 @@ import type { BlobPath } from '../blobs/blob-path.ts'
 import { type ListedUpstream, listedUpstream } from '../lists/listed-upstream.ts'
 import type { ListAsker } from '../lists/list-limits.ts'
 import type { ListWish, UpstreamLists } from '../lists/upstream-lists.ts'
-import { requestIdentity, upstreamHost } from '../manifests/asked-by.ts'
+import { requestIdentity, upstreamHost } from '../manifests/request-identity.ts'
 import { answerMiss, type MissesDeps } from '../manifests/misses.ts'
 import { likelyFirst } from './likely-first.ts'
 
-export interface ToldDeps extends MissesDeps {
+export interface AnnouncedDeps extends MissesDeps {
   readonly told: {
     /** Manifests of upstreams that clients were told of, the latest first. Never rejects. */
     recent(repository: Repository): Promise<readonly Digest[]>
@@ -23,7 +23,7 @@ export interface ToldDeps extends MissesDeps {
   readonly upstreamBlobs: UpstreamLists<Digest>
 }
 
-export interface BringToldDeps extends ToldDeps {
+export interface BringAnnouncedDeps extends AnnouncedDeps {
   /** For whom upstream is asked for a blob. */
   readonly askerOf: (upstreams: ListWish['upstreams']) => ListAsker
 }
@@ -34,10 +34,10 @@ export interface BringToldDeps extends ToldDeps {
  *
  * @returns whether the blob is here now, or on its way
  */
-export async function bringToldImage(
+export async function bringAnnouncedImage(
   request: IncomingMessage,
   { repository, digest }: BlobPath,
-  deps: BringToldDeps,
+  deps: BringAnnouncedDeps,
   signal: AbortSignal,
 ): Promise<boolean> {
   const place = await whereNamed(request, { repository, digest }, deps)
@@ -72,7 +72,7 @@ interface Place {
 async function whereNamed(
   { url = '' }: IncomingMessage,
   { repository, digest }: BlobPath,
-  deps: BringToldDeps,
+  deps: BringAnnouncedDeps,
 ): Promise<Place | undefined> {
   const listed = listedUpstream(repository, url, deps.config())
   if (listed === undefined) return undefined
@@ -86,7 +86,7 @@ async function placeAmong(
   recent: readonly Digest[],
   digest: Digest,
   listed: ListedUpstream,
-  deps: ToldDeps,
+  deps: AnnouncedDeps,
 ): Promise<Place | undefined> {
   const until = performance.now() + FIND_WITHIN_MS
   for (const image of recent) {
@@ -107,7 +107,7 @@ const BLOB_FRESH_FOR_MS = 30_000
 async function isUpstream(
   digest: Digest,
   { wish }: ListedUpstream,
-  { upstreamBlobs, askerOf }: Pick<BringToldDeps, 'upstreamBlobs' | 'askerOf'>,
+  { upstreamBlobs, askerOf }: Pick<BringAnnouncedDeps, 'upstreamBlobs' | 'askerOf'>,
 ): Promise<boolean> {
   const asked = { ...wish, about: digest, freshForMs: BLOB_FRESH_FOR_MS }
   const { entries } = await upstreamBlobs.of(asked, askerOf(wish.upstreams))
@@ -121,7 +121,7 @@ async function childThatNames(
   digest: Digest,
   { children }: Manifest,
   listed: ListedUpstream,
-  deps: ToldDeps,
+  deps: AnnouncedDeps,
 ): Promise<Digest | undefined> {
   const likely = likelyFirst(children, listed.project.platforms)
   for (let at = 0; at < likely.length; at += AT_ONCE) {
@@ -154,7 +154,7 @@ const FRESH_FOR_MS = 600_000
 export async function manifestOf(
   digest: Digest,
   { wish }: ListedUpstream,
-  { upstreamManifests }: Pick<ToldDeps, 'upstreamManifests'>,
+  { upstreamManifests }: Pick<AnnouncedDeps, 'upstreamManifests'>,
 ): Promise<Manifest | undefined> {
   const asked = { ...wish, about: digest, freshForMs: FRESH_FOR_MS }
   const { entries } = await upstreamManifests.of(asked)

@@ -13,7 +13,7 @@ const MAX_REMEMBERED = 16
  * then pull by digest mean the tag, too; those that know the manifest from before go on to its blobs. Kept in Redis,
  * because another process may get the second request. What cannot be kept or asked is forgotten.
  */
-export class ToldManifests {
+export class AnnouncedManifests {
   readonly #redis: Redis
   readonly #onError: (error: Error) => void
 

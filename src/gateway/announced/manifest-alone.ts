@@ -4,7 +4,7 @@ import { isTag } from '../../oci/reference.ts'
 import { type ListedUpstream, listedUpstream } from '../lists/listed-upstream.ts'
 import type { MissAnswer } from '../manifests/miss-answer.ts'
 import { answerMiss, type Miss } from '../manifests/misses.ts'
-import { manifestOf, type ToldDeps } from './told-image.ts'
+import { manifestOf, type AnnouncedDeps } from './announced-image.ts'
 
 /**
  * Of a project that leaves platforms out: upstream's manifest of one image, for a client that asks for it by its digest. Some
@@ -15,7 +15,7 @@ import { manifestOf, type ToldDeps } from './told-image.ts'
 export async function manifestAlone(
   { url = '' }: IncomingMessage,
   miss: Miss,
-  deps: ToldDeps,
+  deps: AnnouncedDeps,
   signal: AbortSignal,
 ): Promise<MissAnswer | undefined> {
   const { repository, reference } = miss.event

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { digestOf } from '../../src/oci/digest.ts'
 import type { Repository, Tag } from '../../src/oci/reference.ts'
-import { ToldManifests } from '../../src/pool/gateways/told-manifests.ts'
+import { AnnouncedManifests } from '../../src/pool/gateways/announced-manifests.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 
 const APP = 'team/app' as Repository
@@ -10,8 +10,8 @@ const digest = (content: string) => digestOf(Buffer.from(content))
 
 let server: TestRedis
 let redis: Redis
-let one: ToldManifests
-let another: ToldManifests
+let one: AnnouncedManifests
+let another: AnnouncedManifests
 
 beforeAll(async () => {
   server = await startRedis()
@@ -19,8 +19,8 @@ beforeAll(async () => {
   const unexpected = (error: Error) => {
     throw error
   }
-  one = new ToldManifests(redis, unexpected)
-  another = new ToldManifests(redis, unexpected)
+  one = new AnnouncedManifests(redis, unexpected)
+  another = new AnnouncedManifests(redis, unexpected)
 })
 
 afterAll(async () => {
@@ -53,7 +53,7 @@ it('says of nothing without Redis, and tells why', async () => {
   const lost = new Redis(gone.url, { maxRetriesPerRequest: 0, retryStrategy: () => null })
   lost.on('error', () => undefined)
   lost.disconnect()
-  const told = new ToldManifests(lost, (error) => errors.push(error))
+  const told = new AnnouncedManifests(lost, (error) => errors.push(error))
 
   expect(await told.recent(APP)).toEqual([])
   expect(errors).toHaveLength(1)

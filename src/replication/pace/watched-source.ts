@@ -2,7 +2,7 @@ import type { ContentSource } from '../ports.ts'
 import type { TransferSlots } from './transfer-slots.ts'
 
 /** What of a source needs no slot: the manifest that a job begins with. */
-export function askedSource(
+export function watchedSource(
   source: Pick<ContentSource, 'headManifest' | 'getManifest'>,
   slots: Pick<TransferSlots, 'ask'>,
 ): Pick<ContentSource, 'headManifest' | 'getManifest'> {

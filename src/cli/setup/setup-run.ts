@@ -1,7 +1,7 @@
 import type { ProjectConfig } from '../../config/config.ts'
 
 /** What is the same for all that one run of the command does. */
-export interface Turn {
+export interface SetupRun {
   /** Looks, and changes nothing. */
   readonly dryRun: boolean
   readonly isPublicUpstream: (project: ProjectConfig) => boolean

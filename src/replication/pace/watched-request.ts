@@ -2,7 +2,7 @@ import type { Clock } from './transfer-rate.ts'
 import type { UsualWait } from './usual-wait.ts'
 
 /** One thing that is asked of an upstream, as whoever asks tells of it. */
-export interface Turn {
+export interface PendingRequest {
   /** When nothing but the upstream's next byte is waited for; all the time, unless told. */
   waitsWhile(waiting: () => boolean): void
   /** A byte came. */
@@ -10,7 +10,7 @@ export interface Turn {
 }
 
 /** What one job has asked of its upstreams. */
-export class Asked {
+export class PendingRequests {
   underWay = 0
   silent = 0
 
@@ -20,8 +20,8 @@ export class Asked {
   }
 }
 
-export interface TurnOptions {
-  readonly asked: Asked
+export interface WatchedRequestOptions {
+  readonly asked: PendingRequests
   readonly wait: UsualWait
   readonly clock: Clock
   /** Called when the upstream has given nothing for long, and again when it gives something after all. */
@@ -29,8 +29,8 @@ export interface TurnOptions {
 }
 
 /** Sees when the upstream falls silent. Disposed when what was asked for is here, or given up. */
-export class WatchedTurn implements Turn, Disposable {
-  readonly #options: TurnOptions
+export class WatchedRequest implements PendingRequest, Disposable {
+  readonly #options: WatchedRequestOptions
   readonly #begunAt: number
   #waiting = () => true
   #moved = false
@@ -40,7 +40,7 @@ export class WatchedTurn implements Turn, Disposable {
   #answered = false
   #callOff: () => void
 
-  constructor(options: TurnOptions) {
+  constructor(options: WatchedRequestOptions) {
     this.#options = options
     this.#begunAt = options.clock.now()
     options.asked.underWay += 1
