@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
 import { SlowStart } from '../waiting/slow-start.ts'
+import { Together } from '../waiting/together.ts'
 import { HOLDS } from './announced/announcements.ts'
 
 /**
@@ -64,17 +65,22 @@ const NOW = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)`
 
-// KEYS: the breaker. Gives back what it is, and of an open one the hold.
+// KEYS: breakers. Gives back what each of them is, and of an open one the hold.
 const ADMIT = `${NOW}
-local till = tonumber(redis.call('HGET', KEYS[1], 'until') or '')
-if not till then return {'closed'} end
-local hold = redis.call('HMGET', KEYS[1], 'kind', 'reason', 'since', 'probeUntil')
-local probing = tonumber(hold[4] or '') or 0
-if now < till then return {'open', till - now, hold[1], hold[2], hold[3]} end
-if now < probing then return {'open', math.min(probing - now, ${LOOK_MS}), hold[1], hold[2], hold[3]} end
-if ARGV[1] == '0' then return {'open', 0, hold[1], hold[2], hold[3]} end
-redis.call('HSET', KEYS[1], 'probeUntil', string.format('%.0f', now + ARGV[1]))
-return {'probe'}`
+local function admit(key)
+  local till = tonumber(redis.call('HGET', key, 'until') or '')
+  if not till then return {'closed'} end
+  local hold = redis.call('HMGET', key, 'kind', 'reason', 'since', 'probeUntil')
+  local probing = tonumber(hold[4] or '') or 0
+  if now < till then return {'open', till - now, hold[1], hold[2], hold[3]} end
+  if now < probing then return {'open', math.min(probing - now, ${LOOK_MS}), hold[1], hold[2], hold[3]} end
+  if ARGV[1] == '0' then return {'open', 0, hold[1], hold[2], hold[3]} end
+  redis.call('HSET', key, 'probeUntil', string.format('%.0f', now + ARGV[1]))
+  return {'probe'}
+end
+local admissions = {}
+for at, key in ipairs(KEYS) do admissions[at] = admit(key) end
+return admissions`
 
 // KEYS: the breaker, its streak. ARGV: kind, reason, at least, culprit, failures, pause, longest, streak kept, kept, jitter, channel, name.
 // While it is open nothing prolongs it but its own probe: the rest was under way before.
@@ -97,9 +103,14 @@ redis.call('PEXPIRE', KEYS[1], math.max(tonumber(ARGV[9]), 2 * wait))
 redis.call('PUBLISH', ARGV[11], ARGV[12])
 return {wait, 1}`
 
+// KEYS: of each, the breaker and its streak. Gives back which of them were open.
 const SUCCEEDED = `
-redis.call('DEL', KEYS[2])
-return redis.call('DEL', KEYS[1])`
+local closed = {}
+for at = 1, #KEYS, 2 do
+  redis.call('DEL', KEYS[at + 1])
+  table.insert(closed, redis.call('DEL', KEYS[at]))
+end
+return closed`
 
 const RELEASE = `redis.call('HDEL', KEYS[1], 'probeUntil')`
 
@@ -114,10 +125,14 @@ export class Breakers {
   /** Requests of this process that failed since one was answered, by registry. */
   readonly #failing = new Map<string, number>()
   readonly #starts = new Map<string, SlowStart>()
+  readonly #admissions: Together<string, Admission>
+  readonly #successes: Together<string, boolean>
 
   constructor(redis: Redis, limits: () => BreakerLimits) {
     this.#redis = redis
     this.#limits = limits
+    this.#admissions = new Together((names) => admissionsTo(redis, names, PROBE_MS))
+    this.#successes = new Together((names) => close(redis, names))
   }
 
   /**
@@ -146,7 +161,7 @@ export class Breakers {
 
   /** Whoever is admitted as the probe has to tell how it ended: `failed`, `succeeded` or `release`. */
   async admit(name: string): Promise<Admission> {
-    return admissionOf(await this.#redis.eval(ADMIT, 1, breakerKey(name), PROBE_MS))
+    return await this.#admissions.ask(name)
   }
 
   /**
@@ -169,8 +184,7 @@ export class Breakers {
   /** It answers. True when it had been open. */
   async succeeded(name: string): Promise<boolean> {
     this.#failing.delete(name)
-    const closed = await this.#redis.eval(SUCCEEDED, 2, breakerKey(name), streakKey(name))
-    return closed === 1
+    return await this.#successes.ask(name)
   }
 
   /** The probe came to no end that tells anything: another may be it. */
@@ -184,13 +198,30 @@ export class Breakers {
  * It is one command, so ask once for many clients.
  */
 export async function readHold(redis: Redis, name: string): Promise<Hold | undefined> {
-  const admission = admissionOf(await redis.eval(ADMIT, 1, breakerKey(name), 0))
-  return admission.kind === 'open' ? admission.hold : undefined
+  const [admission] = await admissionsTo(redis, [name], 0)
+  return admission?.kind === 'open' ? admission.hold : undefined
 }
 
 /** Somebody has mended it, or wants to see: everything may go. */
 export async function endHold(redis: Redis, name: string): Promise<void> {
-  await redis.eval(SUCCEEDED, 2, breakerKey(name), streakKey(name))
+  await close(redis, [name])
+}
+
+/** @param probeMs for how long whoever is admitted as the probe may take; 0 admits nobody as that */
+async function admissionsTo(
+  redis: Redis,
+  names: readonly string[],
+  probeMs: number,
+): Promise<readonly Admission[]> {
+  const reply = await redis.eval(ADMIT, names.length, ...names.map(breakerKey), probeMs)
+  return (reply as readonly unknown[]).map(admissionOf)
+}
+
+/** Which of them had been open. */
+async function close(redis: Redis, names: readonly string[]): Promise<readonly boolean[]> {
+  const keys = names.flatMap((name) => [breakerKey(name), streakKey(name)])
+  const reply = await redis.eval(SUCCEEDED, keys.length, ...keys)
+  return (reply as readonly number[]).map((closed) => closed === 1)
 }
 
 /** The name of the local registry's breaker; no upstream has this id. */

@@ -4,6 +4,7 @@ import { type Digest, parseDigest } from '../oci/digest.ts'
 import { type Manifest, parseManifest } from '../oci/manifest.ts'
 import { MANIFESTS } from './announced/announcements.ts'
 import { isTag, type Reference, type Repository } from '../oci/reference.ts'
+import { Together } from '../waiting/together.ts'
 import { unlessRedisFails } from './redis-errors.ts'
 
 /** Long enough for the largest image; a worker that dies leaves nothing behind for longer. */
@@ -21,12 +22,13 @@ const VALUE = 'value'
 /** Commands for Redis in one go: a manifest can name tens of thousands of parts. */
 const BATCH = 500
 
-// KEYS: what is published. ARGV: the job, how long it is kept, and the value of each.
+// KEYS: what is published. ARGV: the job, how long it is kept, the value of each, and of what listeners are told.
 const PUBLISH = `
 for at, key in ipairs(KEYS) do
   redis.call('HSET', key, '${VALUE}', ARGV[at + 2], ARGV[1], '')
   redis.call('EXPIRE', key, ARGV[2])
 end
+for at = #KEYS + 3, #ARGV do redis.call('PUBLISH', '${MANIFESTS}', ARGV[at]) end
 return 0`
 
 // Of a job that has ended its field goes, and with the last one the key, a little later.
@@ -71,10 +73,12 @@ export interface UpstreamBlob {
 export class InFlight {
   readonly #redis: Redis
   readonly #onError: (error: Error) => void
+  readonly #looks: Together<readonly string[], readonly boolean[]>
 
   constructor(redis: Redis, onError: (error: Error) => void) {
     this.#redis = redis
     this.#onError = onError
+    this.#looks = new Together((questions) => this.#exist(questions))
   }
 
   /**
@@ -100,12 +104,16 @@ export class InFlight {
       ...(isTag(reference) ? [[tagKey(repository, reference), manifest.digest] as const] : []),
     ])
     await this.#attempt(undefined, async () => {
+      const names = [...new Set([manifest.digest, reference])].map(
+        (name) => `${repository} ${name}`,
+      )
+      let left = values.size
       for (const some of inBatches([...values])) {
         const [keys, told] = [some.map(([key]) => key), some.map(([, value]) => value)]
-        await this.#redis.eval(PUBLISH, some.length, ...keys, job, KEPT_SECONDS, ...told)
-      }
-      for (const name of new Set([manifest.digest, reference])) {
-        await this.#redis.publish(MANIFESTS, `${repository} ${name}`)
+        left -= some.length
+        // When all of it is there.
+        const news = left === 0 ? names : []
+        await this.#redis.eval(PUBLISH, some.length, ...keys, job, KEPT_SECONDS, ...told, ...news)
       }
     })
     return [...values.keys()]
@@ -170,8 +178,19 @@ export class InFlight {
   /** Which of these clients have asked for in the last minute. */
   async asked(repository: Repository, digests: readonly Digest[]): Promise<ReadonlySet<Digest>> {
     const keys = digests.map((digest) => askedKey(repository, digest))
-    const told = await this.#attempt([], () => this.#redis.mget(keys))
-    return new Set(digests.filter((_, at) => (told[at] ?? null) !== null))
+    const told = await this.#attempt([], () => this.#looks.ask(keys))
+    return new Set(digests.filter((_, at) => told[at] === true))
+  }
+
+  async #exist(
+    questions: readonly (readonly string[])[],
+  ): Promise<readonly (readonly boolean[])[]> {
+    // All blobs of an image are asked for with the same manifests.
+    const keys = [...new Set(questions.flat())]
+    if (keys.length === 0) return questions.map(() => [])
+    const values = await this.#redis.mget(keys)
+    const there = new Set(keys.filter((_, at) => (values[at] ?? null) !== null))
+    return questions.map((some) => some.map((key) => there.has(key)))
   }
 
   #attempt<T>(otherwise: T, ask: () => Promise<T>): Promise<T> {

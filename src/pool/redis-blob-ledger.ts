@@ -4,6 +4,7 @@ import { parseRepository, type Repository } from '../oci/reference.ts'
 import type { BlobLease, BlobLedger, KnownBlob } from '../replication/graph/blob-ledger.ts'
 import type { TransferState } from '../replication/pace/patience.ts'
 import type { UploadCheckpoint } from '../replication/ports.ts'
+import { Together } from '../waiting/together.ts'
 import { unlessRedisFails } from './redis-errors.ts'
 
 /** A dead worker's blobs are free again after this; a heartbeat comes three times as often. */
@@ -19,43 +20,71 @@ const UPLOAD_SECONDS = 24 * 3_600
 
 // A lease's value is its holder, its bytes so far and its origin, with spaces between.
 // Redis' clock may be set back: the lease of a worker that died must not last as long as that.
-// KEYS: the lease, the holders.
+// KEYS: of each blob, the lease and the holders.
 const LOOK = `
-if redis.call('PTTL', KEYS[1]) > ${LEASE_MS} then redis.call('PEXPIRE', KEYS[1], ${LEASE_MS}) end
-return {redis.call('GET', KEYS[1]), redis.call('ZREVRANGE', KEYS[2], 0, ${MAX_HOLDERS - 1})}`
+local known = {}
+for at = 1, #KEYS, 2 do
+  local lease = KEYS[at]
+  if redis.call('PTTL', lease) > ${LEASE_MS} then redis.call('PEXPIRE', lease, ${LEASE_MS}) end
+  local holders = redis.call('ZREVRANGE', KEYS[at + 1], 0, ${MAX_HOLDERS - 1})
+  table.insert(known, {redis.call('GET', lease), holders})
+end
+return known`
 
-// KEYS: the lease, the holders. Gives back those, or nothing while the lease is another's.
+// KEYS: of each blob, the lease and the holders. ARGV: the time of a lease; of each, whose may be taken, what is written.
+// Gives back the holders, or nothing while the lease is another's.
 const TAKE = `
-local held = redis.call('GET', KEYS[1])
-local holder = held and string.match(held, '^[^ ]*')
-if holder and holder ~= ARGV[1] then return false end
-redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-return redis.call('ZREVRANGE', KEYS[2], 0, ${MAX_HOLDERS - 1})`
+local taken = {}
+for at = 1, #KEYS, 2 do
+  local held = redis.call('GET', KEYS[at])
+  local holder = held and string.match(held, '^[^ ]*')
+  if holder and holder ~= ARGV[at + 1] then
+    table.insert(taken, false)
+  else
+    redis.call('SET', KEYS[at], ARGV[at + 2], 'PX', ARGV[1])
+    table.insert(taken, redis.call('ZREVRANGE', KEYS[at + 1], 0, ${MAX_HOLDERS - 1}))
+  end
+end
+return taken`
 
 const RELEASE = `
 local held = redis.call('GET', KEYS[1])
 if held and string.match(held, '^[^ ]*') == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0`
 
-// As TAKE, of what is still held: one that has lapsed may be somebody else's already.
+// Of what is still held: one that has lapsed may be somebody else's already.
 const RENEW = `
 local held = redis.call('GET', KEYS[1])
 if not held or string.match(held, '^[^ ]*') ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1`
 
-// KEYS: the holders. ARGV: now, who has it.
+// KEYS: of each blob, the holders. ARGV: now; of each, who has it.
 const LANDED = `
-redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
-redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -${MAX_HOLDERS + 1})
-redis.call('EXPIRE', KEYS[1], ${REMEMBERED_SECONDS})`
+for at, holders in ipairs(KEYS) do
+  redis.call('ZADD', holders, ARGV[1], ARGV[at + 1])
+  redis.call('ZREMRANGEBYRANK', holders, 0, -${MAX_HOLDERS + 1})
+  redis.call('EXPIRE', holders, ${REMEMBERED_SECONDS})
+end`
 
-// KEYS: the holders, the upstreams that gave it, the lease. ARGV: now, who has it, from where, the lease's holder.
-const BROUGHT = `${LANDED}
-redis.call('SADD', KEYS[2], ARGV[3])
-redis.call('EXPIRE', KEYS[2], ${REMEMBERED_SECONDS})
-local held = redis.call('GET', KEYS[3])
-if held and string.match(held, '^[^ ]*') == ARGV[4] then redis.call('DEL', KEYS[3]) end`
+// KEYS: of each blob, the holders, the upstreams that gave it, the lease. ARGV: now; of each, who has it, from where, the lease's holder.
+const BROUGHT = `
+for at = 1, #KEYS, 3 do
+  local holders, given, lease = KEYS[at], KEYS[at + 1], KEYS[at + 2]
+  redis.call('ZADD', holders, ARGV[1], ARGV[at + 1])
+  redis.call('ZREMRANGEBYRANK', holders, 0, -${MAX_HOLDERS + 1})
+  redis.call('EXPIRE', holders, ${REMEMBERED_SECONDS})
+  redis.call('SADD', given, ARGV[at + 2])
+  redis.call('EXPIRE', given, ${REMEMBERED_SECONDS})
+  local held = redis.call('GET', lease)
+  if held and string.match(held, '^[^ ]*') == ARGV[at + 3] then redis.call('DEL', lease) end
+end`
+
+/** Of one blob in a script that is run for many. */
+interface Part {
+  readonly keys: readonly string[]
+  readonly told: readonly string[]
+}
 
 /**
  * The ledger in Redis. It saves transfers and is not needed for a correct copy: when Redis fails, a
@@ -64,23 +93,31 @@ if held and string.match(held, '^[^ ]*') == ARGV[4] then redis.call('DEL', KEYS[
 export class RedisBlobLedger implements BlobLedger {
   readonly #redis: Redis
   readonly #onError: (error: Error) => void
+  readonly #looks: Together<Part, unknown>
+  readonly #takes: Together<Part, unknown>
+  readonly #landings: Together<Part, unknown>
+  readonly #bringings: Together<Part, unknown>
 
   constructor(redis: Redis, onError: (error: Error) => void) {
     this.#redis = redis
     this.#onError = onError
+    this.#looks = this.#together(LOOK, () => [])
+    this.#takes = this.#together(TAKE, () => [LEASE_MS])
+    this.#landings = this.#together(LANDED, () => [Date.now()])
+    this.#bringings = this.#together(BROUGHT, () => [Date.now()])
   }
 
   async look(digest: Digest): Promise<KnownBlob> {
     const keys = [leaseKey(digest), holdersKey(digest)]
-    const reply = await this.#attempt([], () => this.#redis.eval(LOOK, keys.length, ...keys))
+    const reply = await this.#attempt([], () => this.#looks.ask({ keys, told: [] }))
     const [held, names = []] = reply as [] | readonly [string | null, readonly string[]]
     const coming = transferState(held ?? '')
     return { holders: repositories(names), ...(coming && { coming }) }
   }
 
   async landed(digest: Digest, repository: Repository): Promise<void> {
-    const key = holdersKey(digest)
-    await this.#attempt(null, () => this.#redis.eval(LANDED, 1, key, Date.now(), repository))
+    const part = { keys: [holdersKey(digest)], told: [repository] }
+    await this.#attempt(null, () => this.#landings.ask(part))
   }
 
   async notThere(digest: Digest, repository: Repository): Promise<void> {
@@ -106,8 +143,8 @@ export class RedisBlobLedger implements BlobLedger {
   ): Promise<BlobLease | undefined> {
     const [key, held, given] = [leaseKey(digest), holdersKey(digest), givenKey(digest)]
     const { holder, origin } = state
-    const take = [instead ?? holder, written(state), LEASE_MS]
-    const names = await this.#attempt([], () => this.#redis.eval(TAKE, 2, key, held, ...take))
+    const take = { keys: [key, held], told: [instead ?? holder, written(state)] }
+    const names = await this.#attempt([], () => this.#takes.ask(take))
     if (names === null) return undefined
     const renew = () => this.#redis.eval(RENEW, 1, key, holder, written(state), LEASE_MS)
     const beat = setInterval(() => void this.#attempt(0, renew), BEAT_MS)
@@ -120,10 +157,9 @@ export class RedisBlobLedger implements BlobLedger {
     return {
       holders: repositories(names as readonly string[]),
       landed: (repository) =>
-        end(() => {
-          const what = [Date.now(), repository, origin, holder]
-          return this.#redis.eval(BROUGHT, 3, held, given, key, ...what)
-        }),
+        end(() =>
+          this.#bringings.ask({ keys: [held, given, key], told: [repository, origin, holder] }),
+        ),
       [Symbol.asyncDispose]: () => end(() => this.#redis.eval(RELEASE, 1, key, holder)),
     }
   }
@@ -150,6 +186,15 @@ export class RedisBlobLedger implements BlobLedger {
         await this.#attempt(0, () => this.#redis.del(key))
       },
     }
+  }
+
+  /** One script for all blobs that it is asked for at the same moment; what it gives back is theirs, in order. */
+  #together(script: string, before: () => readonly number[]): Together<Part, unknown> {
+    return new Together(async (parts) => {
+      const [keys, told] = [parts.flatMap((part) => part.keys), parts.flatMap((part) => part.told)]
+      const reply = await this.#redis.eval(script, keys.length, ...keys, ...before(), ...told)
+      return (reply ?? []) as readonly unknown[]
+    })
   }
 
   #attempt<T>(otherwise: T, ask: () => Promise<T>): Promise<T> {

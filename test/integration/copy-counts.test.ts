@@ -7,9 +7,12 @@ const MIB = 1024 * 1024
 /** The manifest, and what may refer to it: the API, the tag in its place, and three of cosign's. */
 const OF_AN_IMAGE = 6
 /** What a job costs in Redis whatever it copies: queue, breakers, the right to the tag, progress and log. */
-const COMMANDS_OF_A_JOB = 30
-/** What is known of a blob, the right to bring it, whether a client waits for it, that it has landed. */
-const COMMANDS_OF_A_BLOB = 4
+const COMMANDS_OF_A_JOB = 24
+/**
+ * The right to bring a blob, whether a client waits for it, that it has landed. What is known of it is asked for with
+ * all others of the image, and so is the rest of those that begin or end in the same moment.
+ */
+const COMMANDS_OF_A_BLOB = 3
 /** By the clock: leases, the job's lock, signs of life. Fewer than one more for each blob. */
 const RENEWED = 12
 

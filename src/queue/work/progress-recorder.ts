@@ -17,12 +17,10 @@ export class ProgressRecorder {
 
   record(progress: Progress): void {
     this.#latest = progress
-    if (this.#timer !== undefined) return
-    this.#write()
-    // What comes in the meantime is written then, also when nothing comes after it.
-    this.#timer = setTimeout(() => {
+    // Not at once: what is done sooner than somebody can see it is written once.
+    this.#timer ??= setTimeout(() => {
       this.#timer = undefined
-      if (this.#latest !== undefined) this.record(this.#latest)
+      this.#write()
     }, INTERVAL_MS)
   }
 

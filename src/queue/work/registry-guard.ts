@@ -98,7 +98,7 @@ export class RegistryGuard {
 
   /** The job has ended as expected; `used` are the registries that have done what they were to do. */
   async ended(used: readonly string[]): Promise<void> {
-    for (const registry of used) await this.#answered(registry)
+    await Promise.all(used.map((registry) => this.#answered(registry)))
     await this.left()
   }
 
