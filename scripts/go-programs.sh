@@ -13,6 +13,7 @@ readonly -A MODULES=(
   [distribution3]=github.com/distribution/distribution/v3/cmd/registry@v3.1.2
   [cosign]=github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3
   [helm]=helm.sh/helm/v4/cmd/helm@v4.3.2
+  [kubectl-validate]=sigs.k8s.io/kubectl-validate@v0.0.4
   [conformance]=github.com/opencontainers/distribution-spec/conformance@v0.0.0-20260831232431-97274622c111
   [buildkitd]=github.com/moby/buildkit/cmd/buildkitd@v0.34.2
   [buildctl]=github.com/moby/buildkit/cmd/buildctl@v0.34.2
@@ -22,7 +23,7 @@ readonly -A MODULES=(
 main() {
   local names=("$@") name
   ((${#names[@]})) ||
-    names=(crane distribution3 oras regctl regsync conformance helm cosign buildctl buildkitd ko)
+    names=(crane distribution3 oras regctl regsync conformance helm cosign buildctl buildkitd ko kubectl-validate)
   mkdir -p "$FOLDER"
   for name in "${names[@]}"; do build "$name"; done
   printf '%s\n' "$FOLDER"

@@ -155,8 +155,34 @@ describe.skipIf(helm === '')(`the Helm chart${missingProgram('helm')}`, () => {
       "at '/config/admin'",
       [...trial, '--set', 'config.admin.listen=0.0.0.0:9090'],
     ],
+    [
+      'an admin listener of everybody, with a user only',
+      "at '/config/admin'",
+      [...trial, '--set', 'config.admin.username=ops'],
+    ],
+    [
+      'to be asked for numbers that are on loopback',
+      "at '/admin/passwordSecret/name'",
+      [...trial, '--set', 'metrics.serviceMonitor.enabled=true'],
+    ],
+    [
+      'another port than its own',
+      "at '/config/listen'",
+      [...trial, '--set', 'config.listen=0.0.0.0:80'],
+    ],
+    [
+      'a route to nowhere',
+      "at '/gatewayRoute/parentRefs'",
+      [...trial, '--set', 'gatewayRoute.enabled=true'],
+    ],
+    [
+      'a spool of which it cannot tell the size',
+      "at '/worker/spool/size'",
+      [...trial, '--set', 'worker.spool.size=plenty'],
+    ],
     ['no worker', "at '/worker/replicas'", [...trial, '--set', 'worker.replicas=0']],
     ['a key that it does not know', "'replica' not allowed", [...trial, '--set', 'replica=2']],
+    ['one further down', "'replica' not allowed", [...trial, '--set', 'worker.replica=2']],
   ])('refuses %s', async (_, place, settings) => {
     await expect(render(...settings)).rejects.toThrow(place)
   })

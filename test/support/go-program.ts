@@ -10,6 +10,7 @@ export type GoProgram =
   | 'distribution3'
   | 'cosign'
   | 'helm'
+  | 'kubectl-validate'
   | 'conformance'
   | 'buildkitd'
   | 'buildctl'

@@ -44,6 +44,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if .Values.admin.passwordSecret.name }}{{ $_ := set $own "admin" (dict "listen" "0.0.0.0:9090" "passwordFile" "/run/secrets/admin/password") }}{{ end }}
 {{- $spool := .Values.worker.spool.size | toString }}
 {{- /* A tenth less than the volume: what is more evicts the pod. */}}
-{{- if regexMatch "^[0-9]+Gi$" $spool }}{{ $_ := set $own "spool" (dict "folder" "/spool" "size" (printf "%dMiB" (div (mul (trimSuffix "Gi" $spool | int) 1024 9) 10))) }}{{ end }}
+{{- $mebibytes := hasSuffix "Gi" $spool | ternary (mul (trimSuffix "Gi" $spool | int) 1024) (trimSuffix "Mi" $spool | int) }}
+{{- $_ := set $own "spool" (dict "folder" "/spool" "size" (printf "%dMiB" (div (mul $mebibytes 9) 10))) }}
 {{- mergeOverwrite $own (deepCopy .Values.config) | toYaml }}
 {{- end }}
