@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { ContentSource, HowToFetch } from '../replication/ports.ts'
+import type { GetBlobPart } from '../spool/far-parts.ts'
 import { throughSpool } from '../spool/through-spool.ts'
 import type { PatientSemaphore } from '../waiting/patient-semaphore.ts'
 import type { SpooledBlob } from '../spool/spooled-blob.ts'
@@ -77,7 +78,9 @@ async function spooledBlob(source: ContentSource, fetch: Fetch): Promise<Readabl
   const { audience, origin, spool, blob, signal, how } = fetch
   const { offset = 0 } = how
   const followed = audience !== undefined
-  const spooled = await spool.add({ blob, origin, offset, followed, signal }, source.registry)
+  const part = partsOf(source, blob)
+  const wish = { blob, origin, offset, followed, signal, ...part }
+  const spooled = await spool.add(wish, source.registry)
   const whole = spooled?.arrived === true ? spooled.read(offset) : undefined
   // One that is whole may have had to make room already, and of upstream there is no rest to ask for.
   if (spooled === undefined || (spooled.arrived && whole === undefined)) {
@@ -85,6 +88,11 @@ async function spooledBlob(source: ContentSource, fetch: Fetch): Promise<Readabl
   }
   if (spooled.until > offset) how.startsAt?.(spooled.until)
   return whole ?? (await continued(source, fetch, spooled))
+}
+
+function partsOf(source: ContentSource, blob: Descriptor): { part?: GetBlobPart } {
+  if (source.getBlobPart === undefined) return {}
+  return { part: async (...asked) => await source.getBlobPart?.(blob, ...asked) }
 }
 
 async function continued(

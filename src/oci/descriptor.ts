@@ -30,3 +30,10 @@ export interface Descriptor {
 export function isLeftElsewhere({ mediaType, urls }: Descriptor): boolean {
   return isNonDistributable(mediaType) && urls !== undefined
 }
+
+/** Some of a blob's bytes. */
+export interface BlobPart {
+  readonly offset: number
+  /** In bytes, not 0. */
+  readonly length: number
+}

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import type { Descriptor } from '../oci/descriptor.ts'
+import type { BlobPart, Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { Manifest } from '../oci/manifest.ts'
 import type { Reference, Repository, Tag } from '../oci/reference.ts'
@@ -15,6 +15,7 @@ import type {
   RemovalTarget,
   HowToBring,
 } from '../replication/ports.ts'
+import { getBlobPart } from './content/blob-part.ts'
 import { getBlob, givesBlob, hasBlob, type NamedBlob } from './content/blobs.ts'
 import { deleteManifest } from './content/delete-manifest.ts'
 import { heldAt } from './content/held-manifest.ts'
@@ -99,6 +100,14 @@ export class RegistryRepository implements ContentSource, ContentTarget, Removal
   ): Promise<Readable> {
     const body = await getBlob(this.#session, descriptor, signal, offset)
     return meter === undefined ? body : meter(body)
+  }
+
+  getBlobPart(
+    descriptor: Descriptor,
+    part: BlobPart,
+    signal: AbortSignal,
+  ): Promise<Buffer | undefined> {
+    return getBlobPart(this.#session, descriptor, part, signal)
   }
 
   hasBlob(digest: Digest, signal: AbortSignal): Promise<boolean> {

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import type { Descriptor } from '../oci/descriptor.ts'
+import type { BlobPart, Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { Manifest } from '../oci/manifest.ts'
 import type { Reference, Repository, Tag } from '../oci/reference.ts'
@@ -49,6 +49,12 @@ export interface ContentSource {
   givesBlob(descriptor: Descriptor, signal: AbortSignal): Promise<boolean>
   /** The blob's bytes, not yet verified. The caller destroys the stream when it stops early. */
   getBlob(descriptor: Descriptor, signal: AbortSignal, how?: HowToFetch): Promise<Readable>
+  /** A few of its bytes, not to be verified by themselves; undefined where the registry gives no parts of blobs. */
+  getBlobPart?(
+    descriptor: Descriptor,
+    part: BlobPart,
+    signal: AbortSignal,
+  ): Promise<Buffer | undefined>
   /** The blob is where it should be: whatever was kept to continue it has served its purpose. */
   landed?(digest: Digest): void
 }

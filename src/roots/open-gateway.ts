@@ -82,7 +82,7 @@ export function openGateway(parts: GatewayParts) {
     inFlight: viewOf(inFlight, manifests, new RedisBlobLedger(queues.redis, onError)),
     told,
     pulls: new RecentPulls(queues.redis, onError),
-    openSpool: (url, offset, signal) => follower.open(url, offset, signal),
+    openSpool: (...asked) => follower.open(...asked),
     names: namesOf(told),
     enqueue: async (request) => only(await queues.enqueue([request])),
     offer: async (request) => only(await queues.offer([request])),

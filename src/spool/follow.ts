@@ -8,7 +8,7 @@ export interface Following {
 }
 
 /**
- * The blob from `offset` on, as it comes; undefined when the spool has not that part.
+ * The blob from `offset` to before `end`, as it comes; undefined when the spool has not that part.
  *
  * @param signal aborted when the follower leaves
  */
@@ -16,9 +16,10 @@ export function follow(
   { blob, size }: Spooled,
   offset: number,
   signal: AbortSignal,
+  end = size,
 ): Following | undefined {
-  const length = size - offset
-  const pieces = length >= 0 ? blob.follow(offset, signal) : undefined
+  const length = Math.min(end, size) - offset
+  const pieces = length >= 0 ? blob.follow(offset, signal, length) : undefined
   return pieces && { pieces: atMost(length, pieces), length }
 }
 

@@ -8,7 +8,7 @@ import type { Spool } from './spool.ts'
 const PREFIX = '/spool/'
 
 /**
- * Where gateways follow blobs: `GET /spool/<key>` with `Range: bytes=N-`. The key is the proof: it
+ * Where gateways follow blobs: `GET /spool/<key>` with `Range: bytes=N-` or `bytes=N-M`. The key is the proof: it
  * stands in Redis and nowhere else.
  */
 export async function startSpoolServer(spool: Spool, host: string): Promise<HttpServer> {
@@ -19,6 +19,8 @@ export async function startSpoolServer(spool: Spool, host: string): Promise<Http
     { address: { host, port: 0 }, configKey: 'the address of this worker', requestTimeoutMs: 0 },
   )
 }
+
+const RANGE = /^bytes=(\d{1,15})-(\d{0,15})$/
 
 /** What comes before the keys. */
 export function spoolAddress(server: HttpServer): string {
@@ -31,8 +33,9 @@ async function answer(
   response: ServerResponse,
 ): Promise<void> {
   const spooled = url.startsWith(PREFIX) ? spool.find(url.slice(PREFIX.length)) : undefined
-  const offset = Number(/^bytes=(\d{1,15})-$/.exec(headers.range ?? 'bytes=0-')?.[1])
-  const following = spooled && follow(spooled, offset, untilClosed(response))
+  const [, first, last = ''] = RANGE.exec(headers.range ?? 'bytes=0-') ?? []
+  const end = last === '' ? undefined : Number(last) + 1
+  const following = spooled && follow(spooled, Number(first), untilClosed(response), end)
   if (following === undefined) {
     response.writeHead(spooled === undefined ? 404 : 416, { 'Content-Length': 0 }).end()
     return

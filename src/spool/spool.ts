@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { algorithmOf, type Digest, finishDigest, hashFor } from '../oci/digest.ts'
+import { FarParts, type GetBlobPart } from './far-parts.ts'
 import { SpoolFile } from './spool-file.ts'
 import { SpoolFolder } from './spool-folder.ts'
 import { SpooledBlob } from './spooled-blob.ts'
@@ -21,6 +22,8 @@ export interface SpoolWish {
   readonly origin: string
   /** From where in the blob on its bytes are wanted. */
   readonly offset: number
+  /** Asks upstream for some of its bytes, where that gives parts. */
+  readonly part?: GetBlobPart
   /** Whether clients wait for it. */
   readonly followed: boolean
   readonly signal: AbortSignal
@@ -147,12 +150,16 @@ export class Spool implements AsyncDisposable {
   }
 
   async #keep(name: string, wish: SpoolWish, { bytes, isWhole }: Room): Promise<Spooled> {
-    const { blob, offset, followed } = wish
+    const { blob, offset, followed, part } = wish
     const file = isWhole
       ? await this.#fileFor(name, wish)
       : await this.#folder.window(offset, bytes)
     const inMemory = followed || file.length > 0 ? IN_MEMORY_BYTES : 0
-    const spooled = new SpooledBlob(file, { inMemory, onRefused: this.#onRefused })
+    const farParts = part && new FarParts(part)
+    const spooled = new SpooledBlob(file, {
+      ...{ inMemory, onRefused: this.#onRefused },
+      ...(farParts && { farParts }),
+    })
     if (spooled.until === blob.size) await spooled.end(true)
     const key = randomBytes(24).toString('hex')
     const kept = {

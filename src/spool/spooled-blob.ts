@@ -1,5 +1,7 @@
 import { Readable } from 'node:stream'
+import type { BlobPart } from '../oci/descriptor.ts'
 import { type BlobReader, BlobReaders } from './blob-readers.ts'
+import type { FarParts } from './far-parts.ts'
 import type { BlobFile } from './spool-file.ts'
 import { firstOf } from './window-file.ts'
 
@@ -12,6 +14,8 @@ const READ_BYTES = 256 * 1024
 export interface SpooledBlobOptions {
   /** The latest bytes stay in memory: who reads as fast as they come needs no disk. */
   readonly inMemory?: number
+  /** For followers who want little of what is far from coming. */
+  readonly farParts?: FarParts
   /** The disk took no more, and nothing more comes here. */
   readonly onRefused?: (error: unknown) => void
 }
@@ -27,6 +31,7 @@ export class SpooledBlob<File extends BlobFile = BlobFile> {
   readonly #file: File
   readonly #inMemory: number
   readonly #onRefused: ((error: unknown) => void) | undefined
+  readonly #farParts: FarParts | undefined
   /** From `#keptFrom` to `#received`, never without what is not written yet. */
   readonly #kept: Buffer[] = []
   #keptFrom: number
@@ -41,10 +46,11 @@ export class SpooledBlob<File extends BlobFile = BlobFile> {
   #writing: Promise<void> | undefined
   #news: (() => void)[] = []
 
-  constructor(file: File, { inMemory = 0, onRefused }: SpooledBlobOptions = {}) {
+  constructor(file: File, { inMemory = 0, onRefused, farParts }: SpooledBlobOptions = {}) {
     this.#file = file
     this.#inMemory = inMemory
     this.#onRefused = onRefused
+    this.#farParts = farParts
     this.#keptFrom = file.length
     this.#received = file.length
   }
@@ -122,9 +128,20 @@ export class SpooledBlob<File extends BlobFile = BlobFile> {
     return bytes
   }
 
-  /** The same for a follower, who has to begin at once and may leave at any time. */
-  follow(offset: number, signal: AbortSignal): AsyncGenerator<Buffer> | undefined {
-    return this.#has(offset) ? this.#followed(this.reader(offset, true), signal) : undefined
+  /**
+   * The same for a follower, who has to begin at once and may leave at any time.
+   *
+   * @param length how much it wants: a little that is far from coming is fetched for it
+   */
+  follow(
+    offset: number,
+    signal: AbortSignal,
+    length = Infinity,
+  ): AsyncGenerator<Buffer> | undefined {
+    if (!this.#has(offset)) return undefined
+    const part = { offset, length }
+    const isFar = this.arriving && this.#farParts?.has(part, this.until) === true
+    return isFar ? this.#aside(part, signal) : this.#followed(this.reader(offset, true), signal)
   }
 
   /** Resolves when no follower is reading it. */
@@ -174,6 +191,13 @@ export class SpooledBlob<File extends BlobFile = BlobFile> {
     const oldest = this.from + Math.max(0, Math.max(length, this.#writingUntil) - capacity)
     const comes = this.arriving || this.arrived || offset < this.until
     return offset >= oldest && comes && this.#letGo === undefined
+  }
+
+  async *#aside(part: BlobPart, signal: AbortSignal): AsyncGenerator<Buffer> {
+    const bytes = await this.#farParts?.get(part)
+    if (bytes !== undefined) yield bytes
+    else if (!this.#has(part.offset)) throw new Error('the blob stopped coming')
+    else yield* this.#followed(this.reader(part.offset, true), signal)
   }
 
   async *#followed(reader: BlobReader, signal: AbortSignal): AsyncGenerator<Buffer> {

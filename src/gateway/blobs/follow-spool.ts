@@ -27,17 +27,22 @@ export class SpoolFollower implements Disposable {
   }
 
   /**
-   * The blob's bytes from `offset` on, each piece good until the next one is asked for; undefined
+   * The blob's bytes from `offset` to before `end`, each piece good until the next one is asked for; undefined
    * when the worker is gone or has not that part.
    */
   async open(
     url: string,
     offset: number,
     signal: AbortSignal,
+    end?: number,
   ): Promise<AsyncIterable<Buffer> | undefined> {
     const here = this.#here?.find(url)
-    if (here !== undefined) return follow(here, offset, signal)?.pieces
-    const answer = await this.#ask(url, offset, signal).catch(() => undefined)
+    if (here !== undefined) return follow(here, offset, signal, end)?.pieces
+    const answer = await this.#ask(
+      url,
+      `bytes=${offset}-${end === undefined ? '' : end - 1}`,
+      signal,
+    ).catch(() => undefined)
     if (answer?.status === 200) return answer.pieces()
     await answer?.keep().catch(() => undefined)
     return undefined
@@ -49,7 +54,7 @@ export class SpoolFollower implements Disposable {
 
   async #ask(
     address: string,
-    offset: number,
+    range: string,
     signal: AbortSignal,
   ): Promise<RelayedAnswer | undefined> {
     const url = new URL(address)
@@ -58,7 +63,7 @@ export class SpoolFollower implements Disposable {
       late.abort(new Error('the worker does not answer'))
     }, HEADERS_WITHIN_MS)
     try {
-      const headers = ['Host', url.host, 'Range', `bytes=${offset}-`]
+      const headers = ['Host', url.host, 'Range', range]
       const forwarded = { method: 'GET', path: url.pathname, headers }
       return await this.#worker(url).ask(forwarded, AbortSignal.any([signal, late.signal]))
     } finally {

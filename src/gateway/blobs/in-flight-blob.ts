@@ -9,6 +9,7 @@ export type OpenSpool = (
   url: string,
   offset: number,
   signal: AbortSignal,
+  end?: number,
 ) => Promise<Pieces | undefined>
 
 /** Where the bytes of a blob on its way may be had. */

@@ -107,7 +107,9 @@ async function followBlob(
     part: () => inFlight.part(repository, digest),
     spool: async (offset) => {
       const url = await inFlight.spoolOf({ upstream: coming.upstream, digest })
-      return url === undefined ? undefined : await openSpool(url, offset, signal)
+      return url === undefined
+        ? undefined
+        : await openSpool(url, offset, signal, range.start + range.length)
     },
     come: () => inFlight.come(digest),
     landed: (offset) => fromLocal(forwarded, local(), offset, signal),

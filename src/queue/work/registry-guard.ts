@@ -86,6 +86,9 @@ export class RegistryGuard {
       })
     return {
       ...(source.landed && { landed: (digest) => source.landed?.(digest) }),
+      ...(source.getBlobPart && {
+        getBlobPart: (...args) => source.getBlobPart?.(...args) ?? Promise.resolve(undefined),
+      }),
       registry,
       headManifest: (...args) => ask(() => source.headManifest(...args)),
       getManifest: (...args) => ask(() => source.getManifest(...args)),
