@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { boundUnfinishedHeads } from './limits/unfinished-heads.ts'
+import { boundUnreadAnswers } from './limits/unread-answers.ts'
 import { ListenError, type ListenAddress } from './listen-error.ts'
 
 export interface HttpServerOptions {
@@ -11,6 +12,8 @@ export interface HttpServerOptions {
   readonly requestTimeoutMs?: number
   /** Ends a connection on which nothing has moved for so long; never unless told. */
   readonly idleTimeoutMs?: number
+  /** Of answers that clients do not read, over all connections; 256 MiB unless told. */
+  readonly maxUnreadBytes?: number
   /** Requests whose handler itself says `100 Continue`; for all others it is said at once. */
   readonly answersExpect?: (request: IncomingMessage) => boolean
 }
@@ -39,6 +42,7 @@ const GRACE_MS = 10_000
 // Tokens of clients are longer than Node's 16 KiB.
 const MAX_HEAD_BYTES = 64 * 1024
 const MAX_UNFINISHED_HEADS_BYTES = 16 * 1024 * 1024
+const MAX_UNREAD_BYTES = 256 * 1024 * 1024
 
 /** @throws ListenError when the address cannot be listened on */
 export async function startHttpServer(
@@ -58,6 +62,7 @@ export async function startHttpServer(
   server.maxHeadersCount = 0
   server.timeout = idleTimeoutMs
   boundUnfinishedHeads(server, MAX_UNFINISHED_HEADS_BYTES)
+  boundUnreadAnswers(server, options.maxUnreadBytes ?? MAX_UNREAD_BYTES)
   const drain = drainable(server)
   server.on('request', listener)
   server.on('checkContinue', (request, response) => {

@@ -13,7 +13,7 @@ import { readCounts } from '../../src/queue/records/upstream-status.ts'
 import { ReplicationQueues } from '../../src/queue/queues.ts'
 import { digestAt, type Site, startSite } from './site.ts'
 
-describe('two workers that write one tag of what refers to an image', () => {
+describe('jobs of two workers that write one tag of what refers to an image', () => {
   let parts: Started
   let site: Site
   let way: HeldRequests
@@ -47,14 +47,14 @@ projects: [{ name: team, upstream: hq }]
     expect((await site.serve.run(['sync', `team/app:${reference}`])).code).toBe(0)
   }
 
-  /** The first worker is about to write the tag. */
+  /** The first job is about to write the tag. */
   async function firstWrites(name: string): Promise<void> {
     way.hold('PUT', new RegExp(`/manifests/${name}$`))
     await sync('1.0')
-    await eventually(() => way.held(), { describe: 'the first worker to write the tag' })
+    await eventually(() => way.held(), { describe: 'the first job to write the tag' })
   }
 
-  /** The second has written it, or waits for the first. */
+  /** The second has written it, or waits for the first; it may be run by either worker. */
   async function secondWritesOrWaits(name: string): Promise<void> {
     await sync(name)
     await site.startWorker()

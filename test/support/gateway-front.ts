@@ -16,6 +16,7 @@ import { UNLIMITED } from './unlimited.ts'
 interface FrontOptions {
   readonly port?: number
   readonly trusted?: readonly string[]
+  readonly maxUnreadBytes?: number
   readonly stallMs?: number
   /** Sees each request before the gateway does. */
   readonly onRequest?: (request: IncomingMessage, response: ServerResponse) => void
@@ -29,7 +30,7 @@ interface FrontOptions {
 export async function startFront(
   local: () => LocalRegistry,
   unreachable: string[],
-  { port = 0, trusted = [], onRequest, stallMs }: FrontOptions = {},
+  { port = 0, trusted = [], onRequest, stallMs, maxUnreadBytes }: FrontOptions = {},
 ): Promise<HttpServer> {
   const app = createApp()
   app.use((request, response, next) => {
@@ -107,6 +108,7 @@ export async function startFront(
   return await startHttpServer(app, {
     address: { host: '127.0.0.1', port },
     configKey: 'listen',
+    ...(maxUnreadBytes !== undefined && { maxUnreadBytes }),
     answersExpect: ({ url }) => isRegistryApi(url),
   })
 }

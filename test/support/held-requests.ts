@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 export interface HeldRequests extends AsyncDisposable {
   /** Without a slash at the end. */
   readonly url: string
-  /** Holds up each request like this, until `release`. */
+  /** Holds up the next request like this, until `release`. */
   hold(method: string, path: RegExp): void
   /** Whether one is being held up now. */
   held(): boolean
@@ -27,8 +27,12 @@ export async function startHeldRequests(port: number): Promise<HeldRequests> {
       passed.on('error', () => response.destroy())
       request.pipe(passed)
     }
-    if (isHeld(request)) waiting.push(pass)
-    else pass()
+    if (isHeld(request)) {
+      isHeld = () => false
+      waiting.push(pass)
+    } else {
+      pass()
+    }
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {

@@ -1,5 +1,6 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
+import { closeLargest } from './close-largest.ts'
 
 const LOOK_EVERY_MS = 100
 
@@ -21,23 +22,13 @@ export function boundUnfinishedHeads(server: Server, maxBytes: number): void {
     })
   })
   const timer = setInterval(() => {
-    closeBeyond(maxBytes, waiting)
+    const heads = [...waiting].map(([socket, before]) => ({
+      socket,
+      bytes: socket.bytesRead - before,
+    }))
+    closeLargest(heads, maxBytes)
   }, LOOK_EVERY_MS).unref()
   server.once('close', () => {
     clearInterval(timer)
   })
-}
-
-function closeBeyond(maxBytes: number, waiting: ReadonlyMap<Socket, number>): void {
-  const heads = [...waiting].map(([socket, before]) => ({
-    socket,
-    bytes: socket.bytesRead - before,
-  }))
-  let sum = heads.reduce((bytes, head) => bytes + head.bytes, 0)
-  if (sum <= maxBytes) return
-  for (const { socket, bytes } of heads.sort((a, b) => b.bytes - a.bytes)) {
-    if (sum <= maxBytes) return
-    socket.destroy()
-    sum -= bytes
-  }
 }
