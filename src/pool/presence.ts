@@ -1,8 +1,12 @@
 import type { Redis } from 'ioredis'
+import { inTime } from '../waiting/in-time.ts'
 
 const BEAT_MS = 5_000
 /** Three missed beats, and a worker no longer counts. */
 const GONE_AFTER_MS = 3 * BEAT_MS
+
+/** A Redis that hangs does not keep a process from its end. */
+const LEAVE_WITHIN_MS = 250
 
 interface Place {
   readonly workers: number
@@ -74,7 +78,7 @@ export class Presence implements AsyncDisposable {
     const leaving = [...this.#places.keys()].map((upstream) =>
       this.#redis.zrem(presenceKey(upstream), this.#worker),
     )
-    await Promise.allSettled(leaving)
+    await inTime(Promise.allSettled(leaving), LEAVE_WITHIN_MS)
   }
 
   #placeIn(upstream: string): Place {

@@ -103,6 +103,15 @@ describe.each(['serve', 'worker'])('pullsync %s, started', (command) => {
     },
   )
 
+  it('and told to end while Redis hangs, ends with 0', async () => {
+    const port = await redisServer([])
+    await using pullsync = await started(port)
+    running.at(-1)?.signal('SIGSTOP')
+
+    // By force it would be 30 s, and 1.
+    expect(await pullsync.stop()).toEqual({ code: 0, signal: null })
+  })
+
   it('and told to end while it looks whether Redis can be used, begins nothing', async () => {
     const silent = createServer()
     let connections = 0

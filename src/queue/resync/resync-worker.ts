@@ -8,7 +8,7 @@ import { RESYNC_QUEUE } from './resync-schedule.ts'
 
 const LOCK_MS = 10_000
 const STALLED_CHECK_MS = 5_000
-const CLOSE_WITHIN_MS = 1_000
+const CLOSE_WITHIN_MS = 500
 /** A walk is begun again where its worker died. */
 const MAX_STALLS = 5
 

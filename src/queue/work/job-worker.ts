@@ -38,8 +38,8 @@ const TAG_BUSY_MS = 500
 /** How often one job may lose its worker before it counts as what kills them. */
 const MAX_STALLS = 5
 
-/** How long BullMQ may take to close once no job runs. */
-const CLOSE_MS = 5_000
+/** How long BullMQ may take to close once no job runs: by then only a Redis that hangs is waited for. */
+const CLOSE_MS = 1_000
 
 export interface JobWorkerOptions {
   readonly upstream: string
