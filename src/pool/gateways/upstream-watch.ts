@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import { ReplicationError } from '../../replication/errors.ts'
+import { type Outage, ReplicationError } from '../../replication/errors.ts'
 import { inTime } from '../../waiting/in-time.ts'
 import { type Breakers, type Hold, type HoldKind, MAX_RETRY_AFTER_MS } from '../breaker.ts'
 import { unlessRedisFails } from '../redis-errors.ts'
@@ -69,14 +69,17 @@ export class UpstreamWatch {
 
   /** The same for what comes page by page. */
   async *watchedPages<T>(question: UpstreamQuestion, pages: AsyncIterable<T>): AsyncGenerator<T> {
+    let answers = false
     try {
       for await (const page of pages) {
+        answers = true
         this.#answered(question.upstream)
         yield page
       }
       this.#answered(question.upstream)
     } catch (error) {
-      void this.#failed(question, error)
+      // Too many pages for the time that there is are no outage.
+      void this.#failed(question, answers && isTimeOver(error) ? undefined : error)
       throw error
     }
   }
@@ -91,7 +94,7 @@ export class UpstreamWatch {
 
   async #failed({ upstream, image }: UpstreamQuestion, error: unknown): Promise<void> {
     const { redis, breakers, onHeld } = this.#options
-    const outage = error instanceof ReplicationError ? error.outage : undefined
+    const outage = outageOf(error)
     await this.#safely(async () => {
       if (outage === undefined) {
         // It was about that one image. Whatever was to be found out, another may.
@@ -99,8 +102,7 @@ export class UpstreamWatch {
         return
       }
       this.#inDoubt.add(upstream)
-      const { kind, isSure, isUnreachable, retryAfterMs } = outage
-      const reason = (error as Error).message
+      const { kind, isSure, isUnreachable, retryAfterMs, reason } = outage
       const { forMs, opened } = await breakers.failed(upstream, {
         ...{ kind, reason, forMs: Math.min(retryAfterMs, MAX_RETRY_AFTER_MS) },
         ...(!isSure && { culprit: image }),
@@ -114,4 +116,25 @@ export class UpstreamWatch {
   async #safely<T>(ask: () => Promise<T>): Promise<T | undefined> {
     return await unlessRedisFails(undefined, ask, this.#options.onError)
   }
+}
+
+type Failing = Pick<Outage, 'kind' | 'isSure' | 'isUnreachable' | 'retryAfterMs'> & {
+  readonly reason: string
+}
+
+/** What the failure says of the upstream; undefined where it was about one image. */
+function outageOf(error: unknown): Failing | undefined {
+  if (isTimeOver(error)) return SILENT
+  if (!(error instanceof ReplicationError) || error.outage === undefined) return undefined
+  return { ...error.outage, reason: error.message }
+}
+
+const SILENT: Failing = {
+  ...{ kind: 'down', isSure: false, isUnreachable: false, retryAfterMs: 0 },
+  reason: 'it has not answered for as long as a client of the gateway waits',
+}
+
+/** The time that whoever asked had for the answer. */
+function isTimeOver(error: unknown): boolean {
+  return error instanceof Error && error.name === 'TimeoutError'
 }
