@@ -1,3 +1,5 @@
+import { networkOf } from './limits/client-network.ts'
+
 /** How many wrong logins of one peer are looked at without a pause. */
 const FREE_FAILURES = 5
 /** After those, one look in so long. */
@@ -12,7 +14,7 @@ interface Failures {
   lastAtMs: number
 }
 
-/** Slows down whoever guesses: a few wrong logins are free, then only one in a second is looked at. */
+/** Slows down whoever guesses: a few wrong logins are free, then only one in a second is looked at. A network of one client is one peer. */
 export class LoginAttempts {
   readonly #failures = new Map<string, Failures>()
   readonly #now: () => number
@@ -32,9 +34,10 @@ export class LoginAttempts {
   }
 
   failed(peer: string): void {
+    const network = networkOf(peer)
     const count = (this.#recent(peer)?.count ?? 0) + 1
-    this.#failures.delete(peer)
-    this.#failures.set(peer, { count, lastAtMs: this.#now() })
+    this.#failures.delete(network)
+    this.#failures.set(network, { count, lastAtMs: this.#now() })
     if (this.#failures.size <= MAX_PEERS) return
     for (const first of this.#failures.keys()) {
       this.#failures.delete(first)
@@ -43,11 +46,11 @@ export class LoginAttempts {
   }
 
   succeeded(peer: string): void {
-    this.#failures.delete(peer)
+    this.#failures.delete(networkOf(peer))
   }
 
   #recent(peer: string): Failures | undefined {
-    const failures = this.#failures.get(peer)
+    const failures = this.#failures.get(networkOf(peer))
     const isRecent = failures && this.#now() - failures.lastAtMs < FORGOTTEN_AFTER_MS
     return isRecent === true ? failures : undefined
   }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { isIPv6 } from 'node:net'
+import { networkOf } from '../../http/limits/client-network.ts'
 import type { Forwarded } from '../../http/trusted-proxies.ts'
 import type { Repository } from '../../oci/reference.ts'
 import { parseJwtClaims } from '../../registry/credentials/jwt.ts'
@@ -90,17 +90,4 @@ function userIn(authorization: string | string[] = ''): string | undefined {
 // Tokens of strangers have an empty name.
 function named(name: unknown): string | undefined {
   return typeof name === 'string' && name !== '' ? name : undefined
-}
-
-/** Whoever has one address of IPv6 has its network of 64 bits. */
-function networkOf(address: string): string {
-  if (!isIPv6(address)) return address
-  const [before = '', after] = address.split('::')
-  const groups = before === '' ? [] : before.split(':')
-  const rest = after === undefined ? [] : after.split(':').filter((group) => group !== '')
-  const zeros = new Array<string>(Math.max(8 - groups.length - rest.length, 0)).fill('0')
-  return [...groups, ...zeros, ...rest]
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':')
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { networkOf } from '../../http/limits/client-network.ts'
 import type { Forwarded } from '../../http/trusted-proxies.ts'
 import { readTarget } from '../framing/request-target.ts'
 
@@ -8,40 +9,65 @@ const MAX_REMEMBERED = 10_000
 
 const UPLOADS = /^\/v2\/(.+)\/blobs\/uploads\/?$/
 
-type RequestHead = Pick<IncomingMessage, 'method' | 'url'> & Forwarded
+type Asked = Pick<IncomingMessage, 'method' | 'url'> & Forwarded
 
 /** From where the client itself asks. */
 type AddressOf = (request: Forwarded) => string | undefined
 
+/** Until when each of a client's uploads is remembered, the oldest first. */
+type Uploads = Map<string, number>
+
 /** Which clients have begun to upload to a repository a moment ago, as this process saw it. */
 export class RecentUploads {
-  /** Until when, the oldest first. */
-  readonly #until = new Map<string, number>()
+  readonly #ofClients = new Map<string, Uploads>()
   readonly #addressOf: AddressOf
+  #size = 0
 
   constructor(addressOf: AddressOf) {
     this.#addressOf = addressOf
   }
 
   /** Takes notice where the request begins an upload. */
-  note(request: RequestHead, now = performance.now()): void {
+  note(request: Asked, now = performance.now()): void {
     const path = request.method === 'POST' ? readTarget(request.url ?? '')?.path : undefined
     const repository = UPLOADS.exec(path ?? '')?.[1]
     if (repository === undefined) return
-    const key = this.#keyOf(request, repository)
-    this.#until.delete(key)
-    this.#until.set(key, now + REMEMBERED_MS)
-    const [oldest] = this.#until.keys()
-    if (this.#until.size > MAX_REMEMBERED && oldest !== undefined) this.#until.delete(oldest)
+    const client = this.#clientOf(request)
+    const key = keyOf(request, repository)
+    this.#forget(client, key)
+    const uploads: Uploads = this.#ofClients.get(client) ?? new Map<string, number>()
+    this.#ofClients.set(client, uploads.set(key, now + REMEMBERED_MS))
+    this.#size += 1
+    if (this.#size > MAX_REMEMBERED) this.#forgetOldestOfMost()
   }
 
   /** Whether the client that asks is uploading to the repository. */
-  has(request: RequestHead, repository: string, now = performance.now()): boolean {
-    return (this.#until.get(this.#keyOf(request, repository)) ?? 0) > now
+  has(request: Asked, repository: string, now = performance.now()): boolean {
+    const until = this.#ofClients.get(this.#clientOf(request))?.get(keyOf(request, repository))
+    return (until ?? 0) > now
   }
 
-  /** Many clients can share an address; seldom do they share a program, too. */
-  #keyOf(request: RequestHead, repository: string): string {
-    return [this.#addressOf(request), request.headers['user-agent'], repository].join(' ')
+  #clientOf(request: Asked): string {
+    return networkOf(this.#addressOf(request) ?? '')
   }
+
+  /** Whoever pushes to made-up repositories pushes out what is its own. */
+  #forgetOldestOfMost(): void {
+    let [client, most] = ['', 0]
+    for (const [each, { size }] of this.#ofClients) if (size > most) [client, most] = [each, size]
+    const [oldest] = this.#ofClients.get(client)?.keys() ?? []
+    if (oldest !== undefined) this.#forget(client, oldest)
+  }
+
+  #forget(client: string, key: string): void {
+    const uploads = this.#ofClients.get(client)
+    if (uploads?.delete(key) !== true) return
+    this.#size -= 1
+    if (uploads.size === 0) this.#ofClients.delete(client)
+  }
+}
+
+/** Many clients can share an address; seldom do they share a program, too. */
+function keyOf({ headers }: Asked, repository: string): string {
+  return [headers['user-agent'], repository].join(' ')
 }

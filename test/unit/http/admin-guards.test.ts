@@ -90,6 +90,16 @@ describe('whoever guesses', () => {
     expect(await know()).toBe(200)
   })
 
+  it('is a network of IPv6, of which it has every address', async () => {
+    peer = '2001:db8::1'
+    for (let n = 0; n < 6; n += 1) await guess()
+
+    peer = '2001:db8::ffff:0:0:2'
+    expect(await know()).toBe(429)
+    peer = '2001:db8:0:1::1'
+    expect(await know()).toBe(200)
+  })
+
   it('is no browser that asks before it knows that a password is needed', async () => {
     for (let n = 0; n < 9; n += 1) expect((await ask({})).status).toBe(401)
 

@@ -45,6 +45,21 @@ describe('RecentUploads', () => {
     expect(uploads.has(client, 'team/app')).toBe(false)
   })
 
+  it('forgets nobody for one client that pushes to many repositories', () => {
+    const uploads = new RecentUploads(({ socket }) => socket.remoteAddress)
+    uploads.note(from('10.0.0.1'), 0)
+
+    for (let i = 0; i < 20_000; i += 1) {
+      // From each address of its network in turn.
+      const pusher = from(`2001:db8::${(i % 100).toString(16)}`)
+      uploads.note({ ...pusher, url: `/v2/made-up/${i}/blobs/uploads/` }, 1)
+    }
+
+    expect(uploads.has(from('10.0.0.1'), 'team/app', 2)).toBe(true)
+    expect(uploads.has(from('2001:db8::1'), 'made-up/19999', 2)).toBe(true)
+    expect(uploads.has(from('2001:db8::1'), 'made-up/1', 2)).toBe(false)
+  })
+
   it('remembers ten thousand at most', () => {
     const uploads = new RecentUploads(({ socket }) => socket.remoteAddress)
     for (let i = 0; i <= 10_000; i += 1) uploads.note(from(`client ${i}`), 0)
