@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Brings whatever the demo and the tests need: npm packages, a few servers, and the build. With
 # `--clients` also what images are pulled and run with, on Debian: Docker Engine, containerd, podman, and
-# the Compose, the Prometheus and the browser that the rest of deploy/ and the pages are tried in.
+# the Compose, the Prometheus, the browser and the shells that the rest of deploy/, the pages and the completion are tried in.
 # Says one line for each thing it does, nothing when all is there, and may be run at any time.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
 PACKAGES=(redis-server docker-registry skopeo nginx openssl)
-readonly CLIENT_PACKAGES=(docker.io docker-compose containerd runc podman busybox-static prometheus chromium)
+readonly CLIENT_PACKAGES=(docker.io docker-compose zsh fish containerd runc podman busybox-static prometheus chromium)
 readonly LOG="$(mktemp "${TMPDIR:-/tmp}/pullsync-set-up-XXXXXX")"
 readonly POLICY=/usr/sbin/policy-rc.d
 sudo=()

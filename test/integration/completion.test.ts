@@ -6,6 +6,15 @@ import { runCli } from '../support/run-cli.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 import { tempFolder, type TempFolder } from '../support/temp-folder.ts'
 
+const NOT_HERE = ' (skipped: it is not here; "npm run setup -- --clients" installs it)'
+const [hasFish, hasZsh] = await Promise.all(
+  ['fish', 'zsh'].map((shell) =>
+    run(shell, ['--version']).then(
+      ({ code }) => code === 0,
+      () => false,
+    ),
+  ),
+)
 const PROGRAM = join(import.meta.dirname, '../../dist/pullsync.js')
 
 describe('completion', () => {
@@ -104,13 +113,46 @@ _pullsync 2>/dev/null; echo "\${COMPREPLY[@]}"`
     expect(stdout.toString().trim().split('\n')).toEqual(['hq', 'retry remove'])
   })
 
-  it.each(['zsh', 'fish', 'powershell'])(
-    'has a script for %s that asks the same',
-    async (shell) => {
-      const { code, stdout } = await runCli(['completion', shell])
+  it.skipIf(!hasFish)(`works in fish${hasFish ? '' : NOT_HERE}`, async () => {
+    const script = `pullsync completion fish | source
+cd ${folder.path}
+complete -C 'pullsync pause '; echo
+complete -C 'pullsync jobs re'; echo
+complete -C 'pullsync --config pullsync.y'`
 
-      expect(code).toBe(0)
-      expect(stdout).toContain('pullsync __complete -- ')
-    },
-  )
+    const { stdout, stderr } = await run('fish', ['--no-config', '-c', script], { env })
+
+    expect(stderr.toString()).toBe('')
+    const words = stdout.toString().replaceAll(/\t.*/g, '').trim().split('\n\n')
+    expect(words).toEqual(['hq\nlab', 'remove\nretry', 'pullsync.yaml'])
+  })
+
+  // A terminal of zsh's own, in which somebody presses the key.
+  it.skipIf(!hasZsh)(`works in zsh${hasZsh ? '' : NOT_HERE}`, async () => {
+    const script = String.raw`zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell 'autoload -U compinit; compinit -u -D; PS1="ready "; source <(pullsync completion zsh)'
+zpty -r shell out '*ready *'
+zpty -w -n shell $'pullsync jobs re\t'
+zpty -r shell out '*remove*retry*'
+print -r -- $out
+zpty -w -n shell $'\C-upullsync pause l\t'
+zpty -r shell out '*pause lab*'
+print -r -- $out
+zpty -d shell`
+
+    const { stdout } = await run('zsh', ['-f', '-c', script], {
+      env: { ...env, TERM: 'dumb' },
+      within: 120_000,
+    })
+
+    expect(stdout.toString()).toMatch(/remove +-- drop jobs[^]*retry[^]*pause lab/)
+  })
+
+  it('has a script for PowerShell that asks the same', async () => {
+    const { code, stdout } = await runCli(['completion', 'powershell'])
+
+    expect(code).toBe(0)
+    expect(stdout).toContain('pullsync __complete -- ')
+  })
 })

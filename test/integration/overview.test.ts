@@ -182,6 +182,36 @@ describe('the overview', () => {
     for (const key of keys) expect(await queues.redis.ttl(key)).toBeGreaterThan(0)
   })
 
+  it('asks Redis for as much, however many jobs wait, and is no longer', async () => {
+    const figure = async (name: string) =>
+      Number(new RegExp(`${name}:(\\d+)`).exec(await queues.redis.info('stats'))?.[1])
+    const look = async () => {
+      const names = ['total_commands_processed', 'total_net_output_bytes'] as const
+      const before = await Promise.all(names.map(figure))
+      const { html } = await page()
+      const [commands = 0, bytes = 0] = (await Promise.all(names.map(figure))).map(
+        (after, at) => after - (before[at] ?? 0),
+      )
+      return { commands, bytes, characters: html.length }
+    }
+    const addMany = async (from: number, count: number) => {
+      const references = Array.from({ length: count }, (_, n) => `build-${10_000 + from + n}`)
+      await queues.enqueue(references.map((reference) => replicationRequest({ reference })))
+    }
+    await addMany(0, 100)
+    // So that its scripts are known to Redis.
+    await page()
+    const few = await look()
+
+    await addMany(100, 9_900)
+    const many = await look()
+
+    expect((await page()).html).toContain('10000')
+    expect(many.commands).toBe(few.commands)
+    expect(many.bytes).toBeLessThan(few.bytes + 5_000)
+    expect(many.characters).toBeLessThan(few.characters + 5_000)
+  })
+
   it('says that Redis is away, and nothing about its own insides', async () => {
     await redis.stop()
 

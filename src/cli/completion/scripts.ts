@@ -31,9 +31,14 @@ compdef _pullsync pullsync`
 
 const FISH = `function __pullsync_complete
     set -l words (commandline -opc) (commandline -ct)
-    pullsync ${COMPLETE} -- $words[2..-1] 2>/dev/null
+    set -l lines (pullsync ${COMPLETE} -- $words[2..-1] 2>/dev/null)
+    if test (count $lines) -gt 0
+        printf '%s\\n' $lines
+    else
+        __fish_complete_path (commandline -ct)
+    end
 end
-complete -c pullsync -a '(__pullsync_complete)'`
+complete -c pullsync -f -a '(__pullsync_complete)'`
 
 const POWERSHELL = `Register-ArgumentCompleter -Native -CommandName pullsync -ScriptBlock {
   param($wordToComplete, $commandAst, $cursorPosition)
