@@ -1,5 +1,7 @@
-# Also builds without BuildKit: no cache or secret mounts, no heredocs.
+# Also builds without BuildKit: no cache or secret mounts, no heredocs. Nothing runs in the last stage, so that
+# RUNTIME may be any image with node in its PATH, also one without a shell.
 ARG NODE_VERSION=26
+ARG RUNTIME=node:${NODE_VERSION}-bookworm-slim
 FROM node:${NODE_VERSION}-bookworm-slim AS base
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
@@ -19,21 +21,26 @@ RUN npm ci --omit=dev --ignore-scripts && \
     if [ -n "$CLOUD_LIBRARIES" ]; then npm install --no-save --save-prod --omit=dev --ignore-scripts $CLOUD_LIBRARIES; fi && \
     rm -rf node_modules/typescript
 
-FROM node:${NODE_VERSION}-bookworm-slim
+# What the image has beside node: pullsync is root's, the spool is its own user's.
+FROM base AS tree
+COPY package.json LICENSE /root-owned/app/
+COPY --from=dependencies /app/node_modules /root-owned/app/node_modules
+COPY --from=build /app/dist/pullsync.js /root-owned/app/dist/pullsync.js
+COPY --from=build /app/dist/src /root-owned/app/dist/src
+COPY --from=build /app/dist/workers /root-owned/app/dist/workers
+RUN mkdir -p /root-owned/usr/local/bin /own/spool && chmod 700 /own/spool && \
+    ln -s /app/dist/pullsync.js /root-owned/usr/local/bin/pullsync
+
+FROM ${RUNTIME}
 LABEL org.opencontainers.image.title="pullsync" \
       org.opencontainers.image.description="Webhook-driven replication worker for container registries: same image names, filled on demand" \
       org.opencontainers.image.licenses="Apache-2.0"
 ENV NODE_ENV=production \
     PULLSYNC_CONFIG=/etc/pullsync/pullsync.yaml
 WORKDIR /app
-RUN ln -s /app/dist/pullsync.js /usr/local/bin/pullsync
-COPY package.json LICENSE ./
-COPY --from=dependencies /app/node_modules ./node_modules
-COPY --from=build /app/dist/pullsync.js ./dist/pullsync.js
-COPY --from=build /app/dist/src ./dist/src
-COPY --from=build /app/dist/workers ./dist/workers
+COPY --from=tree /root-owned/ /
 # Where workers keep what clients follow while it is copied: layers, so on a disk, not in memory.
-RUN install -d -o 1000 -g 1000 -m 700 /spool
+COPY --from=tree --chown=1000:1000 /own/ /
 ENV TMPDIR=/spool
 VOLUME /spool
 # The node user; by number, because Kubernetes' runAsNonRoot cannot judge a name.
