@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { digestOf } from '../../src/oci/digest.ts'
+import { OCI_INDEX } from '../../src/oci/media-types.ts'
 import { eventually } from '../support/eventually.ts'
 import { type BuiltManifest, buildImage } from '../support/image.ts'
 import { pushOverHttp, putManifest } from '../support/push-over-http.ts'
@@ -60,6 +62,34 @@ describe('a tag that upstream deletes', () => {
     expect(await digestAt(site.local, `team/shared@${child.digest}`)).toBe(child.digest)
   })
 
+  it('stays where an index of an index needs what it names', async () => {
+    await using image = await buildImage()
+    const [child] = image.manifests
+    if (child === undefined) throw new Error('the index has no child')
+    const place = { url: site.upstream.url, repository: 'team/deep' }
+    // Without a tag of its own.
+    await pushOverHttp(image, { ...place, tag: image.top.digest })
+    const { mediaType, digest, bytes } = image.top
+    const outer = indexOf([{ mediaType, digest, size: bytes.length }])
+    await putManifest(outer, '1.0', { ...place, tag: '' })
+    await putManifest(child, 'amd64', { ...place, tag: '' })
+    for (const [tag, named] of [
+      ['1.0', outer],
+      ['amd64', child],
+    ] as const) {
+      await eventually(
+        async () => (await digestAt(site.local, `team/deep:${tag}`)) === named.digest,
+      )
+    }
+
+    await deleteUpstream('team/deep', child)
+
+    const [ending] = await endings('team/deep')
+    expect(ending).toMatchObject({ kind: 'refused' })
+    expect(ending?.reason).toMatch(/tag 1\.0 needs sha256:/)
+    expect(await digestAt(site.local, `team/deep@${child.digest}`)).toBe(child.digest)
+  })
+
   it('stays when upstream has it again', async () => {
     await using image = await buildImage({ index: false })
     const place = { url: site.local.url, repository: 'team/again', tag: '1.0' }
@@ -90,3 +120,8 @@ describe('a tag that upstream deletes', () => {
     expect(await site.jobs('--match', 'team/local*')).toHaveLength(before)
   })
 })
+
+function indexOf(manifests: readonly object[]): BuiltManifest {
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests }))
+  return { mediaType: OCI_INDEX, digest: digestOf(bytes), bytes }
+}
