@@ -13,7 +13,8 @@ const TAGS = Array.from({ length: 600_000 }, (_, i) => `v${i}.0`)
 const CLIENTS = 6
 const MAX_UNREAD_BYTES = 16 * MIB
 
-describe('clients that do not read a list of many tags', () => {
+describe('clients that ask for a list of many tags', () => {
+  const LONG = Buffer.from(JSON.stringify({ name: 'team/long', tags: [...TAGS, ...TAGS] }))
   let registry: ReturnType<typeof createServer>
   let local: LocalRegistry
   let front: HttpServer
@@ -26,9 +27,9 @@ describe('clients that do not read a list of many tags', () => {
     responses = []
     const list = Buffer.from(JSON.stringify({ name: 'team/app', tags: TAGS }))
     listBytes = list.length
-    registry = createServer((_request, response) => {
+    registry = createServer(({ url = '' }, response) => {
       response.writeHead(200, { 'content-type': 'application/json' })
-      response.end(list)
+      response.end(url.startsWith('/v2/team/long/') ? LONG : list)
     }).listen(0, '127.0.0.1')
     await once(registry, 'listening')
     const { port } = registry.address() as AddressInfo
@@ -58,7 +59,13 @@ describe('clients that do not read a list of many tags', () => {
     return socket
   }
 
-  it('hold no more than all of them may, and keep nobody from reading it', async () => {
+  it('get one whole that is too long to be looked into', async () => {
+    const read = await fetch(`${front.url}/v2/team/long/tags/list`)
+
+    expect(Buffer.from(await read.arrayBuffer()).equals(LONG)).toBe(true)
+  })
+
+  it('and do not read it hold no more than all of them may, and keep nobody from reading it', async () => {
     expect(listBytes).toBeGreaterThan(5 * MIB)
     expect(listBytes).toBeLessThan(8 * MIB)
 

@@ -7,6 +7,8 @@ export interface OriginalAnswer {
   readonly status: number
   readonly rawHeaders: RawHeaders
   readonly body: Buffer
+  /** There was more of the body. */
+  readonly isCut?: boolean
 }
 
 // distribution's 404 has some hundred bytes. What is longer is no error body, and cut.
@@ -27,7 +29,7 @@ export async function keepAnswer(
     if (left < 0) break
   }
   const { statusCode = 404, rawHeaders } = answer
-  return { status: statusCode, rawHeaders, body: Buffer.concat(chunks) }
+  return { status: statusCode, rawHeaders, body: Buffer.concat(chunks), isCut: left < 0 }
 }
 
 /** @throws FramingError for what must not be passed on */

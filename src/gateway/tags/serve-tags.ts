@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import type { ProjectConfig } from '../../config/config.ts'
 import { untilClosed } from '../../http/until-closed.ts'
 import type { Repository, Tag } from '../../oci/reference.ts'
 import { parseTagList } from '../../oci/tag-list.ts'
@@ -20,8 +21,16 @@ import { KNOWN, type ListAsker, type ListLimits } from '../lists/list-limits.ts'
 import type { UpstreamLists } from '../lists/upstream-lists.ts'
 import type { LocalRegistry } from '../local/local-registry.ts'
 import type { OriginalAnswer } from '../local/original-answer.ts'
+import { streamAnswer } from '../local/stream-answer.ts'
 import type { Rights } from '../rights/rights.ts'
-import { linkAfter, mergeTags, type PageWish, readPageWish, type TagPage } from './tag-page.ts'
+import {
+  inOrder,
+  linkAfter,
+  mergeTags,
+  type PageWish,
+  readPageWish,
+  type TagPage,
+} from './tag-page.ts'
 
 export interface TagsDeps {
   readonly config: () => ListedConfig
@@ -39,6 +48,11 @@ export async function serveTags(
 ): Promise<void> {
   const signal = untilClosed(response)
   const answer = await askForList(forwarded, deps.local(), signal)
+  if (answer.isCut === true) {
+    // Longer than a list that is looked into: the registry's own, as it comes.
+    await streamAnswer(await deps.local().ask(forwarded, signal), response)
+    return
+  }
   const local = pageIn(answer, forwarded.path)
   const { url = '' } = request
   const listed = listedUpstream(repository, url, deps.config())
@@ -100,7 +114,24 @@ async function namesUpstream(
   asker: ListAsker,
 ): Promise<{ readonly names: readonly string[]; readonly complete: boolean }> {
   const { entries, complete } = await upstreamTags.of(wish, asker)
-  return { names: entries.filter((tag) => letsThrough(project, tag)), complete }
+  return { names: namesFor(project, entries), complete }
+}
+
+/** Of lists that are remembered, so that each page does not look at all of many thousand names again. */
+const kept = new WeakMap<readonly Tag[], Kept>()
+
+interface Kept {
+  readonly project: ProjectConfig
+  readonly names: readonly string[]
+}
+
+/** Those that the project lets through, in order. */
+function namesFor(project: ProjectConfig, entries: readonly Tag[]): readonly string[] {
+  const known = kept.get(entries)
+  if (known?.project === project) return known.names
+  const names = inOrder(entries.filter((tag) => letsThrough(project, tag)))
+  kept.set(entries, { project, names })
+  return names
 }
 
 interface SentWith {

@@ -15,21 +15,58 @@ export interface PageWish {
 /**
  * The page of one list made of two. Of upstream's names only those come that the local registry's next page cannot
  * come before. A registry that takes no notice of `n` or `last` has given all it has.
+ *
+ * @param upstream in order: of many thousand, no more are looked at than the page has
  */
 export function mergeTags(
   local: TagPage,
   upstream: readonly string[],
-  { n, last }: PageWish,
+  { n = Infinity, last }: PageWish,
 ): TagPage {
-  const isNext = (name: string) => last === undefined || name > last
-  const here = local.names.filter(isNext)
-  const bound = local.more ? here.reduce((a, b) => (a > b ? a : b), last ?? '') : undefined
-  const there = upstream.filter(isNext)
-  const within = bound === undefined ? there : there.filter((name) => name <= bound)
-  const names = [...new Set([...here, ...within])].sort((a, b) => (a < b ? -1 : 1))
-  const page = n === undefined ? names : names.slice(0, n)
-  const more = local.more || page.length < names.length || within.length < there.length
-  return { names: page, more: more && n !== 0 }
+  const here = inOrder(local.names.filter((name) => last === undefined || name > last))
+  const from = last === undefined ? 0 : countUpTo(upstream, last)
+  const end = local.more ? countUpTo(upstream, here.at(-1) ?? last ?? '') : upstream.length
+  const { names, isCut } = firstOfBoth(here, { names: upstream, from, end }, n)
+  return { names, more: (local.more || isCut || end < upstream.length) && n !== 0 }
+}
+
+/** Each name once. `localeCompare` would not order them so. */
+export function inOrder(names: readonly string[]): readonly string[] {
+  return [...new Set(names)].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))
+}
+
+interface Stretch {
+  readonly names: readonly string[]
+  readonly from: number
+  readonly end: number
+}
+
+function firstOfBoth(here: readonly string[], { names: there, from, end }: Stretch, n: number) {
+  const names: string[] = []
+  let [i, j] = [0, from]
+  const first = () => earlier(here[i], j < end ? there[j] : undefined)
+  for (let next = first(); next !== undefined && names.length < n; next = first()) {
+    names.push(next)
+    if (here[i] === next) i += 1
+    if (there[j] === next) j += 1
+  }
+  return { names, isCut: i < here.length || j < end }
+}
+
+function earlier(a: string | undefined, b: string | undefined): string | undefined {
+  if (a === undefined || b === undefined) return a ?? b
+  return a < b ? a : b
+}
+
+/** How many names of an ordered list do not come behind that one. */
+function countUpTo(names: readonly string[], last: string): number {
+  let [low, high] = [0, names.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((names[middle] ?? '') > last) high = middle
+    else low = middle + 1
+  }
+  return low
 }
 
 export function readPageWish(query: URLSearchParams): PageWish {

@@ -16,7 +16,7 @@ it.each([
     ['a', 'b', 'd'],
     true,
   ],
-  ['upstream alone', { names: [], more: false }, ['b', 'a'], {}, ['a', 'b'], false],
+  ['upstream alone', { names: [], more: false }, ['a', 'b'], {}, ['a', 'b'], false],
   ['capitals first, as bytes are', ALL, ['Z'], {}, ['Z', 'b', 'd'], false],
 ])('a page of two lists has %s', (...[, local, upstream, wish, names, more]) => {
   expect(mergeTags(local, upstream, wish)).toEqual({ names, more })
@@ -29,3 +29,26 @@ it('a link leads to what follows, with as many', () => {
     '</v2/team/app/tags/list?last=b_1&n=2>; rel="next"',
   )
 })
+
+it('a page of many thousand names looks at no more of them than it has', () => {
+  const counted = counting(Array.from({ length: 50_000 }, (_, i) => `v${100_000 + i}`))
+  const local = { names: ['v125000', 'v125003x'], more: true }
+
+  const page = mergeTags(local, counted.names, { n: 5, last: 'v124999' })
+
+  expect(page.names).toEqual(['v125000', 'v125001', 'v125002', 'v125003', 'v125003x'])
+  expect(page.more).toBe(true)
+  expect(counted.looks()).toBeLessThan(100)
+})
+
+/** Counts how many of the names were looked at. */
+function counting(all: readonly string[]) {
+  let looks = 0
+  const names = new Proxy(all, {
+    get(target, key) {
+      if (typeof key === 'string' && /^\d+$/.test(key)) looks += 1
+      return Reflect.get(target, key) as unknown
+    },
+  })
+  return { names, looks: () => looks }
+}
