@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { type Site, startSite } from '../e2e/site.ts'
 import { type Child, startChild } from '../support/child.ts'
 import { eventually } from '../support/eventually.ts'
@@ -32,6 +33,22 @@ async function queries(): Promise<readonly (readonly [string, string])[]> {
     targets.map(({ expr }) => [panel, filled(expr)] as const),
   )
 }
+
+describe('what alerts and dashboard ask for', () => {
+  it('are metrics of pullsync, or of every process on Node', async () => {
+    const text = await createMetrics({ queueDepths: () => Promise.resolve([]) }).render()
+    const made = [...text.matchAll(/^# TYPE (\w+) (\w+)/gm)].flatMap(([, name = '', type]) =>
+      type === 'histogram' ? ['bucket', 'sum', 'count'].map((end) => `${name}_${end}`) : [name],
+    )
+    const alerts = await readFile('deploy/prometheus/alerts.yml', 'utf8')
+    const asked = [alerts, ...(await queries()).map(([, expr]) => expr)]
+      .flatMap((expr) => [...expr.matchAll(/\b(?:pullsync|process|nodejs)_\w+/g)])
+      .map(([name]) => name)
+
+    expect(new Set(asked).size).toBeGreaterThan(15)
+    expect(asked.filter((name) => !made.includes(name))).toEqual([])
+  })
+})
 
 describe.skipIf(!there)(`the alerts${title}`, () => {
   it('are rules that Prometheus takes, and each is raised when it should be', async () => {
