@@ -42,6 +42,17 @@ describe('the files of the Helm chart', () => {
   })
 })
 
+it('The Helm chart is of this version of pullsync', async () => {
+  const chart = parse(await readFile(join(CHART, 'Chart.yaml'), 'utf8')) as Versioned
+  const { version } = JSON.parse(await readFile('package.json', 'utf8')) as Versioned
+
+  expect(chart).toMatchObject({ version, appVersion: version })
+})
+
+interface Versioned {
+  readonly version: string
+}
+
 describe.skipIf(helm === '')(`the Helm chart${missingProgram('helm')}`, () => {
   let folder: Awaited<ReturnType<typeof tempFolder>>
   beforeAll(async () => {
