@@ -26,11 +26,13 @@ export async function findManifest(
   let wanted = reference
   if (local !== undefined || announcedDigest !== undefined) {
     const head = await settledHead(source, reference, announcedDigest, signal)
-    if (head === undefined) return { kind: 'none' }
-    if (head.digest === local?.digest) return { kind: 'same', digest: head.digest }
-    if (head.manifest !== undefined) return { kind: 'other', manifest: head.manifest }
-    // By digest from here on: the tag may move on while it is being copied.
-    wanted = head.digest
+    if (head !== undefined) {
+      if (head.digest === local?.digest) return { kind: 'same', digest: head.digest }
+      if (head.manifest !== undefined) return { kind: 'other', manifest: head.manifest }
+      // By digest from here on: the tag may move on while it is being copied.
+      wanted = head.digest
+    }
+    // Some caches answer 404 to HEAD alone: a GET tells.
   }
   const manifest = await manifestAt(wanted, reference, source, signal)
   if (manifest === undefined) return { kind: 'none' }

@@ -8,7 +8,15 @@ import {
   type ScriptedRegistry,
   startScriptedRegistry,
 } from '../support/scripted-registry.ts'
-import { configFor, failureOf, manifestOf, open, repository, SIGNAL } from './contract-content.ts'
+import {
+  configFor,
+  failureOf,
+  manifestOf,
+  open,
+  reference,
+  repository,
+  SIGNAL,
+} from './contract-content.ts'
 
 const REPOSITORY = 'team/app'
 const MANIFESTS = /\/manifests\//
@@ -73,6 +81,46 @@ describe('an upstream that refuses HEAD of a manifest', () => {
     expect(asked('HEAD')).toBe(1)
   })
 })
+
+describe('an upstream that answers 404 to HEAD alone', () => {
+  beforeEach(() => {
+    upstream.script({ method: 'HEAD' }, ({ response }) => response.writeHead(404).end())
+  })
+
+  it('has the image that it gives, and what has moved is copied', async () => {
+    publish('one')
+    await copyImage({ from, to })
+    const moved = publish('two')
+
+    const outcome = await copyImage({ from, to }, MOVED)
+
+    expect(outcome).toMatchObject({ kind: 'copied', digest: moved.digest })
+    expect(await copyImage({ from, to }, MOVED)).toMatchObject({ kind: 'up-to-date' })
+  })
+
+  it('has it also where that is to be certain', async () => {
+    const image = publish('one')
+    const source = from.repository(repository(REPOSITORY))
+
+    const head = await source.headManifest(reference('1.0'), SIGNAL, { certain: true })
+
+    expect(head).toMatchObject({ digest: image.digest })
+  })
+})
+
+it.each(['NAME_INVALID', 'TAG_INVALID'])(
+  '%s is no certain word that an image is gone',
+  async (code) => {
+    upstream.script({}, ({ response }) => {
+      refuse(response, 400, code)
+    })
+    const source = from.repository(repository(REPOSITORY))
+
+    const asked = source.headManifest(reference('1.0'), SIGNAL, { certain: true })
+
+    expect(await failureOf(asked)).toMatchObject({ status: 400 })
+  },
+)
 
 describe('an upstream that knows an image by its tag alone', () => {
   beforeEach(async () => {

@@ -216,9 +216,9 @@ describe.each(['stream', 'hold'])('a tag that is checked before it is served, wi
     await site.publish('team/same:1.0')
     await inspectRaw(`${site.gateway}/team/same:1.0`)
     await atRest(site)
-    // Else the memory of the copy would answer a second look.
+    // Else the memory of the copy would answer a second look, if that has not lapsed yet.
     const redis = new Redis(site.redis.url)
-    expect(await redis.del('pullsync:hq:de:team/same:1.0')).toBe(1)
+    await redis.del('pullsync:hq:de:team/same:1.0')
     redis.disconnect()
     const before = looks(site, 'team/same', '1.0').length
 

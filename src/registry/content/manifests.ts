@@ -47,15 +47,23 @@ export async function headManifest(
     signal,
   })
   discard(response.body)
-  if (response.status === 404) return undefined
+  // Some caches answer 404 to HEAD alone.
+  if (response.status === 404 && how?.certain !== true) return undefined
+  const told = headIn(response, reference)
+  if (told !== undefined) {
+    noteReadable(session)
+    return told
+  }
+  const head = await headByGet(session, reference, signal, how)
+  if (head !== undefined) learned.takesNoHeadUntil = Date.now() + HEAD_AGAIN_MS
+  return head
+}
+
+/** Undefined where it does not tell all, or is said to be of something else. */
+function headIn(response: RegistryResponse, reference: Reference): ManifestHead | undefined {
   const declared = response.status === 200 ? declaredDigest(response) : undefined
   const mediaType = mediaTypeOf(response)
-  if (declared === undefined || mediaType === '' || isOther(declared, reference)) {
-    const head = await headByGet(session, reference, signal, how)
-    if (head !== undefined) learned.takesNoHeadUntil = Date.now() + HEAD_AGAIN_MS
-    return head
-  }
-  noteReadable(session)
+  if (declared === undefined || mediaType === '' || isOther(declared, reference)) return undefined
   const digest = isTag(reference) ? declared : reference
   const size = contentLength(response)
   return { digest, mediaType, ...(size !== undefined && { size }) }
@@ -96,7 +104,7 @@ async function readManifest(
   const operation = manifestOperation(session, 'pull manifest', reference, 'from')
   const response = await sendForManifest(session, reference, operation, signal).catch(
     async (error: unknown) => {
-      if (isAbsence(error)) return undefined
+      if (isAbsence(error, how)) return undefined
       const meaning = isRefusal(error) ? await meaningOf(session, error, signal, how) : error
       if (meaning === 'absent') return undefined
       throw meaning
