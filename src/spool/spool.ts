@@ -2,7 +2,8 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { algorithmOf, type Digest, finishDigest, hashFor } from '../oci/digest.ts'
 import { FarParts, type GetBlobPart } from './far-parts.ts'
-import { SpoolFile } from './spool-file.ts'
+import { OverflowFile } from './overflow-file.ts'
+import { type BlobFile, SpoolFile } from './spool-file.ts'
 import { SpoolFolder } from './spool-folder.ts'
 import { SpooledBlob } from './spooled-blob.ts'
 
@@ -151,9 +152,10 @@ export class Spool implements AsyncDisposable {
 
   async #keep(name: string, wish: SpoolWish, { bytes, isWhole }: Room): Promise<Spooled> {
     const { blob, offset, followed, part } = wish
-    const file = isWhole
+    const onDisk = isWhole
       ? await this.#fileFor(name, wish)
       : await this.#folder.window(offset, bytes)
+    const file = followed ? new OverflowFile(onDisk, this.#onRefused) : onDisk
     const inMemory = followed || file.length > 0 ? IN_MEMORY_BYTES : 0
     const farParts = part && new FarParts(part)
     const spooled = new SpooledBlob(file, {
@@ -238,9 +240,10 @@ export class Spool implements AsyncDisposable {
 
   async #drop({ key, blob }: Kept): Promise<void> {
     this.#kept.delete(key)
-    await blob.letGo((file) =>
-      file instanceof SpoolFile ? this.#folder.remove(file) : file.close(),
-    )
+    await blob.letGo((file) => {
+      const onDisk: BlobFile = file instanceof OverflowFile ? file.onDisk : file
+      return onDisk instanceof SpoolFile ? this.#folder.remove(onDisk) : onDisk.close()
+    })
   }
 }
 
