@@ -4,6 +4,8 @@ import { inTime } from '../waiting/in-time.ts'
 const BEAT_MS = 5_000
 /** Three missed beats, and a worker no longer counts. */
 const GONE_AFTER_MS = 3 * BEAT_MS
+/** Of workers that were all killed nothing stays. */
+const KEPT_MS = 4 * GONE_AFTER_MS
 
 /** A Redis that hangs does not keep a process from its end. */
 const LEAVE_WITHIN_MS = 250
@@ -23,6 +25,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)`
 const BEAT = `${NOW}
 redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - ${GONE_AFTER_MS}))
+redis.call('PEXPIRE', KEYS[1], ${KEPT_MS})
 return redis.call('ZRANGE', KEYS[1], 0, -1)`
 
 const COUNT = `${NOW}

@@ -56,6 +56,14 @@ it('gives what a worker leaves to those that stay', async () => {
   expect(first.fraction('hq')).toBe(1)
 })
 
+it('leaves nothing for ever, also of workers that were all killed', async () => {
+  await join('a')
+
+  const [key = ''] = await redis.keys('*presence*')
+
+  expect(await redis.pttl(key)).toBeGreaterThan(0)
+})
+
 it('divides alike with a process whose clock is 20 s ahead', async () => {
   const first = await join('a')
   vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 20_000)
