@@ -82,41 +82,34 @@ export class InFlight {
   }
 
   /**
-   * Tells of a manifest that this job is copying. Gives back the keys, to be handed to `ended`.
+   * Tells of a manifest that this job is copying: what it names first, some at a time, so that one of tens of thousands
+   * holds up nothing else. Gives back the keys, to be handed to `ended`.
    *
    * @param job unlike every other attempt at a copy
    */
-  async publish(
-    job: string,
-    { repository, reference, manifest, children = manifest.children, upstream }: Publication,
-  ): Promise<readonly string[]> {
-    const parts = [
-      ...children.map((child) => ({ ...child, kind: 'manifest' })),
-      ...manifest.blobs.map((blob) => ({ ...blob, kind: 'blob' })),
-    ]
-    const bytes = Buffer.concat([Buffer.from(`${manifest.mediaType}\n`), manifest.bytes])
-    const values = new Map<string, string | Buffer>([
-      [manifestKey(repository, manifest.digest), bytes],
-      ...parts.map(
-        ({ digest, size, kind }) =>
-          [partKey(repository, digest), `${kind} ${size} ${upstream}`] as const,
-      ),
-      ...(isTag(reference) ? [[tagKey(repository, reference), manifest.digest] as const] : []),
-    ])
+  async publish(job: string, publication: Publication): Promise<readonly string[]> {
+    const { repository, reference, manifest } = publication
+    const keys: string[] = []
+    const tell = async (some: readonly Told[], news: readonly string[]) => {
+      const told = some.map(([key]) => key)
+      keys.push(...told)
+      const values = some.map(([, value]) => value)
+      await this.#redis.eval(PUBLISH, some.length, ...told, job, KEPT_SECONDS, ...values, ...news)
+    }
     await this.#attempt(undefined, async () => {
-      const names = [...new Set([manifest.digest, reference])].map(
-        (name) => `${repository} ${name}`,
-      )
-      let left = values.size
-      for (const some of inBatches([...values])) {
-        const [keys, told] = [some.map(([key]) => key), some.map(([, value]) => value)]
-        left -= some.length
-        // When all of it is there.
-        const news = left === 0 ? names : []
-        await this.#redis.eval(PUBLISH, some.length, ...keys, job, KEPT_SECONDS, ...told, ...news)
+      let before: readonly Told[] | undefined
+      for (const some of inBatches(toldOf(publication))) {
+        if (before !== undefined) await tell(before, [])
+        before = some
       }
+      // When all of it is there.
+      const names = [...new Set([manifest.digest, reference])]
+      await tell(
+        before ?? [],
+        names.map((name) => `${repository} ${name}`),
+      )
     })
-    return [...values.keys()]
+    return keys
   }
 
   /**
@@ -198,8 +191,37 @@ export class InFlight {
   }
 }
 
-function* inBatches<Item>(items: readonly Item[]): Generator<readonly Item[]> {
-  for (let at = 0; at < items.length; at += BATCH) yield items.slice(at, at + BATCH)
+/** A key, and its value. */
+type Told = readonly [key: string, value: string | Buffer]
+
+/** Each key once; the manifest itself comes last. */
+function* toldOf({ repository, reference, manifest, upstream, ...wanted }: Publication) {
+  const { children = manifest.children } = wanted
+  const told = new Set<Digest>([manifest.digest])
+  for (const [kind, parts] of [
+    ['manifest', children],
+    ['blob', manifest.blobs],
+  ] as const) {
+    for (const { digest, size } of parts) {
+      if (told.has(digest)) continue
+      told.add(digest)
+      yield [partKey(repository, digest), `${kind} ${size} ${upstream}`] as const
+    }
+  }
+  const bytes = Buffer.concat([Buffer.from(`${manifest.mediaType}\n`), manifest.bytes])
+  yield [manifestKey(repository, manifest.digest), bytes] as const
+  if (isTag(reference)) yield [tagKey(repository, reference), manifest.digest] as const
+}
+
+function* inBatches<Item>(items: Iterable<Item>): Generator<readonly Item[]> {
+  let batch: Item[] = []
+  for (const item of items) {
+    batch.push(item)
+    if (batch.length < BATCH) continue
+    yield batch
+    batch = []
+  }
+  if (batch.length > 0) yield batch
 }
 
 function manifestKey(repository: Repository, digest: Digest): string {
