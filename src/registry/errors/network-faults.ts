@@ -6,6 +6,7 @@ import {
   PROXY_REFUSED,
   PROXY_WANTS_LOGIN,
 } from '../words/coded-error.ts'
+import { capitalised } from './advice.ts'
 import { oneLine } from './error-body.ts'
 import type { RegistryIdentity } from '../words/identity.ts'
 
@@ -83,6 +84,11 @@ const FAULTS: readonly KnownFault[] = [
     codes: ['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG', 'EPROTO'],
     advice: (at) =>
       `The server does not speak TLS: if it is meant to be plain http, write http:// in ${at.keys}.url and ${at.keys}.insecure: true.`,
+  },
+  {
+    codes: ['HPE_HEADER_OVERFLOW'],
+    advice: (at) =>
+      `${capitalised(at.name)} or a proxy before it answers with more than 64 KiB of headers: have it send fewer.`,
   },
   {
     codes: [FORBIDDEN_HOST],

@@ -45,6 +45,7 @@ describe('the error of the network', () => {
     ['CERT_HAS_EXPIRED', 'permanent', /Renew/],
     ['ERR_TLS_CERT_ALTNAME_INVALID', 'permanent', /another name/],
     ['EPROTO', 'permanent', /upstreams\.hq\.insecure/],
+    ['HPE_HEADER_OVERFLOW', 'permanent', /more than 64 KiB of headers/],
     ['ECONNREFUSED', 'transient', /upstreams\.hq\.url/],
     ['ENOTFOUND', 'transient', /upstreams\.hq\.url and this machine's DNS/],
     ['EAI_AGAIN', 'transient', /upstreams\.hq\.url and this machine's DNS/],
