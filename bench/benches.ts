@@ -12,6 +12,7 @@ import { benchCounts } from './counts/counts.ts'
 import { benchHerd } from './herd.ts'
 import { benchHold } from './hold.ts'
 import { benchKill } from './kill.ts'
+import { benchLimited } from './limited.ts'
 import { benchMemory } from './memory.ts'
 import type { Rivals } from './rivals/rivals.ts'
 import type { Scale } from './scale.ts'
@@ -38,6 +39,11 @@ export const BENCHES: readonly Bench[] = [
   {
     ...{ name: 'copy-tags', title: 'Many tags that share layers', compares: true },
     measure: benchManyTags,
+  },
+  {
+    name: 'copy-limited',
+    title: 'One large layer, upstream at 30 MB/s for each connection',
+    measure: benchLimited,
   },
   { name: 'counts', title: 'Requests and Redis commands', measure: benchCounts },
   { name: 'memory', title: 'Memory of a worker', measure: benchMemory },

@@ -6,6 +6,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 export interface Slowness {
   /** Of what the registry sends, over all connections. */
   readonly bytesPerSecond?: number
+  /** Of what it sends over one of them. */
+  readonly bytesPerSecondEach?: number
   /** From a request to the first byte of its answer, in milliseconds, beside what the registry takes. */
   readonly roundTripMs?: number
 }
@@ -19,7 +21,7 @@ export interface SlowWay extends AsyncDisposable {
 /** A TCP proxy on loopback. */
 export async function startSlowWay(registryUrl: string, slowness: Slowness): Promise<SlowWay> {
   const { hostname, port } = new URL(registryUrl)
-  const pace = new SharedPace(slowness.bytesPerSecond ?? Infinity)
+  const pace = new Pace(slowness.bytesPerSecond ?? Infinity)
   const oneWayMs = (slowness.roundTripMs ?? 0) / 2
   const open = new Set<Socket>()
   const server = createServer({ noDelay: true }, (near) => {
@@ -36,7 +38,8 @@ export async function startSlowWay(registryUrl: string, slowness: Slowness): Pro
       })
     }
     void carry(near, far, oneWayMs)
-    void carry(far, near, oneWayMs, pace)
+    const each = slowness.bytesPerSecondEach
+    void carry(far, near, oneWayMs, each === undefined ? pace : new Pace(each))
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -51,7 +54,7 @@ export async function startSlowWay(registryUrl: string, slowness: Slowness): Pro
 }
 
 /** Each piece arrives that much later than it was sent; several are under way at once. */
-async function carry(from: Socket, to: Socket, delayMs: number, pace?: SharedPace): Promise<void> {
+async function carry(from: Socket, to: Socket, delayMs: number, pace?: Pace): Promise<void> {
   let arriving: Promise<unknown> = Promise.resolve()
   try {
     for await (const piece of from as AsyncIterable<Buffer>) {
@@ -80,7 +83,7 @@ async function drained(socket: Socket): Promise<void> {
   })
 }
 
-class SharedPace {
+class Pace {
   readonly #bytesPerMs: number
   #freeAt = 0
 

@@ -5,6 +5,7 @@ import { checkRegistry } from './check.ts'
 import { openCredentials } from './credentials/open-credentials.ts'
 import { identityOf } from './words/identity.ts'
 import { linksOf } from './words/links.ts'
+import { RANGES, type RangeLimits } from './content/ranged-blob.ts'
 import { listRepositories } from './content/catalog.ts'
 import { type AskHarbor, harborAsker } from './harbor/ask-harbor.ts'
 import { proxyFromEnvironment } from './network/proxy-environment.ts'
@@ -49,6 +50,8 @@ export interface RegistryOptions {
   /** How often and after which pauses a single request is tried. */
   readonly requestRetries?: Partial<RetryOptions>
   readonly uploads?: UploadRecords
+  /** When large blobs come in parts. */
+  readonly ranges?: Partial<RangeLimits>
   /** Whose `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` count; those of the process unless told. */
   readonly env?: NodeJS.ProcessEnv
   /** Called with each of its answers that tells its limit, a refusal with 429 too. Must not throw. */
@@ -95,7 +98,8 @@ export function openRegistry(config: RegistryConfig, options: RegistryOptions): 
   const origin = config.url.origin
   const askHarbor = harborAsker({ identity, origin, credentials, send: sendPlain })
   const proven = { prove: onceAMinute(check), askHarbor }
-  const session = { identity, links, send, learned, ...proven, ...uploadsOf(options) }
+  const ranges = { ...RANGES, ...options.ranges }
+  const session = { identity, links, send, ranges, learned, ...proven, ...uploadsOf(options) }
   return {
     id: config.id,
     repository: (name) => new RegistryRepository(openSession(session, name)),

@@ -96,9 +96,9 @@ export class RegistryRepository implements ContentSource, ContentTarget, Removal
   async getBlob(
     descriptor: Descriptor,
     signal: AbortSignal,
-    { offset, meter }: HowToFetch = {},
+    { meter, ...how }: HowToFetch = {},
   ): Promise<Readable> {
-    const body = await getBlob(this.#session, descriptor, signal, offset)
+    const body = await getBlob(this.#session, descriptor, signal, how)
     return meter === undefined ? body : meter(body)
   }
 

@@ -4,6 +4,7 @@ import type { RegistryIdentity } from './words/identity.ts'
 import type { Links } from './words/links.ts'
 import type { UploadRecords } from './words/upload-records.ts'
 import type { Operation, OperationKind } from './words/operation.ts'
+import type { RangeLimits } from './content/ranged-blob.ts'
 import type { Send } from './transport/request.ts'
 import { type Access, scopeOf } from './words/scopes.ts'
 
@@ -12,6 +13,8 @@ export interface RegistrySession {
   readonly identity: RegistryIdentity
   readonly links: Links
   readonly send: Send
+  /** When large blobs come in parts. */
+  readonly ranges: RangeLimits
   /** What its answers have taught; for as long as the client is open. */
   readonly learned: Learned
   /** Resolves when the registry takes the configured credentials; asked at most once a minute. */

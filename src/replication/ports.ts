@@ -66,6 +66,8 @@ export interface HowToFetch {
   readonly meter?: (body: Readable) => Readable
   /** Told when the bytes before that are here already, so that they do not come from the upstream. */
   readonly startsAt?: (offset: number) => void
+  /** A slot for one more connection, if there is one to spare, and how to give it back. Absent: one is enough. */
+  readonly extra?: () => (() => void) | undefined
 }
 
 /** A blob's bytes from an offset on, until they are not wanted any more. */

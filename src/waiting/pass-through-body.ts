@@ -65,6 +65,11 @@ export abstract class PassThroughBody extends Readable {
     return undefined
   }
 
+  /** Whether what has ended was not all: `relay` is to be called with what comes next. */
+  protected goesOn(): boolean {
+    return false
+  }
+
   protected send(piece: Buffer): void {
     this.#wanted = this.#to === undefined ? this.push(piece) : this.#to.#take(piece)
   }
@@ -101,6 +106,7 @@ export abstract class PassThroughBody extends Readable {
 
   #end(): void {
     this.#endsOnceFree = false
+    if (this.goesOn()) return
     const last = this.last()
     if (this.destroyed) return
     if (last !== undefined) this.send(last)

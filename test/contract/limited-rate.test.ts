@@ -42,6 +42,7 @@ it('pauses the reader for longer than a stall may take, and nobody is called sta
     usual: new UsualRate(),
     run: (_transfer, _signal, work) =>
       work({ waitsWhile: () => undefined, moved: () => undefined }),
+    extra: () => undefined,
     ask: (request) => request(),
   }
   let fetched = 0

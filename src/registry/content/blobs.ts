@@ -5,9 +5,12 @@ import { quoted } from '../../oci/parsed.ts'
 import { discard } from '../transport/body.ts'
 import { isWebPage, WEB_PAGE } from '../transport/document.ts'
 import { continuedBlob } from './continued-blob.ts'
+import type { BlobPart, ByteRange, ExtraSlot, OpenPart } from './byte-range.ts'
+import { RangedBlob } from './ranged-blob.ts'
 import { wrongAnswer } from '../errors/registry-error.ts'
 import { idempotent } from '../transport/retry.ts'
 import { operationOf, type RepositorySession } from '../session.ts'
+import type { Operation } from '../words/operation.ts'
 import type { RegistryResponse } from '../transport/exchange.ts'
 
 /** Up to that many bytes, one comes at once or not at all. */
@@ -16,7 +19,7 @@ const SMALL_BYTES = 1024 * 1024
 /**
  * OCI distribution-spec, "Pulling blobs", through redirects to object stores. Resolves with the
  * headers; the body is guarded against stalls and unverified. One that breaks is continued from
- * where it broke.
+ * where it broke. A large one may come in parts, where there are slots for that.
  *
  * @param offset where to begin, in bytes
  */
@@ -24,53 +27,97 @@ export async function getBlob(
   session: RepositorySession,
   descriptor: Descriptor,
   signal: AbortSignal,
-  offset = 0,
+  { offset = 0, extra }: { readonly offset?: number; readonly extra?: ExtraSlot } = {},
 ): Promise<Readable> {
-  const openAt = (from: number) => openBlob(session, descriptor, signal, from)
-  const first = await openAt(offset)
-  return continuedBlob(first, { offset, size: descriptor.size }, openAt)
+  const { size } = descriptor
+  const open = (range: ByteRange, cut?: AbortSignal) =>
+    openBlob(session, descriptor, cut ? AbortSignal.any([signal, cut]) : signal, range)
+  const openAt = async (from: number) => (await open({ from, until: size })).body
+  const openRest = async (from: number) =>
+    continuedBlob(await openAt(from), { offset: from, size }, openAt)
+  const { ranges: limits } = session
+  if (extra === undefined || size - offset < limits.fromBytes) return await openRest(offset)
+  const first = await open({ from: offset, until: offset + limits.firstBytes })
+  if (!first.isPart) return continuedBlob(first.body, { offset, size }, openAt)
+  const range = { from: offset, until: size }
+  const openPart = sameContent(first, open)
+  return new RangedBlob({ range, first, open: openPart, openRest, extra, limits })
+}
+
+interface OpenedBlob extends BlobPart {
+  readonly validator: string | undefined
+}
+
+/** A part of what has another name than the first one is none: it is as if the server knew no ranges. */
+function sameContent(
+  { validator }: OpenedBlob,
+  open: (...asked: Parameters<OpenPart>) => Promise<OpenedBlob>,
+): OpenPart {
+  return async (...asked) => {
+    const part = await open(...asked)
+    if (part.validator === validator) return part
+    part.body.destroy()
+    throw new Error('the part is of something else than the one before')
+  }
 }
 
 async function openBlob(
   session: RepositorySession,
   descriptor: Descriptor,
   signal: AbortSignal,
-  offset: number,
-): Promise<Readable> {
+  range: ByteRange,
+): Promise<OpenedBlob> {
+  const { size } = descriptor
+  const { from, until } = range
+  const operation = pullOperation(session, descriptor)
+  const response = await askForBlob(session, descriptor, signal, range)
+  const validator = response.header('etag')
+  if (response.status === RANGE_REFUSED) {
+    discard(response.body)
+    const { body } = await openBlob(session, descriptor, signal, { from: 0, until: size })
+    return { body: skipping(body, from), isPart: false, validator }
+  }
+  const isPartial = response.status === 206
+  const wrong = isPartial ? wrongRange(response, range, size) : wrongLength(response, size)
+  if (wrong === undefined) {
+    // A registry that does not know ranges sends everything once more.
+    const body = isPartial ? response.body : skipping(response.body, from)
+    return { body, isPart: isPartial, validator }
+  }
+  response.body.destroy()
+  // What it answers to a part says nothing of what it answers to the rest.
+  if (until < size) return await openBlob(session, descriptor, signal, { from, until: size })
+  if (isWebPage(response)) throw wrongAnswer(operation, WEB_PAGE)
+  // Of another size it cannot be what the digest says, however often it is asked for.
+  const disposition = isPartial ? 'transient' : 'permanent'
+  throw wrongAnswer(operation, wrong, { disposition })
+}
+
+async function askForBlob(
+  session: RepositorySession,
+  descriptor: Descriptor,
+  signal: AbortSignal,
+  { from, until }: ByteRange,
+): Promise<RegistryResponse> {
   const { digest, size } = descriptor
-  const operation = operationOf(
-    session,
-    'blob',
-    `pull blob ${digest} of ${session.repository} from`,
-  )
-  const response = await session.send({
-    operation,
+  const isWhole = from === 0 && until === size
+  return await session.send({
+    operation: pullOperation(session, descriptor),
     method: 'GET',
     url: session.links.blob(session.repository, digest),
-    ...(offset > 0 && { headers: { range: `bytes=${offset}-` } }),
+    ...(!isWhole && { headers: { range: `bytes=${from}-${until === size ? '' : until - 1}` } }),
     scopes: session.readScopes,
     // Some caches answer with a range that is the whole.
-    expect: offset > 0 ? [200, 206, RANGE_REFUSED] : [200, 206],
+    expect: isWhole ? [200, 206] : [200, 206, RANGE_REFUSED],
     repeatable: idempotent,
     large: true,
     brief: size <= SMALL_BYTES,
     signal,
   })
-  if (response.status === RANGE_REFUSED) {
-    discard(response.body)
-    return skipping(await openBlob(session, descriptor, signal, 0), offset)
-  }
-  const wrong =
-    response.status === 206 ? wrongRange(response, offset, size) : wrongLength(response, size)
-  if (wrong !== undefined) {
-    response.body.destroy()
-    if (isWebPage(response)) throw wrongAnswer(operation, WEB_PAGE)
-    // Of another size it cannot be what the digest says, however often it is asked for.
-    const disposition = response.status === 206 ? 'transient' : 'permanent'
-    throw wrongAnswer(operation, wrong, { disposition })
-  }
-  // A registry that does not know ranges sends everything once more.
-  return response.status === 206 ? response.body : skipping(response.body, offset)
+}
+
+function pullOperation(session: RepositorySession, { digest }: Descriptor): Operation {
+  return operationOf(session, 'blob', `pull blob ${digest} of ${session.repository} from`)
 }
 
 /** Also of registries that know no ranges. */
@@ -82,11 +129,15 @@ function wrongLength(response: RegistryResponse, size: number): string | undefin
   return `expected ${size} bytes, the answer says that it has ${length}.`
 }
 
-// Anything but exactly the rest would be put in the wrong place. RFC 9110, section 14.4.
-function wrongRange(response: RegistryResponse, offset: number, size: number): string | undefined {
+// Anything but exactly that would be put in the wrong place. RFC 9110, section 14.4.
+function wrongRange(
+  response: RegistryResponse,
+  { from, until }: ByteRange,
+  size: number,
+): string | undefined {
   const got = response.header('content-range')?.toLowerCase() ?? 'none'
-  const wanted = `bytes ${offset}-${size - 1}/${size}`
-  if (got === wanted || got === `bytes ${offset}-${size - 1}/*`) return undefined
+  const wanted = `bytes ${from}-${until - 1}/${size}`
+  if (got === wanted || got === `bytes ${from}-${until - 1}/*`) return undefined
   return `expected the range ${quoted(wanted)}, got ${quoted(got)}.`
 }
 

@@ -63,6 +63,7 @@ class ContinuedBlob extends PassThroughBody {
   }
 }
 
-function isBroken(error: unknown): boolean {
+/** Whether it may go on where it broke. */
+export function isBroken(error: unknown): boolean {
   return error instanceof RegistryError && error.disposition === 'transient'
 }

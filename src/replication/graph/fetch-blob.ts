@@ -58,7 +58,8 @@ export async function fetchBlob(
     let opening = true
     // What the spool has is not metered: while that is read, nobody waits for upstream.
     turn.waitsWhile(() => metered?.waitsForSender ?? opening)
-    return await source.getBlob(blob, until, { offset, meter, startsAt }).finally(() => {
+    const extra = () => slots.extra()
+    return await source.getBlob(blob, until, { offset, meter, startsAt, extra }).finally(() => {
       opening = false
     })
   }

@@ -33,6 +33,11 @@ export class TransferLimit {
     return larges < (size > 2 ? size - 1 : size) && ofThisKind < allBut(background ? 2 : 1, size)
   }
 
+  /** Large ones that run. */
+  get large(): number {
+    return this.#count((transfer) => transfer.large)
+  }
+
   take(transfer: TransferClass): void {
     this.#running.push(transfer)
   }

@@ -40,7 +40,12 @@ export class TransferLine {
   }
 
   get isOpen(): boolean {
-    return this.#inTurn.length > 0 && this.#limits.every((limit) => limit.admits(this.kind))
+    return this.#inTurn.length > 0 && this.hasRoom
+  }
+
+  /** Whether one more may run now. */
+  get hasRoom(): boolean {
+    return this.#limits.every((limit) => limit.admits(this.kind))
   }
 
   add(waiting: Waiting): void {

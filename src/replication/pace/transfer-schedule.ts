@@ -35,6 +35,8 @@ export class TransferSchedule {
   readonly #upstreams = new Map<string, UpstreamLines>()
   #jobs = 0
   #arrivals = 0
+  /** Slots that were given beside those of transfers. */
+  #extra = 0
 
   constructor(limits: TransferLimits, clock: Clock = REAL_CLOCK) {
     this.#limits = limits
@@ -68,6 +70,7 @@ export class TransferSchedule {
           this.startWaiting()
         }
       },
+      extra: () => this.#giveExtra(upstream, job),
       ask: async (request) => {
         using asking = turn(() => undefined)
         const answer = await request()
@@ -116,6 +119,21 @@ export class TransferSchedule {
       line.add(waiting)
       this.startWaiting()
     })
+  }
+
+  #giveExtra(upstream: UpstreamLines, { urgency }: JobOrder): (() => void) | undefined {
+    const kind = { background: urgency >= BACKGROUND_FROM, large: true }
+    const line = upstream.line({ ...kind, uploads: false, asks: false })
+    let large = -this.#extra
+    for (const some of this.#upstreams.values()) large += some.large
+    if (large > 1 || !line.hasRoom) return undefined
+    this.#extra += 1
+    line.take()
+    return () => {
+      this.#extra -= 1
+      line.give()
+      this.startWaiting()
+    }
   }
 
   #outOfTurn(): Waiting | undefined {

@@ -31,6 +31,11 @@ export interface TransferSlots {
     signal: AbortSignal,
     work: (turn: PendingRequest) => Promise<T>,
   ): Promise<T>
+  /**
+   * A slot for one more connection of a large transfer that runs; gives back how to return it. Undefined where there
+   * is none to spare, or where other large transfers run: these have connections of their own.
+   */
+  extra(): (() => void) | undefined
   /** Asks the upstream something for which nobody has to wait. */
   ask<T>(request: () => Promise<T>): Promise<T>
 }

@@ -44,6 +44,11 @@ export class UpstreamLines {
     return line
   }
 
+  /** Large transfers that run. */
+  get large(): number {
+    return this.#limits.transfers.large
+  }
+
   #limitsOf({ uploads, asks }: LineKind): readonly TransferLimit[] {
     if (asks) return [this.#limits.asks]
     const { transfers, uploads: local } = this.#limits

@@ -205,6 +205,33 @@ describe('the transfer schedule', () => {
     expect(bench.began.indexOf('resync b')).toBe(31)
   })
 
+  it('gives slots for more connections to the only large transfer that runs', async () => {
+    const bench = new Bench(4)
+    const [job, other] = [bench.job('miss'), bench.job('miss', 1)]
+    const first = bench.begin(job, 'first')
+    await settled()
+
+    const [one, another, none] = [job.extra(), job.extra(), job.extra()]
+    const small = bench.begin(other, 'small', 1)
+    const second = bench.begin(other, 'second')
+    await settled()
+    const before = [...bench.began]
+    one?.()
+    await settled()
+
+    // One slot is for small transfers.
+    expect([one, another, none].map((slot) => slot !== undefined)).toEqual([true, true, false])
+    expect(before).toEqual(['first', 'small'])
+    expect(bench.began).toEqual(['first', 'small', 'second'])
+    another?.()
+    expect(job.extra()).toBeUndefined()
+
+    await bench.end('second', 'small')
+    expect(job.extra()).toBeDefined()
+    await bench.endAll()
+    await Promise.all([first, second, small])
+  })
+
   it('frees the place of one that gave up waiting', async () => {
     const bench = new Bench(1)
     const job = bench.job('miss')

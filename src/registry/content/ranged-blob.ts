@@ -1,0 +1,157 @@
+import type { Readable } from 'node:stream'
+import { PassThroughBody } from '../../waiting/pass-through-body.ts'
+import { isBroken } from './continued-blob.ts'
+import type { BlobPart, ByteRange, ExtraSlot, OpenPart } from './byte-range.ts'
+import { SideBySide } from './side-by-side.ts'
+
+export interface RangeLimits {
+  /** A blob of which less is to come is fetched in one piece. */
+  readonly fromBytes: number
+  /** By so many it is known how fast one connection is. */
+  readonly firstBytes: number
+  /** After so many over one connection it is looked again whether there is a slot for more. */
+  readonly againBytes: number
+  /** Of one request beside others. */
+  readonly partBytes: number
+  /** In bytes per second: what is faster is no slow connection. */
+  readonly slowBelow: number
+  /** Several connections that bring less than so many times what one did are a burden, and no help. */
+  readonly helpsFrom: number
+}
+
+const MIB = 1024 * 1024
+
+/** See decision 27. */
+export const RANGES: RangeLimits = {
+  fromBytes: 256 * MIB,
+  firstBytes: 16 * MIB,
+  againBytes: 128 * MIB,
+  partBytes: 8 * MIB,
+  slowBelow: 64 * MIB,
+  helpsFrom: 1.3,
+}
+
+/** Before it is judged whether several connections help. */
+const JUDGED_AFTER_PARTS = 6
+
+export interface RangedOptions {
+  /** That is wanted. */
+  readonly range: ByteRange
+  /** Of the whole blob from there on, as far as it was asked for. */
+  readonly first: BlobPart
+  readonly open: OpenPart
+  /** All from there on over one connection, continued where that breaks. */
+  readonly openRest: (offset: number) => Promise<Readable>
+  readonly extra: ExtraSlot
+  readonly limits: RangeLimits
+}
+
+/**
+ * A large blob from a server that limits each connection: once one is seen to be slow, parts of it come over up to
+ * four at a time, and are passed on in their order. Whatever is not as it should be with parts, the rest comes over one
+ * connection. Nothing is asked for twice, but for parts that came after one that did not.
+ */
+export class RangedBlob extends PassThroughBody {
+  readonly #options: RangedOptions
+  readonly #cut = new AbortController()
+  #at: number
+  /** Over one connection, in bytes per millisecond. */
+  #rate = 0
+  #beside: SideBySide | undefined
+  /** What comes now is all the rest. */
+  #isLast: boolean
+  #from: number
+  #wantedMs = 0
+  #wantedSince = performance.now()
+
+  constructor(options: RangedOptions) {
+    super()
+    this.#options = options
+    this.#at = this.#from = options.range.from
+    this.#isLast = !options.first.isPart
+    this.relay(options.first.body)
+  }
+
+  protected override pass(piece: Buffer): Buffer {
+    this.#at += piece.length
+    const now = performance.now()
+    if (this.wanted) this.#wantedMs += now - this.#wantedSince
+    this.#wantedSince = now
+    return piece
+  }
+
+  override _read(): void {
+    if (!this.wanted) this.#wantedSince = performance.now()
+    super._read()
+  }
+
+  protected override goesOn(): boolean {
+    if (this.#isLast || this.#at >= this.#options.range.until) return false
+    this.#relayNext(this.#isWorthIt() ? () => this.#nextParts() : () => this.#rest())
+    return true
+  }
+
+  protected override broken(cause: Error): void {
+    if (this.#isLast || !isBroken(cause)) this.destroy(cause)
+    else this.#relayNext(() => this.#rest())
+  }
+
+  #relayNext(open: () => Promise<Readable>): void {
+    this.#from = this.#at
+    this.#wantedMs = 0
+    // What is the matter with a part is told by what is answered to the request for all the rest.
+    open()
+      .catch(() => this.#rest())
+      .then(
+        (body) => {
+          this.relay(body)
+        },
+        (error: unknown) => this.destroy(error as Error),
+      )
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#cut.abort()
+    super._destroy(error, done)
+  }
+
+  /** Judged by what has just come to its end. */
+  #isWorthIt(): boolean {
+    if (this.#beside !== undefined) return !this.#beside.failed && this.#helps()
+    this.#rate = (this.#at - this.#from) / this.#wantedMs
+    return this.#rate < this.#options.limits.slowBelow / 1_000
+  }
+
+  /** Several connections, as far as is known yet. */
+  #helps(): boolean {
+    const { partBytes, helpsFrom } = this.#options.limits
+    const bytes = this.#at - this.#from
+    const isKnown = bytes >= JUDGED_AFTER_PARTS * partBytes
+    return !isKnown || bytes / this.#wantedMs > helpsFrom * this.#rate
+  }
+
+  /** Side by side, for as long as there are slots; over one connection for a while when there are none. */
+  async #nextParts(): Promise<Readable> {
+    const { range, limits, extra, open } = this.#options
+    const spare = extra()
+    spare?.()
+    const next = { from: this.#at, until: range.until }
+    const { signal } = this.#cut
+    if (spare !== undefined) {
+      const { partBytes } = limits
+      const helps = () => this.#helps()
+      this.#beside = new SideBySide({ range: next, partBytes, open, extra, helps }, signal)
+      return this.#beside.body()
+    }
+    this.#beside = undefined
+    const until = Math.min(this.#at + limits.againBytes, range.until)
+    const { body, isPart } = await open({ ...next, until }, signal)
+    this.#isLast = !isPart
+    return body
+  }
+
+  async #rest(): Promise<Readable> {
+    this.#isLast = true
+    return await this.#options.openRest(this.#at)
+  }
+}

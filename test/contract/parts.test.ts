@@ -1,0 +1,246 @@
+import type { ServerResponse } from 'node:http'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { digestOf } from '../../src/oci/digest.ts'
+import type { RangeLimits } from '../../src/registry/content/ranged-blob.ts'
+import type { Registry } from '../../src/registry/registry.ts'
+import { eventually } from '../support/eventually.ts'
+import {
+  type ScriptedRegistry,
+  startScriptedRegistry,
+  type Turn,
+} from '../support/scripted-registry.ts'
+import { bytesOf, configFor, open, randomBlob, repository, SIGNAL } from './contract-content.ts'
+
+const KIB = 1024
+const LIMITS: RangeLimits = {
+  fromBytes: 100 * KIB,
+  firstBytes: 64 * KIB,
+  againBytes: 256 * KIB,
+  partBytes: 32 * KIB,
+  // What a test sees must not depend on how fast its machine is.
+  slowBelow: Infinity,
+  helpsFrom: 0,
+}
+const PARTS = 20
+const { bytes, descriptor } = randomBlob(LIMITS.firstBytes + PARTS * LIMITS.partBytes)
+const BLOBS = { method: 'GET', path: /\/blobs\/sha256:/ }
+
+interface Asked {
+  readonly from: number
+  readonly until: number
+  readonly response: ServerResponse
+}
+
+describe('a large blob from a server that limits each connection', () => {
+  let upstream: ScriptedRegistry
+  let client: Registry
+  let ranges: (string | undefined)[]
+  /** Slots that were given, and not given back. */
+  let taken: number
+  let slots: number
+
+  beforeEach(async () => {
+    upstream = await startScriptedRegistry()
+    client = open(configFor(upstream.url, { id: 'hq' }), { ranges: LIMITS })
+    ranges = []
+    taken = 0
+    slots = 7
+  })
+
+  afterEach(async () => {
+    await client[Symbol.asyncDispose]()
+    await upstream[Symbol.asyncDispose]()
+  })
+
+  const extra = () => {
+    if (taken === slots) return undefined
+    taken += 1
+    return () => {
+      taken -= 1
+    }
+  }
+
+  function answerWith(answer: (asked: Asked, at: number) => void): void {
+    upstream.script(BLOBS, ({ request, response }: Turn) => {
+      const { range } = request.headers
+      ranges.push(range)
+      const [, from = '0', last = ''] = /^bytes=(\d+)-(\d*)$/.exec(range ?? '') ?? []
+      const until = last === '' ? bytes.length : Number(last) + 1
+      answer({ from: Number(from), until, response }, ranges.length - 1)
+    })
+  }
+
+  function give({ from, until, response }: Asked, headers: Record<string, string> = {}): void {
+    response.writeHead(from === 0 && until === bytes.length ? 200 : 206, {
+      'content-length': until - from,
+      'content-range': `bytes ${from}-${until - 1}/${bytes.length}`,
+      ...headers,
+    })
+    response.end(bytes.subarray(from, until))
+  }
+
+  async function getBlob() {
+    return await client.repository(repository('team/app')).getBlob(descriptor, SIGNAL, { extra })
+  }
+
+  async function digest(): Promise<string> {
+    return digestOf(await bytesOf(await getBlob()))
+  }
+
+  const sent = () =>
+    ranges.reduce((sum, range) => {
+      const [, from = '0', last = ''] = /^bytes=(\d+)-(\d*)$/.exec(range ?? '') ?? []
+      return sum + (last === '' ? bytes.length : Number(last) + 1) - Number(from)
+    }, 0)
+
+  it('comes over four connections, each byte once, in whatever order they are answered', async () => {
+    const waiting: Asked[] = []
+    let given = 0
+    answerWith((asked, at) => {
+      if (at === 0) {
+        give(asked)
+        return
+      }
+      waiting.push(asked)
+      // Fewer at a time, and nobody gets anything.
+      if (waiting.length < 4 && given + waiting.length < PARTS) return
+      given += waiting.length
+      for (const each of waiting.splice(0).reverse()) give(each)
+    })
+
+    expect(await digest()).toBe(descriptor.digest)
+    expect(ranges).toHaveLength(1 + PARTS)
+    expect(sent()).toBe(bytes.length)
+    expect(taken).toBe(0)
+  })
+
+  it('comes over one where there is no slot for another, and is looked at again', async () => {
+    slots = 0
+    let [underWay, most] = [0, 0]
+    answerWith((asked) => {
+      underWay += 1
+      most = Math.max(most, underWay)
+      asked.response.once('finish', () => (underWay -= 1))
+      give(asked)
+    })
+
+    expect(await digest()).toBe(descriptor.digest)
+    expect(most).toBe(1)
+    expect(ranges).toHaveLength(1 + Math.ceil((PARTS * LIMITS.partBytes) / LIMITS.againBytes))
+    expect(sent()).toBe(bytes.length)
+  })
+
+  it('comes over one where that is fast', async () => {
+    await client[Symbol.asyncDispose]()
+    client = open(configFor(upstream.url, { id: 'hq' }), { ranges: { ...LIMITS, slowBelow: 0 } })
+    answerWith((asked) => {
+      give(asked)
+    })
+
+    expect(await digest()).toBe(descriptor.digest)
+    expect(ranges).toEqual([`bytes=0-${64 * KIB - 1}`, `bytes=${64 * KIB}-`])
+  })
+
+  it('comes over one again where several are no help', async () => {
+    await client[Symbol.asyncDispose]()
+    const ranged = { ...LIMITS, helpsFrom: Infinity }
+    client = open(configFor(upstream.url, { id: 'hq' }), { ranges: ranged })
+    answerWith((asked) => {
+      give(asked)
+    })
+
+    expect(await digest()).toBe(descriptor.digest)
+    expect(ranges.at(-1)).toMatch(/^bytes=\d+-$/)
+    expect(sent()).toBe(bytes.length)
+  })
+
+  it('is asked for once where the server knows no ranges', async () => {
+    answerWith(({ response }) => {
+      response.writeHead(200, { 'content-length': bytes.length })
+      response.end(bytes)
+    })
+
+    expect(await digest()).toBe(descriptor.digest)
+    expect(ranges).toHaveLength(1)
+  })
+
+  const wrongs: readonly (readonly [what: string, wrong: (asked: Asked) => void])[] = [
+    [
+      'all of it',
+      ({ response }) => {
+        response.writeHead(200, { 'content-length': bytes.length })
+        response.end(bytes)
+      },
+    ],
+    [
+      'another range',
+      (asked) => {
+        give(asked, { 'content-range': `bytes 0-${LIMITS.partBytes - 1}/${bytes.length}` })
+      },
+    ],
+    [
+      'a part of another blob',
+      (asked) => {
+        give(asked, { etag: '"another"' })
+      },
+    ],
+    [
+      'a part that does not end',
+      ({ from, until, response }) => {
+        response.writeHead(206, {
+          'content-range': `bytes ${from}-${until - 1}/${bytes.length}`,
+          'transfer-encoding': 'chunked',
+        })
+        response.write(bytes)
+      },
+    ],
+    [
+      'half a part',
+      ({ from, until, response }) => {
+        response.writeHead(206, {
+          'content-range': `bytes ${from}-${until - 1}/${bytes.length}`,
+          'content-length': until - from,
+        })
+        response.write(bytes.subarray(from, until - 1_000), () => response.destroy())
+      },
+    ],
+    [
+      'no part',
+      ({ response }) => {
+        response.writeHead(403)
+        response.end()
+      },
+    ],
+  ]
+
+  it.each(wrongs)('comes over one from where the server gives %s', async (_what, wrong) => {
+    answerWith((asked, at) => {
+      const isRest = ranges.at(-1)?.endsWith('-') === true
+      if (at > 0 && !isRest && asked.from >= 256 * KIB) wrong(asked)
+      else give(asked)
+    })
+
+    expect(await digest()).toBe(descriptor.digest)
+    expect(ranges).toContain(`bytes=${256 * KIB}-`)
+    expect(taken).toBe(0)
+  })
+
+  it('is let go of at once, with all its connections and slots', async () => {
+    let open = 0
+    answerWith((asked, at) => {
+      if (at === 0) {
+        give(asked)
+        return
+      }
+      open += 1
+      asked.response.once('close', () => (open -= 1))
+    })
+    const body = await getBlob()
+    body.resume()
+    await eventually(() => open === 4)
+
+    body.destroy()
+
+    await eventually(() => open === 0 && taken === 0)
+  })
+})
