@@ -79,6 +79,27 @@ describe('HEAD of a blob that is on its way', () => {
     expect(site.local.hasBlob(repository, layer)).toBe(true)
   })
 
+  it('looks once more where the registry fails at the moment in which it gets it', async () => {
+    const repository = 'team/being-linked'
+    const { layer } = await pulling(repository, 'cache/4')
+    let failed = 0
+    const looked = { method: 'HEAD', path: new RegExp(layer) }
+    site.local.script(looked, async ({ response, serve }) => {
+      if (site.local.hasBlob(repository, layer) && failed === 0) {
+        failed += 1
+        refuse(response, 500, 'UNKNOWN')
+      } else await serve()
+    })
+
+    const path = `${repository}/blobs/${layer}`
+    const head = ask(path, { client: 'pusher/2', method: 'HEAD' })
+    await eventually(() => looks(path) > 1, { describe: 'the gateway to look for it again' })
+    release()
+
+    expect((await head).status).toBe(200)
+    expect(failed).toBe(1)
+  })
+
   it('keeps its word to a client that goes on to push what it was told of', async () => {
     const { child, layer, config } = await pulling('team/retagged', 'tool/1')
     for (const blob of [config, layer]) {

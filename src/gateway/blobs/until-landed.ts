@@ -14,7 +14,10 @@ interface Waiting extends BlobPath {
 
 const LOOK_EVERY_MS = 100
 
-/** The registry's answer once it is not 404 any more, the blob is not on its way any more, or it takes too long. */
+// distribution 2.8 answers 500 at the moment in which it links the blob: the file is there, and still empty.
+const NOT_YET: readonly (number | undefined)[] = [404, 500]
+
+/** The registry's answer once it has the blob, the blob is not on its way any more, or it takes too long. */
 export async function untilLanded(
   { repository, digest, forwarded, withinMs }: Waiting,
   first: IncomingMessage,
@@ -24,7 +27,7 @@ export async function untilLanded(
   const isComing = async () => (await inFlight.part(repository, digest))?.kind === 'blob'
   const until = performance.now() + withinMs
   let answer = first
-  while (answer.statusCode === 404 && performance.now() < until && (await isComing())) {
+  while (NOT_YET.includes(answer.statusCode) && performance.now() < until && (await isComing())) {
     answer.resume()
     await delay(LOOK_EVERY_MS, undefined, { signal })
     answer = await local().ask(forwarded, signal)
