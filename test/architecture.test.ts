@@ -91,7 +91,7 @@ const HALLS: Readonly<Record<string, Hall>> = {
       lists: ['framing', 'local', 'manifests'],
       tags: ['framing', 'local', 'rights', 'lists'],
       referrers: ['framing', 'local', 'rights', 'lists'],
-      told: ['blobs', 'lists', 'manifests'],
+      announced: ['blobs', 'lists', 'manifests'],
     },
   },
   dashboard: { imports: FEATURES_IMPORT, wings: { overview: [] } },

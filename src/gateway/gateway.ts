@@ -20,7 +20,7 @@ import {
   type ManifestExchange,
   serveManifest,
 } from './manifests/serve-manifest.ts'
-import { untilToldAreHere } from './blobs/until-landed.ts'
+import { untilAnnouncedAreHere } from './blobs/until-landed.ts'
 import { type ListDeps, serveList } from './serve-list.ts'
 import { manifestAlone } from './announced/manifest-alone.ts'
 import {
@@ -33,7 +33,7 @@ export type GatewayDeps = Omit<
   ManifestDeps,
   'uploads' | 'clients' | 'missClients' | 'manifestAlone'
 > &
-  Omit<BlobDeps, 'bringTold' | 'clients'> &
+  Omit<BlobDeps, 'bringAnnounced' | 'clients'> &
   AnnouncedDeps &
   Omit<ListDeps, 'uploads' | 'listLimits'> &
   Pick<ListLimitsDeps, 'limits'> & {
@@ -45,8 +45,8 @@ export type GatewayDeps = Omit<
   }
 
 /**
- * `/v2/…`: what is a path of the registry API passes to the local registry and back. Only when that answers 404 to
- * the GET or HEAD of a manifest, the project's `onMiss` is asked for something better.
+ * `/v2/…`: what is a path of the registry API passes to the local registry and back. Where that lacks a
+ * manifest or a blob, and of lists, the project's configuration may have something better.
  */
 export function gateway(deps: GatewayDeps): RequestHandler {
   const via = `pullsync-${randomUUID()}`
@@ -144,7 +144,7 @@ async function answer(
     if (await serveContent({ ...exchange, method }, asked, deps)) return
   }
   if (method === 'PUT' && asked.kind === 'manifest') {
-    await untilToldAreHere(exchange, asked, deps, untilClosed(response))
+    await untilAnnouncedAreHere(exchange, asked, deps, untilClosed(response))
   }
   await passOn(request, response, { forwarded, body, stallMs: deps.stallMs }, deps.local())
 }
@@ -160,14 +160,14 @@ async function serveContent(
       manifestAlone(client, miss, deps, signal)
     await serveManifest(exchange, asked, { ...deps, manifestAlone: alone })
   } else if (asked.kind === 'blob') {
-    const bringTold: BlobDeps['bringTold'] = (request, blob, signal) => {
+    const bringAnnounced: BlobDeps['bringAnnounced'] = (request, blob, signal) => {
       const asking = { ...exchange, request, repository: blob.repository, signal }
       const askerOf: BringAnnouncedDeps['askerOf'] = (upstreams) =>
         deps.listLimits.asker(asking, upstreams)
       return bringAnnouncedImage(request, blob, { ...deps, askerOf }, signal)
     }
     const serveIt = exchange.method === 'GET' ? serveBlob : headBlob
-    await serveIt(exchange, asked, { ...deps, bringTold })
+    await serveIt(exchange, asked, { ...deps, bringAnnounced })
   } else {
     return false
   }

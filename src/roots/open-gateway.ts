@@ -49,7 +49,7 @@ export function openGateway(parts: GatewayParts) {
   }
   const inFlight = new InFlight(queues.redis, onError)
   const manifests = new WatchedManifests(inFlight, announcements)
-  const told = new AnnouncedManifests(queues.redis, onError)
+  const announced = new AnnouncedManifests(queues.redis, onError)
   const holds = new SharedHolds(queues.redis, onError, announcements)
   const endings = new JobEndings(queues, announcements, holds)
   const watch = watchUpstreams(parts, holds)
@@ -80,10 +80,10 @@ export function openGateway(parts: GatewayParts) {
     limits,
     ...openHeldBack({ registries, queues, look, limits, watch, onError }),
     inFlight: viewOf(inFlight, manifests, new RedisBlobLedger(queues.redis, onError)),
-    told,
+    announced,
     pulls: new RecentPulls(queues.redis, onError),
     openSpool: (...asked) => follower.open(...asked),
-    names: namesOf(told),
+    names: namesOf(announced),
     enqueue: async (request) => only(await queues.enqueue([request])),
     offer: async (request) => only(await queues.offer([request])),
     ended: (jobId, signal) => endings.ended(jobId, signal),

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { LocalRegistry } from '../../src/gateway/local/local-registry.ts'
 import { serveBlob } from '../../src/gateway/blobs/serve-blob.ts'
 import { parseRepository } from '../../src/oci/reference.ts'
-import { NOBODY_TOLD } from '../support/nobody-told.ts'
+import { NOTHING_ANNOUNCED } from '../support/nothing-announced.ts'
 import { openRights } from '../support/open-rights.ts'
 import { eventually } from '../support/eventually.ts'
 import {
@@ -54,7 +54,7 @@ describe.each(WAYS)('a client that follows %s', (how) => {
       { request, response, forwarded: { method: 'GET', path: '/', headers: ['Host', 'registry'] } },
       { repository: repository.value, digest: DIGEST },
       {
-        ...NOBODY_TOLD,
+        ...NOTHING_ANNOUNCED,
         local: () => local,
         rights: openRights(() => local),
         inFlight: {

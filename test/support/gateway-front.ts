@@ -65,7 +65,7 @@ export async function startFront(
       upstreamReferrers: new UpstreamLists<Referrer>(NO_UPSTREAM),
       upstreamManifests: new UpstreamLists<Manifest>(NO_UPSTREAM),
       upstreamBlobs: new UpstreamLists<Digest>(NO_UPSTREAM),
-      told: {
+      announced: {
         recent: () => Promise.resolve([]),
         tagOf: () => Promise.resolve(undefined),
         rememberAll: () => Promise.resolve(),

@@ -12,7 +12,7 @@ import { answerMiss, type MissesDeps } from '../manifests/misses.ts'
 import { likelyFirst } from './likely-first.ts'
 
 export interface AnnouncedDeps extends MissesDeps {
-  readonly told: {
+  readonly announced: {
     /** Manifests of upstreams that clients were told of, the latest first. Never rejects. */
     recent(repository: Repository): Promise<readonly Digest[]>
     tagOf(repository: Repository, digest: Digest): Promise<Tag | undefined>
@@ -76,7 +76,7 @@ async function whereNamed(
 ): Promise<Place | undefined> {
   const listed = listedUpstream(repository, url, deps.config())
   if (listed === undefined) return undefined
-  const recent = await deps.told.recent(repository)
+  const recent = await deps.announced.recent(repository)
   // Manifests count against a limit on pulls (Docker Hub's, for one), and blobs do not.
   if (recent.length === 0 || !(await isUpstream(digest, listed, deps))) return undefined
   return await placeAmong(recent, digest, listed, deps)

@@ -23,7 +23,7 @@ export async function manifestAlone(
   if (isTag(reference) || listed === undefined || !mayLack(listed, miss)) return undefined
   if (!(await deps.rights.givesAhead(repository))) return undefined
   // Of an image that a tag names, the tag is meant.
-  if ((await deps.told.tagOf(repository, reference)) !== undefined) return undefined
+  if ((await deps.announced.tagOf(repository, reference)) !== undefined) return undefined
   const looked = await answerMiss({ ...miss, method: 'HEAD', accepts: () => true }, deps, signal)
   if (looked.kind !== 'upstream') return looked
   const manifest = await manifestOf(reference, listed, deps)

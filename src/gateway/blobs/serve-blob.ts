@@ -27,7 +27,7 @@ export interface BlobDeps {
    * Brings the image that the blob belongs to, where clients were told of it; whether the blob is here now, or on
    * its way. Rejects only when `signal` is aborted.
    */
-  readonly bringTold: (
+  readonly bringAnnounced: (
     request: IncomingMessage,
     path: BlobPath,
     signal: AbortSignal,
@@ -74,7 +74,7 @@ export interface Lacking extends BlobPath {
 export async function comingBlob(
   { request, forwarded }: BlobExchange,
   { repository, digest, status }: Lacking,
-  { inFlight, rights, bringTold }: BlobDeps,
+  { inFlight, rights, bringAnnounced }: BlobDeps,
   signal: AbortSignal,
 ): Promise<InFlightPart | 'here' | undefined> {
   const known = await inFlight.part(repository, digest)
@@ -84,7 +84,7 @@ export async function comingBlob(
     void inFlight.ask(repository, digest)
     return known
   }
-  if (!(await bringTold(request, { repository, digest }, signal))) return undefined
+  if (!(await bringAnnounced(request, { repository, digest }, signal))) return undefined
   const brought = await inFlight.part(repository, digest)
   return brought?.kind === 'blob' ? brought : 'here'
 }

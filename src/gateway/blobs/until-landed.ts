@@ -42,7 +42,7 @@ const PUSH_WITHIN_MS = 120_000
  * Before a manifest is pushed: a client that was told of blobs on their way relies on them. What it was told is made
  * true first, or it would be refused for that.
  */
-export async function untilToldAreHere(
+export async function untilAnnouncedAreHere(
   { request, forwarded }: BlobExchange,
   { repository }: Pick<BlobPath, 'repository'>,
   deps: Deps & Pick<BlobDeps, 'clients'>,

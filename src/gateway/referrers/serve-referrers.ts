@@ -25,7 +25,7 @@ export interface ReferrersDeps {
   readonly rights: Rights
   readonly upstreamReferrers: UpstreamLists<Referrer>
   readonly listLimits: ListLimits
-  readonly told: {
+  readonly announced: {
     /** Clients were told of these manifests. Never rejects. */
     rememberAll(repository: Repository, digests: readonly Digest[]): Promise<void>
   }
@@ -78,7 +78,7 @@ interface AskedReferrers extends Pick<ListExchange, 'request' | 'forwarded'> {
 /** Empty and complete where the project takes no referrers from upstream. */
 export async function upstreamReferrers(
   { request, forwarded, subject: { repository, digest }, signal }: AskedReferrers,
-  { config, told, upstreamReferrers: lists, listLimits }: ReferrersDeps,
+  { config, announced, upstreamReferrers: lists, listLimits }: ReferrersDeps,
 ): Promise<UpstreamList<Referrer>> {
   const listed = listedUpstream(repository, request.url ?? '', config())
   if (listed?.project.referrers !== true) return { entries: [], complete: true }
@@ -87,7 +87,7 @@ export async function upstreamReferrers(
   const list = await lists.of({ ...listed.wish, about: digest }, asker)
   const first = list.entries.slice(0, MAX_TOLD).map((entry) => entry.digest)
   // With them, that upstream has what they refer to.
-  if (first.length > 0) void told.rememberAll(repository, [...first, digest])
+  if (first.length > 0) void announced.rememberAll(repository, [...first, digest])
   return list
 }
 

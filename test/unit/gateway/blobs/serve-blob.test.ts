@@ -7,7 +7,7 @@ import { expect, it } from 'vitest'
 import { LocalRegistry } from '../../../../src/gateway/local/local-registry.ts'
 import { type BlobDeps, serveBlob } from '../../../../src/gateway/blobs/serve-blob.ts'
 import { digestOf } from '../../../../src/oci/digest.ts'
-import { NOBODY_TOLD } from '../../../support/nobody-told.ts'
+import { NOTHING_ANNOUNCED } from '../../../support/nothing-announced.ts'
 import { openRights } from '../../../support/open-rights.ts'
 import { parseRepository } from '../../../../src/oci/reference.ts'
 
@@ -66,7 +66,7 @@ async function startGateway(
   )
   const local = new LocalRegistry({ url: new URL(await listening(registry)) })
   const deps: BlobDeps = {
-    ...NOBODY_TOLD,
+    ...NOTHING_ANNOUNCED,
     local: () => local,
     rights: openRights(() => local),
     inFlight: {
