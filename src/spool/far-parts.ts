@@ -11,6 +11,8 @@ const LONGEST_BYTES = 4 * 1024 * 1024
 /** Beside the copy itself, of one blob. */
 const AT_ONCE = 2
 const WITHIN_MS = 30_000
+/** Of one blob in all: they take no place of the copies and none of their bandwidth, so they stay few. */
+const MOST_BYTES = 64 * 1024 * 1024
 
 /** Short parts of a blob that is coming, far behind what has come: fetched beside the copy for those who follow it. */
 export class FarParts {
@@ -18,6 +20,7 @@ export class FarParts {
   readonly #turns = new PatientSemaphore(AT_ONCE)
   readonly #coming = new Map<string, Promise<Buffer | undefined>>()
   #areGiven = true
+  #left = MOST_BYTES
 
   constructor(get: GetBlobPart) {
     this.#get = get
@@ -25,7 +28,8 @@ export class FarParts {
 
   /** @param until where in the blob its next bytes belong */
   has({ offset, length }: BlobPart, until: number): boolean {
-    return this.#areGiven && length <= LONGEST_BYTES && offset - until >= FAR_BYTES
+    const isFew = length <= Math.min(LONGEST_BYTES, this.#left)
+    return this.#areGiven && isFew && offset - until >= FAR_BYTES
   }
 
   /** Once for all who want the same at a time. Undefined, for all parts from then on, where upstream does not give it. */
@@ -41,9 +45,15 @@ export class FarParts {
   }
 
   async #fetch(part: BlobPart): Promise<Buffer | undefined> {
-    const signal = AbortSignal.timeout(WITHIN_MS)
-    const turn = { patienceMs: WITHIN_MS, signal }
-    const bytes = await this.#turns.take(turn, () => this.#get(part, signal)).catch(() => undefined)
+    const turn = { patienceMs: WITHIN_MS, signal: AbortSignal.timeout(WITHIN_MS) }
+    // Who has waited in line for too long says nothing of the upstream.
+    return await this.#turns.take(turn, () => this.#ask(part)).catch(() => undefined)
+  }
+
+  async #ask(part: BlobPart): Promise<Buffer | undefined> {
+    this.#left -= part.length
+    const asked = this.#get(part, AbortSignal.timeout(WITHIN_MS))
+    const bytes = await asked.catch(() => undefined)
     if (bytes === undefined) this.#areGiven = false
     return bytes
   }

@@ -122,10 +122,9 @@ describe('the gateway, holding clients', () => {
     })
 
     expect(response.status).toBe(404)
-    // Whoever pushed it looked at it: of that the local registry tells, and a look at upstream may follow.
+    // Upstream may be looked at all the same: the local registry tells of whoever pushed it and looked at it.
     const jobs = await site.jobs('--match', 'team/formed:1.0')
     expect(jobs.filter(({ request }) => request.trigger === 'miss')).toEqual([])
-    expect(await loggedRequests(site.upstream, { method: 'GET', path: /formed/ }, 0)).toEqual([])
   })
 
   it('lets a push through, the tag as pushed, although upstream has another', async () => {

@@ -93,7 +93,6 @@ export class UpstreamLists<Entry> {
   }
 
   async #read(wish: ListWish): Promise<UpstreamList<Entry>> {
-    const signal = AbortSignal.timeout(WITHIN_MS)
     const found = new Map<string, Entry>()
     let complete = true
     for (const upstream of wish.upstreams) {
@@ -102,7 +101,8 @@ export class UpstreamLists<Entry> {
         continue
       }
       try {
-        await this.#readInto(found, { upstream, wish, signal })
+        // Each has its own time: one that is slow says nothing of the next.
+        await this.#readInto(found, { upstream, wish, signal: AbortSignal.timeout(WITHIN_MS) })
       } catch (error) {
         complete = false
         this.#options.onError(upstream, error)

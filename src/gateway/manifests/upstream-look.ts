@@ -96,7 +96,6 @@ export class UpstreamLook {
   }
 
   async #askUpstreams(request: ReplicationRequest, keepFor: (ms: number) => void): Promise<Looked> {
-    const signal = AbortSignal.timeout(WITHIN_MS)
     let denied = false
     for (const upstream of request.upstreams) {
       const hold = await this.#options.holdOf(upstream)
@@ -106,6 +105,8 @@ export class UpstreamLook {
       }
       try {
         const source = this.#options.source(upstream, request)
+        // Each has its own time: one that is slow says nothing of the next.
+        const signal = AbortSignal.timeout(WITHIN_MS)
         const head = await source?.headManifest(request.reference, signal)
         if (head === undefined) continue
         keepFor(REMEMBERED_MS.found)

@@ -87,7 +87,10 @@ export class RegistryGuard {
     return {
       ...(source.landed && { landed: (digest) => source.landed?.(digest) }),
       ...(source.getBlobPart && {
-        getBlobPart: (...args) => source.getBlobPart?.(...args) ?? Promise.resolve(undefined),
+        getBlobPart: async (...args) => {
+          await this.enter(registry)
+          return await source.getBlobPart?.(...args)
+        },
       }),
       registry,
       headManifest: (...args) => ask(() => source.headManifest(...args)),

@@ -55,7 +55,9 @@ export async function headManifest(
     return told
   }
   const head = await headByGet(session, reference, signal, how)
-  if (head !== undefined) learned.takesNoHeadUntil = Date.now() + HEAD_AGAIN_MS
+  // A tag that was not there for a moment says nothing of HEAD.
+  if (head !== undefined && response.status !== 404)
+    learned.takesNoHeadUntil = Date.now() + HEAD_AGAIN_MS
   return head
 }
 

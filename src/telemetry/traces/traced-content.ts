@@ -31,6 +31,12 @@ export function tracedSource(source: ContentSource): ContentSource {
       return ask('blob get', about, () => source.getBlob(blob, signal, how))
     },
     ...(source.landed && { landed: (digest) => source.landed?.(digest) }),
+    ...(source.getBlobPart && {
+      getBlobPart: (blob, part, signal) => {
+        const about = { 'pullsync.digest': blob.digest, 'pullsync.offset': part.offset }
+        return ask('blob get', about, async () => await source.getBlobPart?.(blob, part, signal))
+      },
+    }),
   }
 }
 

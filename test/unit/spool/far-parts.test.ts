@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { digestOf } from '../../../src/oci/digest.ts'
-import type { GetBlobPart } from '../../../src/spool/far-parts.ts'
+import { FarParts, type GetBlobPart } from '../../../src/spool/far-parts.ts'
 import { follow } from '../../../src/spool/follow.ts'
 import { Spool, type Spooled } from '../../../src/spool/spool.ts'
 import { type TempFolder, tempFolder } from '../../support/temp-folder.ts'
@@ -75,3 +75,15 @@ it.each([
     expect(asked).toBe(1)
   },
 )
+
+it('comes with the copy once the few bytes that a blob may have so are spent', async () => {
+  const far = new FarParts(({ length }) => Promise.resolve(Buffer.alloc(length)))
+  const part = (n: number) => ({ offset: n * 4 * MIB, length: 4 * MIB })
+
+  for (let n = 1; n <= 16; n += 1) {
+    expect(far.has(part(n), 0)).toBe(true)
+    expect(await far.get(part(n))).toHaveLength(4 * MIB)
+  }
+
+  expect(far.has(part(17), 0)).toBe(false)
+})
