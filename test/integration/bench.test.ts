@@ -31,7 +31,7 @@ describe('the benchmarks', () => {
     for (const name of ['skopeo copy', 'skopeo sync', 'pullsync engine', 'pullsync']) {
       expect(rows.some((row) => row.includes(`: ${name} |`))).toBe(true)
     }
-    expect(rows).toHaveLength(17)
+    expect(rows).toHaveLength(19)
     expect(rows.join('\n')).not.toContain('NaN')
   })
 
@@ -42,7 +42,7 @@ describe('the benchmarks', () => {
     expect(ran.stderr.toString('utf8')).toBe('')
     expect(ran.code).toBe(0)
     const rows = rowsOf(ran.stdout.toString('utf8'))
-    expect(rows).toHaveLength(9)
+    expect(rows).toHaveLength(10)
     expect(rows.at(-1)).toContain('| 1.00× |')
   })
 
