@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { digestOf } from '../../src/oci/digest.ts'
@@ -221,8 +222,114 @@ describe('a large blob from a server that limits each connection', () => {
     })
 
     expect(await digest()).toBe(descriptor.digest)
-    expect(ranges).toContain(`bytes=${256 * KIB}-`)
+    // What had come of the wrong part has been handed on.
+    const rests = ranges.flatMap((range) => /^bytes=(\d+)-$/.exec(range ?? '')?.[1] ?? [])
+    const from = Number(rests.at(-1))
+    expect(from).toBeGreaterThanOrEqual(256 * KIB)
+    expect(from).toBeLessThan(256 * KIB + LIMITS.partBytes)
     expect(taken).toBe(0)
+  })
+
+  it('is handed on as it comes, before the first part in line is whole', async () => {
+    const half = LIMITS.partBytes / 2
+    const begun: Asked[] = []
+    answerWith((asked, at) => {
+      if (at === 0 || begun.length === 4) {
+        give(asked)
+        return
+      }
+      begun.push(asked)
+      const { from, until, response } = asked
+      response.writeHead(206, { 'content-range': `bytes ${from}-${until - 1}/${bytes.length}` })
+      response.write(bytes.subarray(from, from + half))
+    })
+    const got: Buffer[] = []
+    const body = await getBlob()
+    body.on('data', (piece: Buffer) => got.push(piece))
+    const ended = once(body, 'end')
+    await eventually(() => begun.length === 4)
+
+    await eventually(() => Buffer.concat(got).length === LIMITS.firstBytes + half)
+
+    for (const { from, until, response } of begun) response.end(bytes.subarray(from + half, until))
+    await ended
+    expect(digestOf(Buffer.concat(got))).toBe(descriptor.digest)
+    expect(sent()).toBe(bytes.length)
+    expect(taken).toBe(0)
+  })
+
+  it('comes over one from where a part ended too soon, however many would', async () => {
+    slots = 0
+    answerWith(({ from, until, response }, at) => {
+      response.writeHead(206, {
+        'content-range': `bytes ${from}-${until - 1}/${bytes.length}`,
+        'transfer-encoding': 'chunked',
+      })
+      // The second and those after it have one byte.
+      response.end(
+        bytes.subarray(from, at > 0 && at < 5 && until < bytes.length ? from + 1 : until),
+      )
+    })
+
+    expect(await digest()).toBe(descriptor.digest)
+    expect(ranges.slice(1)).toEqual([
+      `bytes=${64 * KIB}-${320 * KIB - 1}`,
+      `bytes=${64 * KIB + 1}-`,
+    ])
+  })
+
+  it('is asked for once more where its first part ended too soon', async () => {
+    slots = 0
+    answerWith(({ from, until, response }, at) => {
+      response.writeHead(206, {
+        'content-range': `bytes ${from}-${until - 1}/${bytes.length}`,
+        'transfer-encoding': 'chunked',
+      })
+      response.end(bytes.subarray(from, at === 0 ? 1 : until))
+    })
+
+    expect(await digest()).toBe(descriptor.digest)
+    expect(ranges.slice(1)).toEqual(['bytes=1-'])
+  })
+
+  it('is not asked for again at once where the server says when it may be', async () => {
+    await client[Symbol.asyncDispose]()
+    client = open(configFor(upstream.url, { id: 'hq' }), { ranges: { ...LIMITS, slowBelow: 0 } })
+    answerWith((asked, at) => {
+      if (at === 0) give(asked)
+      else asked.response.writeHead(429, { 'retry-after': '60' }).end()
+    })
+
+    await expect(digest()).rejects.toMatchObject({ status: 429 })
+    expect(ranges).toHaveLength(2)
+  })
+
+  it.each([
+    ['a part over one connection', Infinity],
+    ['the rest', 0],
+  ])('is let go of while %s is asked for, and not asked for again', async (_what, slowBelow) => {
+    await client[Symbol.asyncDispose]()
+    client = open(configFor(upstream.url, { id: 'hq' }), { ranges: { ...LIMITS, slowBelow } })
+    slots = 0
+    let [waiting, gone] = [false, false]
+    answerWith((asked, at) => {
+      if (at !== 1) {
+        give(asked)
+        return
+      }
+      waiting = true
+      asked.response.once('close', () => (gone = true))
+    })
+    const body = await getBlob()
+    body.resume()
+    await eventually(() => waiting)
+
+    body.destroy()
+
+    await eventually(() => gone)
+    // What had been asked for before this would be there by now.
+    await digest()
+    expect(ranges.slice(2)).toEqual([ranges[0], ...ranges.slice(3)])
   })
 
   it('is let go of at once, with all its connections and slots', async () => {

@@ -32,13 +32,16 @@ export async function getBlob(
   const { size } = descriptor
   const open = (range: ByteRange, cut?: AbortSignal) =>
     openBlob(session, descriptor, cut ? AbortSignal.any([signal, cut]) : signal, range)
-  const openAt = async (from: number) => (await open({ from, until: size })).body
-  const openRest = async (from: number) =>
-    continuedBlob(await openAt(from), { offset: from, size }, openAt)
+  const opener = (cut?: AbortSignal) => async (from: number) =>
+    (await open({ from, until: size }, cut)).body
+  const openRest = async (from: number, cut?: AbortSignal) => {
+    const openAt = opener(cut)
+    return continuedBlob(await openAt(from), { offset: from, size }, openAt)
+  }
   const { ranges: limits } = session
   if (extra === undefined || size - offset < limits.fromBytes) return await openRest(offset)
   const first = await open({ from: offset, until: offset + limits.firstBytes })
-  if (!first.isPart) return continuedBlob(first.body, { offset, size }, openAt)
+  if (!first.isPart) return continuedBlob(first.body, { offset, size }, opener())
   const range = { from: offset, until: size }
   const openPart = sameContent(first, open)
   return new RangedBlob({ range, first, open: openPart, openRest, extra, limits })

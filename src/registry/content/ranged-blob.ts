@@ -40,8 +40,8 @@ export interface RangedOptions {
   /** Of the whole blob from there on, as far as it was asked for. */
   readonly first: BlobPart
   readonly open: OpenPart
-  /** All from there on over one connection, continued where that breaks. */
-  readonly openRest: (offset: number) => Promise<Readable>
+  /** All from there on over one connection, continued where that breaks, until it is cut. */
+  readonly openRest: (offset: number, cut: AbortSignal) => Promise<Readable>
   readonly extra: ExtraSlot
   readonly limits: RangeLimits
 }
@@ -61,6 +61,8 @@ export class RangedBlob extends PassThroughBody {
   /** What comes now is all the rest. */
   #isLast: boolean
   #from: number
+  /** Before that, what comes now does not end by itself. */
+  #until: number
   #wantedMs = 0
   #wantedSince = performance.now()
 
@@ -68,6 +70,7 @@ export class RangedBlob extends PassThroughBody {
     super()
     this.#options = options
     this.#at = this.#from = options.range.from
+    this.#until = this.#from + options.limits.firstBytes
     this.#isLast = !options.first.isPart
     this.relay(options.first.body)
   }
@@ -87,27 +90,37 @@ export class RangedBlob extends PassThroughBody {
 
   protected override goesOn(): boolean {
     if (this.#isLast || this.#at >= this.#options.range.until) return false
-    this.#relayNext(this.#isWorthIt() ? () => this.#nextParts() : () => this.#rest())
+    // Else whoever sends a byte for each request is asked for ever.
+    const isShort = this.#at < this.#until
+    this.#relayNext(!isShort && this.#isWorthIt() ? this.#partsOrRest() : this.#rest())
     return true
   }
 
   protected override broken(cause: Error): void {
     if (this.#isLast || !isBroken(cause)) this.destroy(cause)
-    else this.#relayNext(() => this.#rest())
+    else this.#relayNext(this.#rest())
   }
 
-  #relayNext(open: () => Promise<Readable>): void {
+  #relayNext(opening: Promise<Readable>): void {
     this.#from = this.#at
     this.#wantedMs = 0
-    // What is the matter with a part is told by what is answered to the request for all the rest.
-    open()
-      .catch(() => this.#rest())
-      .then(
-        (body) => {
-          this.relay(body)
-        },
-        (error: unknown) => this.destroy(error as Error),
-      )
+    opening.then(
+      (body) => {
+        this.relay(body)
+      },
+      (error: unknown) => this.destroy(error as Error),
+    )
+  }
+
+  /** What is the matter with a part is told by what is answered to the request for all the rest. */
+  async #partsOrRest(): Promise<Readable> {
+    try {
+      return await this.#nextParts()
+    } catch (error) {
+      // Then nobody wants the rest.
+      if (this.destroyed) throw error
+      return await this.#rest()
+    }
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
@@ -140,11 +153,13 @@ export class RangedBlob extends PassThroughBody {
     if (spare !== undefined) {
       const { partBytes } = limits
       const helps = () => this.#helps()
+      // They end early where they are no help.
+      this.#until = this.#at
       this.#beside = new SideBySide({ range: next, partBytes, open, extra, helps }, signal)
       return this.#beside.body()
     }
     this.#beside = undefined
-    const until = Math.min(this.#at + limits.againBytes, range.until)
+    const until = (this.#until = Math.min(this.#at + limits.againBytes, range.until))
     const { body, isPart } = await open({ ...next, until }, signal)
     this.#isLast = !isPart
     return body
@@ -152,6 +167,6 @@ export class RangedBlob extends PassThroughBody {
 
   async #rest(): Promise<Readable> {
     this.#isLast = true
-    return await this.#options.openRest(this.#at)
+    return await this.#options.openRest(this.#at, this.#cut.signal)
   }
 }

@@ -10,13 +10,11 @@ export interface SideBySideOptions {
   readonly helps: () => boolean
 }
 
-/** With one that is being read, so many parts are in memory at most. */
+/** So many requests at most, and so many parts in memory beside the one that is being read. */
 const AT_ONCE = 4
 
-interface Part {
-  /** Undefined when it did not come as it should. */
-  readonly pieces: Promise<readonly Buffer[] | undefined>
-}
+/** As sockets give them: what is kept of a piece keeps all of its part. */
+const PIECE_BYTES = 64 * 1024
 
 /**
  * Bytes in their order, in parts that are fetched at the same time. It ends where that does not help any more, where
@@ -52,10 +50,9 @@ export class SideBySide {
     this.#begin()
     try {
       for (let part = this.#parts.shift(); part !== undefined; part = this.#parts.shift()) {
-        const pieces = await part.pieces
-        if (pieces === undefined) return
+        yield* part.pieces()
+        if (!part.isWhole) return
         this.#begin()
-        yield* pieces
       }
     } finally {
       // Those after one that did not come are asked for again.
@@ -66,18 +63,22 @@ export class SideBySide {
   /** As many as there are slots for: one is the transfer's own. */
   #begin(): void {
     const { range, partBytes, helps } = this.#options
-    while (this.#parts.length < AT_ONCE && this.#next < range.until) {
-      const giveBack = !this.#failed && helps() ? this.#slot() : undefined
+    while (this.#mayBegin && this.#next < range.until) {
+      const giveBack = helps() ? this.#slot() : undefined
       if (giveBack === undefined) return
-      const part = { from: this.#next, until: Math.min(this.#next + partBytes, range.until) }
-      this.#next = part.until
-      this.#busy += 1
-      const pieces = this.#fetch(part).finally(() => {
-        this.#busy -= 1
-        giveBack()
+      const part = new Part({
+        from: this.#next,
+        until: Math.min(this.#next + partBytes, range.until),
       })
-      this.#parts.push({ pieces })
+      this.#next = part.range.until
+      this.#parts.push(part)
+      void this.#fetch(part, giveBack)
     }
+  }
+
+  get #mayBegin(): boolean {
+    if (this.#failed || this.#signal.aborted) return false
+    return this.#busy < AT_ONCE && this.#parts.length < AT_ONCE
   }
 
   /** Alone it would be no faster than the next request over one connection. */
@@ -88,28 +89,69 @@ export class SideBySide {
   }
 
   /** Never rejects: who asks for the rest of it in the ordinary way is told what is the matter. */
-  async #fetch(range: ByteRange): Promise<readonly Buffer[] | undefined> {
+  async #fetch(part: Part, giveBack: () => void): Promise<void> {
+    this.#busy += 1
     try {
-      const { body, isPart } = await this.#options.open(range, this.#signal)
-      if (isPart) return await wholeOf(body, range)
-      body.destroy()
+      const { body, isPart } = await this.#options.open(part.range, this.#signal)
+      if (isPart) await part.fill(body)
+      else body.destroy()
     } catch {
       // See above.
     }
-    this.#failed = true
-    return undefined
+    if (!part.isWhole) this.#failed = true
+    this.#busy -= 1
+    giveBack()
+    part.end()
+    this.#begin()
   }
 }
 
-async function wholeOf(body: Readable, { from, until }: ByteRange): Promise<readonly Buffer[]> {
-  const pieces: Buffer[] = []
-  let left = until - from
-  for await (const piece of body as AsyncIterable<Buffer>) {
-    left -= piece.length
-    // One that never ends must not fill the memory.
-    if (left < 0) break
-    pieces.push(piece)
+/** Bytes that are kept in memory, and can be read while they come. */
+class Part {
+  readonly range: ByteRange
+  /** All of them in one: kept as they come, a byte in a piece of its own would take a hundred. */
+  readonly #bytes: Buffer
+  #filled = 0
+  #isWhole = false
+  #isOver = false
+  #wake: () => void = () => undefined
+
+  constructor(range: ByteRange) {
+    this.range = range
+    this.#bytes = Buffer.allocUnsafe(range.until - range.from)
   }
-  if (left !== 0) throw new Error('the part has another length than it said')
-  return pieces
+
+  /** All of it came, and no more than that. */
+  get isWhole(): boolean {
+    return this.#isWhole
+  }
+
+  /** Of what is longer than it said, nothing is kept from the piece on that is too much. */
+  async fill(body: Readable): Promise<void> {
+    for await (const piece of body as AsyncIterable<Buffer>) {
+      const room = this.#bytes.length - this.#filled
+      // One that never ends must not keep a connection.
+      if (piece.length > room) throw new Error('the part is longer than it said')
+      this.#filled += piece.copy(this.#bytes, this.#filled)
+      this.#wake()
+    }
+    this.#isWhole = this.#filled === this.#bytes.length
+  }
+
+  /** Nothing more comes. */
+  end(): void {
+    this.#isOver = true
+    this.#wake()
+  }
+
+  /** As they come, until nothing more does. */
+  async *pieces(): AsyncGenerator<Buffer> {
+    let given = 0
+    while (given < this.#filled || !this.#isOver) {
+      if (given === this.#filled) await new Promise<void>((resolve) => (this.#wake = resolve))
+      const until = Math.min(given + PIECE_BYTES, this.#filled)
+      if (until > given) yield this.#bytes.subarray(given, until)
+      given = until
+    }
+  }
 }

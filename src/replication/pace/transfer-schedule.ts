@@ -70,7 +70,11 @@ export class TransferSchedule {
           this.startWaiting()
         }
       },
-      extra: () => this.#giveExtra(upstream, job),
+      // Where the rate is set, more connections bring no more of it.
+      extra: () =>
+        this.#limits.bytesPerSecond?.(id) === undefined
+          ? this.#giveExtra(upstream, job)
+          : undefined,
       ask: async (request) => {
         using asking = turn(() => undefined)
         const answer = await request()

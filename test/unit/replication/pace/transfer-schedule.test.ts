@@ -232,6 +232,22 @@ describe('the transfer schedule', () => {
     await Promise.all([first, second, small])
   })
 
+  it('gives no slot for more connections while the rate of the upstream is set', () => {
+    let rate: number | undefined = 1024
+    const schedule = new TransferSchedule({
+      upstream: () => 4,
+      local: () => 4,
+      bytesPerSecond: (id) => (id === 'set' ? rate : undefined),
+    })
+    const order = { urgency: 0, queuedAt: 0 }
+    const [set, other] = [schedule.slots('set', order), schedule.slots('other', order)]
+
+    expect(set.extra()).toBeUndefined()
+    expect(other.extra()).toBeDefined()
+    rate = undefined
+    expect(set.extra()).toBeDefined()
+  })
+
   it('frees the place of one that gave up waiting', async () => {
     const bench = new Bench(1)
     const job = bench.job('miss')
