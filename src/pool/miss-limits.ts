@@ -12,8 +12,16 @@ export const LIMIT_PREFIX = 'pullsync:limit:'
 /** What the limits look at of a request. */
 export type LimitedMiss = Pick<
   ReplicationRequest,
-  'repository' | 'upstreams' | 'trigger' | 'source' | 'client' | 'replaces'
+  'repository' | 'upstreams' | 'trigger' | 'source' | 'client' | 'replaces' | 'unpaid'
 >
+
+/** Whether a miss is let in. */
+export interface Admission {
+  /** Why it is held back. */
+  readonly limited: LimitReason | undefined
+  /** Let in without the tokens that it would have taken: to be marked so before it goes on. */
+  readonly unpaid: boolean
+}
 
 interface MissBucket extends Bucket {
   readonly reason: LimitReason
@@ -24,8 +32,9 @@ interface MissBucket extends Bucket {
  * an upstream; of a source that tells its clients apart, for each of these. In the end only what upstream
  * does not have has taken tokens, so misses that bring something are never held back for being many. A known
  * client's miss takes them at once and gets them back as soon as upstream is seen to have it: so many
- * that come together are no more than the bucket holds. Of all others it is not known how many come
- * together; they take theirs when upstream has answered.
+ * that come together are no more than the bucket holds. What is let in without them (`unpaid`) has none to
+ * get back. Of it and of all others it is not known how many come together; they take theirs when upstream
+ * has answered.
  */
 export class MissLimits {
   readonly #buckets: TokenBuckets
@@ -38,9 +47,10 @@ export class MissLimits {
 
   /** For each request why it would be held back, in the same order. Asks Redis once, for misses alone. */
   async check(requests: readonly LimitedMiss[]): Promise<readonly (LimitReason | undefined)[]> {
-    return await this.#judge(
+    const told = await this.#buckets.admit(
       requests.map((request) => ({ buckets: this.#bucketsOf(request), takes: false })),
     )
+    return told.map(({ empty }) => empty?.reason)
   }
 
   /**
@@ -51,24 +61,28 @@ export class MissLimits {
   async admit<Request extends LimitedMiss>(
     requests: readonly Request[],
     answeredBy?: (request: Request) => string,
-  ): Promise<readonly (LimitReason | undefined)[]> {
-    return await this.#judge(
-      requests.map((request) => {
+  ): Promise<readonly Admission[]> {
+    const told = await this.#buckets.admit(
+      requests.map((request): Entry<MissBucket> => {
         const buckets = this.#bucketsOf(request)
         const freeWhile = buckets.length === 0 ? undefined : answeredBy?.(request)
         return { buckets, takes: takesAtOnce(request), ...(freeWhile && { freeWhile }) }
       }),
     )
+    return told.map(({ empty, free }, i) => {
+      const request = requests[i]
+      return { limited: empty?.reason, unpaid: free && !!request && takesAtOnce(request) }
+    })
   }
 
-  /** Lets it in, whatever its buckets hold. */
-  async pass(request: LimitedMiss): Promise<void> {
-    if (takesAtOnce(request)) await this.#buckets.take(this.#bucketsOf(request))
+  /** Whether it took tokens when it was let in, which it may get back. */
+  hasPaid(request: LimitedMiss): boolean {
+    return takesAtOnce(request) && this.#bucketsOf(request).length > 0
   }
 
   /** It was let in, and upstream has it, or was not asked for it or could not be. */
   async giveBack(request: LimitedMiss): Promise<void> {
-    if (takesAtOnce(request)) await this.#buckets.giveBack(this.#bucketsOf(request))
+    if (this.hasPaid(request)) await this.#buckets.giveBack(this.#bucketsOf(request))
   }
 
   /** It was let in, and upstream does not have it. */
@@ -84,12 +98,6 @@ export class MissLimits {
   async turn(request: LimitedMiss, reason: LimitReason): Promise<number | undefined> {
     const bucket = this.#bucketsOf(request).find((each) => each.reason === reason)
     return bucket === undefined ? 0 : await this.#buckets.turn(bucket)
-  }
-
-  async #judge(
-    entries: readonly Entry<MissBucket>[],
-  ): Promise<readonly (LimitReason | undefined)[]> {
-    return (await this.#buckets.admit(entries)).map((bucket) => bucket?.reason)
   }
 
   /** The repository's first: it tells more. */
@@ -110,6 +118,6 @@ export class MissLimits {
   }
 }
 
-function takesAtOnce({ client }: LimitedMiss): boolean {
-  return client !== undefined
+function takesAtOnce({ client, unpaid }: LimitedMiss): boolean {
+  return client !== undefined && unpaid !== true
 }

@@ -54,6 +54,7 @@ const payload = z.object({
   followed: z.boolean().optional(),
   source: z.string().optional(),
   client: z.string().optional(),
+  unpaid: z.boolean().optional(),
   eventId: z.string(),
   trace: z.record(z.string(), z.string()).optional(),
 })
@@ -64,7 +65,8 @@ export function parsePayload(data: unknown): Parsed<ReplicationRequest> {
   if (!result.success) {
     return unparsable(`the job's payload is not a request: ${z.prettifyError(result.error)}`)
   }
-  const { announcedDigest, replaces, followed, source, client, trace, ...rest } = result.data
+  const { announcedDigest, replaces, followed, source, client, unpaid, trace, ...rest } =
+    result.data
   return parsed({
     ...rest,
     upstreamRepository: rest.upstreamRepository ?? rest.repository,
@@ -73,6 +75,7 @@ export function parsePayload(data: unknown): Parsed<ReplicationRequest> {
     ...(followed !== undefined && { followed }),
     ...(source !== undefined && { source }),
     ...(client !== undefined && { client }),
+    ...(unpaid !== undefined && { unpaid }),
     ...(trace !== undefined && { trace }),
   })
 }

@@ -16,7 +16,7 @@ import { keyPrefix } from '../pool/cluster/cluster-redis.ts'
 import { QueueUnavailableError } from '../pool/redis-errors.ts'
 import { Batchers } from './offer/batches.ts'
 import { makeWay, overlooked } from './offer/make-way.ts'
-import { MissLimits } from '../pool/miss-limits.ts'
+import { type Admission, MissLimits } from '../pool/miss-limits.ts'
 import { deduplicationId, payloadOf } from './payload.ts'
 import { PRIORITY } from './priority.ts'
 import type { ReplicationQueue } from './replication-queue.ts'
@@ -131,14 +131,14 @@ export class ReplicationQueues implements AsyncDisposable {
     requests: readonly ReplicationRequest[],
   ): Promise<readonly Offered[]> {
     const queue = await this.#usable(upstream)
-    const reasons = await this.limits.admit(requests, (request) =>
+    const admissions = await this.limits.admit(requests, (request) =>
       deduplicationKey(queue, deduplicationId(request)),
     )
-    const passed = requests.filter((_, i) => reasons[i] === undefined)
+    const passed = letIn(requests, admissions)
     const offers = passed.length === 0 ? [] : await this.#addOnce(upstream, passed)
     await this.#giveBack(passed.filter((_, i) => offers[i]?.duplicate))
     const added = offers.values()
-    return reasons.flatMap((limited): Offered | [] =>
+    return admissions.flatMap(({ limited }): Offered | [] =>
       limited === undefined ? (added.next().value ?? []) : { limited },
     )
   }
@@ -242,6 +242,17 @@ export class ReplicationQueues implements AsyncDisposable {
     queue.on('error', this.#onError)
     return queue
   }
+}
+
+function letIn(
+  requests: readonly ReplicationRequest[],
+  admissions: readonly Admission[],
+): readonly ReplicationRequest[] {
+  return requests.flatMap((request, i) => {
+    const { limited, unpaid } = admissions[i] ?? {}
+    if (limited !== undefined) return []
+    return unpaid ? [{ ...request, unpaid }] : [request]
+  })
 }
 
 /**

@@ -34,6 +34,8 @@ export interface ReplicationRequest {
   readonly source?: string
   /** Which of the source's clients missed it, where that is known; says nothing else of that client. */
   readonly client?: string
+  /** The client's miss was let in without a token of its buckets, or has it back. */
+  readonly unpaid?: boolean
   /** Follows the event or command through job, worker and logs. */
   readonly eventId: string
   /** Of which trace it is a part, where whoever asked is traced; says nothing to anybody else. */

@@ -24,13 +24,10 @@ export function lookLimits(limits: MissLimits, onError: OnError): LookLimits {
     async admit(miss) {
       const asked = limits.admit([miss]).catch(failed)
       const told = await inTime(
-        asked.then((reasons) => [reasons?.[0]] as const),
+        asked.then((admissions) => [admissions?.[0]?.limited] as const),
         LIMITS_WITHIN_MS,
       )
       return told === undefined ? 'source-limited' : told[0]
-    },
-    pass(miss) {
-      limits.pass(miss).catch(failed)
     },
     take(miss) {
       limits.take(miss).catch(failed)
@@ -50,23 +47,23 @@ interface HeldBackParts {
   readonly registries: OpenRegistries
   readonly queues: ReplicationQueues
   readonly look: UpstreamLook
-  readonly limits: LookLimits
   readonly watch: UpstreamWatch
   readonly onError: OnError
 }
 
 /** Lets what upstream has pass, however much noise its client has made. */
 export function openHeldBack(parts: HeldBackParts): Pick<MissesDeps, 'heldBack' | 'unlimited'> {
-  const { queues, look, limits } = parts
+  return { heldBack: heldBackBy(parts), unlimited: unlimitedBy(parts) }
+}
+
+/** Its buckets are empty: it pays when upstream turns out not to have it. */
+export function unlimitedBy({
+  queues,
+  look,
+}: Pick<HeldBackParts, 'queues' | 'look'>): MissesDeps['unlimited'] {
   return {
-    heldBack: heldBackBy(parts),
-    unlimited: {
-      look: (request) => look.head(request, { isLimited: false }),
-      offer: async (request) => {
-        limits.pass(request)
-        return only(await queues.enqueue([request]))
-      },
-    },
+    look: (request) => look.head(request, { isLimited: false }),
+    offer: async (request) => only(await queues.enqueue([{ ...request, unpaid: true }])),
   }
 }
 

@@ -78,7 +78,7 @@ export function openGateway(parts: GatewayParts) {
     checks,
     look: (request) => look.head(request),
     limits,
-    ...openHeldBack({ registries, queues, look, limits, watch, onError }),
+    ...openHeldBack({ registries, queues, look, watch, onError }),
     inFlight: viewOf(inFlight, manifests, new RedisBlobLedger(queues.redis, onError)),
     announced,
     pulls: new RecentPulls(queues.redis, onError),

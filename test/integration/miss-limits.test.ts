@@ -7,8 +7,12 @@ import { Breakers } from '../../src/pool/breaker.ts'
 import { openWorkerConnection } from '../../src/pool/connection.ts'
 import { isLimited } from '../../src/queue/enqueued.ts'
 import { QueueUnavailableError } from '../../src/pool/redis-errors.ts'
-import type { Replicate } from '../../src/queue/work/job.ts'
+import type { JobContext, Replicate } from '../../src/queue/work/job.ts'
 import { JobWorker } from '../../src/queue/work/job-worker.ts'
+import { HeldError } from '../../src/queue/work/registry-guard.ts'
+import { lookLimits, unlimitedBy } from '../../src/roots/gateway-limits.ts'
+import { UpstreamLook } from '../../src/gateway/manifests/upstream-look.ts'
+import { MemoryRegistry } from '../unit/replication/memory-registry.ts'
 import { LIMIT_PREFIX } from '../../src/pool/miss-limits.ts'
 import { ReplicationQueues } from '../../src/queue/queues.ts'
 import { readCounts } from '../../src/queue/records/upstream-status.ts'
@@ -29,6 +33,7 @@ const JOBS = {
 const SLOW = { burst: 4, perSecond: 0.1 }
 const LARGE = { burst: 10_000, perSecond: 1 }
 const DIGEST = digestOf(Buffer.from('x'))
+const HEAD = { digest: DIGEST, mediaType: 'application/json' }
 
 function miss(tag: string, changes: Partial<ReplicationRequest> = {}): ReplicationRequest {
   return {
@@ -47,13 +52,28 @@ function miss(tag: string, changes: Partial<ReplicationRequest> = {}): Replicati
 }
 
 /** A tag says how its job ends: `absent-7`, `refused-1`; all others are there. */
-const ending: Replicate = async ({ reference }, { signal }): Promise<Outcome> => {
+const ending: Replicate = async ({ reference }, { signal, guard }): Promise<Outcome> => {
   const [kind] = reference.split('-')
+  if (kind === 'held') await foundThenHeld(reference, guard)
   if (kind === 'absent') return { kind: 'not-found', upstreams: ['hq'] }
   if (kind === 'refused') return { kind: 'refused', reason: 'no image' }
   if (kind === 'failing') throw new ReplicationError('it broke', { disposition: 'permanent' })
   if (kind === 'endless') await delay(600_000, undefined, { signal })
   return { kind: 'up-to-date', digest: DIGEST }
+}
+
+let runsHeld = 0
+
+/** Upstream has it, and yet the job is put off, three times; that costs it no attempt. */
+async function foundThenHeld(reference: string, guard: JobContext['guard']): Promise<void> {
+  const upstream = new MemoryRegistry('hq', 'team/app')
+  upstream.manifests.set(DIGEST, { ...HEAD, bytes: Buffer.from('{}'), children: [], blobs: [] })
+  upstream.tags.set(reference, DIGEST)
+  const head = await guard(upstream).headManifest(reference as Tag, AbortSignal.timeout(5_000))
+  expect(head).toBeDefined()
+  runsHeld += 1
+  const hold = { kind: 'down', reason: 'it is down', forMs: 50, since: 0 } as const
+  if (runsHeld <= 3) throw new HeldError('hq', hold)
 }
 
 describe('misses that bring nothing', () => {
@@ -133,6 +153,18 @@ describe('misses that bring nothing', () => {
     return Array.from({ length: count }, (_, i) => miss(`absent-${i}`, changes))
   }
 
+  /** How what was held back goes on all the same; upstream has whatever is looked for. */
+  function passing() {
+    const onError = () => undefined
+    const look = new UpstreamLook({
+      source: () => ({ headManifest: () => Promise.resolve(HEAD) }),
+      limits: lookLimits(queues.limits, onError),
+      holdOf: () => Promise.resolve(undefined),
+      onError,
+    })
+    return unlimitedBy({ queues, look })
+  }
+
   async function lacksOf(key: string): Promise<number> {
     return await queues.redis.pttl(LIMIT_PREFIX + key)
   }
@@ -187,6 +219,75 @@ describe('misses that bring nothing', () => {
     expect(queued).toHaveLength(99)
     expect(new Set(queued.map(({ jobId }) => jobId)).size).toBe(1)
     expect(queued.filter(({ duplicate }) => !duplicate)).toHaveLength(1)
+  })
+
+  it('give back nothing that they did not take, however often the same is missed', async () => {
+    await start({ perSource: SLOW, perRepository: SLOW })
+    const client = 'a scanner'
+    await ask(absent(3, { client }))
+    await offered(miss('endless', { client }))
+
+    const again = [1, 2, 3, 4, 5].map(() => offered(miss('endless', { client })))
+
+    expect(await Promise.all(again)).toEqual(again.map(() => 'duplicate'))
+    expect(await offered(miss('absent-9', { client }))).toBe('repository-limited')
+    const elsewhere = { client, repository: 'team/b' as Repository }
+    expect(await offered(miss('absent-9', elsewhere))).toBe('source-limited')
+  })
+
+  it('get nothing back where they passed empty buckets, when upstream is looked at', async () => {
+    await start({ perSource: SLOW, perRepository: SLOW })
+    const client = 'a scanner'
+    await ask(absent(4, { client }))
+    const { look } = passing()
+
+    const { signal } = new AbortController()
+    for (const n of [1, 2, 3, 4]) await look(miss(`v${n}`, { client }), signal)
+
+    const elsewhere = { client, repository: 'team/b' as Repository }
+    expect(await offered(miss('1.0', elsewhere))).toBe('source-limited')
+    expect(await offered(miss('1.0', { client }))).toBe('repository-limited')
+  })
+
+  it('get nothing back where they passed empty buckets, when their jobs end', async () => {
+    await start({ perSource: SLOW, perRepository: SLOW })
+    const client = 'a scanner'
+    await ask(absent(4, { client }))
+    const { offer } = passing()
+
+    for (const n of [1, 2, 3, 4]) await offer(miss(`v${n}`, { client }))
+    await idle()
+
+    const elsewhere = { client, repository: 'team/b' as Repository }
+    expect(await offered(miss('1.0', elsewhere))).toBe('source-limited')
+    expect(await offered(miss('1.0', { client }))).toBe('repository-limited')
+  })
+
+  it('pay, where they passed empty buckets, once upstream does not have them', async () => {
+    await start({ perSource: SLOW, perRepository: SLOW })
+    const client = 'a scanner'
+    await ask(absent(4, { client }))
+
+    for (const n of [5, 6, 7]) await passing().offer(miss(`absent-${n}`, { client }))
+    await idle()
+
+    expect(await lacksOf(`repository:hq/team/app ${client}`)).toBeGreaterThan(40_000)
+  })
+
+  it('get back once what they took, however often their job is put off', async () => {
+    await start({ perSource: SLOW, perRepository: SLOW })
+    const client = 'a cluster'
+    await ask(absent(3, { client }))
+    runsHeld = 0
+
+    await ask([miss('held', { client })])
+    await eventually(() => Promise.resolve(runsHeld === 4))
+    await idle()
+
+    for (const key of [`repository:hq/team/app ${client}`, `source:edge ${client}`]) {
+      expect(await lacksOf(key)).toBeGreaterThan(20_000)
+      expect(await lacksOf(key)).toBeLessThanOrEqual(30_000)
+    }
   })
 
   it('have turns, one each second, whatever the bucket owes, and no more than two seconds of them', async () => {

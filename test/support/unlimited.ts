@@ -3,7 +3,6 @@ import type { LookLimits } from '../../src/gateway/manifests/upstream-look.ts'
 /** Lets everybody ask for everything. */
 export const UNLIMITED: LookLimits = {
   admit: () => Promise.resolve(undefined),
-  pass: () => undefined,
   take: () => undefined,
   giveBack: () => undefined,
 }

@@ -52,10 +52,21 @@ export class ListLimits {
   asker(asking: Asking, upstreams: Upstreams): ListAsker {
     const { limits } = this.#deps
     const miss = this.#missOf(asking, upstreams)
+    let unpaid = false
     return {
-      mayAsk: async () => await this.#mayAsk(await miss(), asking.signal),
+      mayAsk: async () => {
+        const asked = await this.#mayAsk(await miss(), asking.signal)
+        unpaid = asked === 'unpaid'
+        return asked !== undefined
+      },
       answered: (nothing) => {
-        void miss().then(nothing ? limits.take : limits.giveBack, () => undefined)
+        const settle = nothing ? limits.take : limits.giveBack
+        void miss().then(
+          (asked) => {
+            settle({ ...asked, unpaid })
+          },
+          () => undefined,
+        )
       },
     }
   }
@@ -71,14 +82,13 @@ export class ListLimits {
     }
   }
 
-  async #mayAsk(miss: LimitedMiss, signal: AbortSignal): Promise<boolean> {
+  async #mayAsk(miss: LimitedMiss, signal: AbortSignal): Promise<'paid' | 'unpaid' | undefined> {
     const { limits, heldBack } = this.#deps
     const limited = await limits.admit(miss)
-    if (limited === undefined) return true
+    if (limited === undefined) return 'paid'
     const waitMs = await heldBack.turn(miss, limited)
-    if (waitMs === undefined) return false
+    if (waitMs === undefined) return undefined
     await delay(waitMs, undefined, { signal })
-    limits.pass(miss)
-    return true
+    return 'unpaid'
   }
 }

@@ -22,8 +22,6 @@ export interface LookOptions {
 export interface LookLimits {
   /** Why upstream is not to be asked now; undefined when it was let in. */
   readonly admit: (miss: LimitedMiss) => Promise<LimitReason | undefined>
-  /** It was let in all the same. */
-  readonly pass: (miss: LimitedMiss) => void
   /** No upstream has it. */
   readonly take: (miss: LimitedMiss) => void
   /** Upstream has it, or it was not asked, or did not answer. */
@@ -58,16 +56,10 @@ export class UpstreamLook {
     const key = `${upstreams.join()} ${upstreamRepository} ${reference}`
     const known = this.#known(key)
     if (known !== undefined) return await known.head
+    if (!isLimited) return await this.#ask(key, { ...request, unpaid: true })
     // Of this client alone: others that ask for the same may have made no noise.
-    const limited = await this.#admitted(request, isLimited)
+    const limited = await this.#options.limits.admit(request)
     return limited === undefined ? await this.#ask(key, request) : { limited }
-  }
-
-  async #admitted(request: ReplicationRequest, isLimited: boolean) {
-    const { limits } = this.#options
-    if (isLimited) return await limits.admit(request)
-    limits.pass(request)
-    return undefined
   }
 
   async #ask(key: string, request: ReplicationRequest): Promise<Looked> {

@@ -15,11 +15,20 @@ export interface Entry<B extends Bucket> {
   readonly freeWhile?: string
 }
 
+/** What became of an entry. */
+export interface Told<B extends Bucket> {
+  /** The bucket that keeps it out. */
+  readonly empty: B | undefined
+  /** Let in because of its key alone: it took nothing. */
+  readonly free: boolean
+}
+
 // A bucket is a key whose time to live is how long it takes to be full again, so a full one is no key
 // at all.
 
-// For each entry the place of the first bucket that is empty, or 0. One script judges and takes: of entries
-// that come at once, over all processes, no more are let in than the bucket holds.
+// For each entry the place of the first bucket that is empty, 0, or -1 for what was let in free. One script
+// judges and takes: of entries that come at once, over all processes, no more are let in than the bucket
+// holds.
 const ADMIT = `
 local key, number, told = 0, 0, {}
 local function nextKey() key = key + 1 return KEYS[key] end
@@ -34,8 +43,8 @@ for entry = 1, nextNumber() do
     if empty == 0 and lack > (burst - 1) * interval then empty = i end
     full[bucket] = lack + interval
   end
-  if free then empty = 0 end
-  if takes and not free and empty == 0 then
+  if free then empty = -1 end
+  if takes and empty == 0 then
     for bucket, lack in pairs(full) do redis.call('SET', bucket, 1, 'PX', lack) end
   end
   told[entry] = empty
@@ -79,9 +88,11 @@ export class TokenBuckets {
     this.#redis = redis
   }
 
-  /** For each entry the bucket that keeps it out, in the same order. */
-  async admit<B extends Bucket>(entries: readonly Entry<B>[]): Promise<readonly (B | undefined)[]> {
-    if (entries.every(({ buckets }) => buckets.length === 0)) return entries.map(() => undefined)
+  /** For each entry what became of it, in the same order. */
+  async admit<B extends Bucket>(entries: readonly Entry<B>[]): Promise<readonly Told<B>[]> {
+    if (entries.every(({ buckets }) => buckets.length === 0)) {
+      return entries.map(() => ({ empty: undefined, free: false }))
+    }
     const keys = entries.flatMap(({ buckets, freeWhile }) => [
       ...(freeWhile === undefined ? [] : [freeWhile]),
       ...buckets.map(({ key }) => key),
@@ -91,8 +102,11 @@ export class TokenBuckets {
       ...buckets.flatMap(sizeOf),
     ])
     const told = await this.#redis.eval(ADMIT, keys.length, ...keys, entries.length, ...numbers)
-    const empty = told as readonly number[]
-    return entries.map(({ buckets }, i) => buckets[(empty[i] ?? 0) - 1])
+    const places = told as readonly number[]
+    return entries.map(({ buckets }, i) => {
+      const place = places[i] ?? 0
+      return { empty: buckets[place - 1], free: place < 0 }
+    })
   }
 
   /** A token of the first, whether it holds one or not; of the second, if the first did. */

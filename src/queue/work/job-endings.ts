@@ -9,6 +9,7 @@ import { ReplicationError } from '../../replication/errors.ts'
 import type { Outcome } from '../../replication/outcome.ts'
 import type { ReplicationRequest } from '../../replication/request.ts'
 import { announceHeld, noteReason, rememberEnding } from '../endings.ts'
+import { payloadOf } from '../payload.ts'
 import type { ReplicationJob, ReplicationQueue } from '../replication-queue.ts'
 import type { JobFacts, JobFailure, JobListener } from './job.ts'
 import { HeldError, RegistryGuard } from './registry-guard.ts'
@@ -45,7 +46,7 @@ export class JobEndings {
     return told ?? delayBeforeRetry(attemptsMade, error, this.#options.jobs())
   }
 
-  guard({ request, attempt }: Pick<JobFacts, 'request' | 'attempt'>): RegistryGuard {
+  guard(job: ReplicationJob, request: ReplicationRequest): RegistryGuard {
     const { breakers, queue, upstream, listener } = this.#options
     return new RegistryGuard(breakers, {
       opened: async (registry, hold) => {
@@ -58,14 +59,14 @@ export class JobEndings {
         if (registry === upstream) queue.removeRateLimitKey().catch(listener.connectionError)
       },
       found: () => {
-        this.#giveBack({ request, attempt }).catch(listener.connectionError)
+        this.#giveBack(job, request).catch(listener.connectionError)
       },
     })
   }
 
   async ended(
     job: ReplicationJob,
-    { upstream, request, attempt }: JobFacts,
+    { upstream, request }: JobFacts,
     outcome: Outcome,
     guard: RegistryGuard,
   ): Promise<void> {
@@ -74,7 +75,7 @@ export class JobEndings {
     await guard.ended([LOCAL, ...wrote])
     await rememberEnding(connection, queue, job, outcome.kind)
     if (outcome.kind === 'not-found') await this.#limits.take(request)
-    else if (!guard.found) await this.#giveBack({ request, attempt })
+    else if (!guard.found) await this.#giveBack(job, request)
     if (outcome.kind === 'refused') {
       if (outcome.failure) await recordRefusal(connection, upstream, outcome.reason)
       // Mostly before upstream was asked.
@@ -126,9 +127,11 @@ export class JobEndings {
     return { forMs, registry, kind }
   }
 
-  /** What it took when it was let in, it took once. */
-  async #giveBack({ request, attempt }: Pick<JobFacts, 'request' | 'attempt'>): Promise<void> {
-    if (attempt === 1) await this.#limits.giveBack(request)
+  /** What it took when it was let in, it took once: the job's next run reads that it has it back. */
+  async #giveBack(job: ReplicationJob, request: ReplicationRequest): Promise<void> {
+    if (!this.#limits.hasPaid(request)) return
+    await job.updateData(payloadOf({ ...request, unpaid: true }))
+    await this.#limits.giveBack(request)
   }
 
   /** The error that BullMQ is to get. */
@@ -145,7 +148,7 @@ export class JobEndings {
       await rememberEnding(connection, queue, job, 'failed')
       await forgetCheck(connection, facts.request)
     }
-    if (!guard.found) await this.#giveBack(facts)
+    if (!guard.found) await this.#giveBack(job, facts.request)
     const jobError = asJobError(error)
     await recordFailure(connection, facts.upstream, jobError.message)
     await job.log(`attempt ${facts.attempt} failed: ${jobError.message}`)

@@ -234,7 +234,7 @@ export class JobWorker implements AsyncDisposable {
     const facts: JobFacts = { id: job.id ?? '', upstream, request, attempt }
     const startedAt = Date.now()
     const recorder = new ProgressRecorder(job)
-    const guard = this.#endings.guard(facts)
+    const guard = this.#endings.guard(job, request)
     try {
       await enterLocal(guard, request)
       listener.started(facts)
