@@ -11,6 +11,7 @@ import {
 import { benchCounts } from './counts/counts.ts'
 import { benchHerd } from './herd.ts'
 import { benchHold } from './hold.ts'
+import { benchSmallImages } from './images/images.ts'
 import { benchKill } from './kill.ts'
 import { benchLimited } from './limited.ts'
 import { benchMemory } from './memory.ts'
@@ -46,6 +47,7 @@ export const BENCHES: readonly Bench[] = [
     measure: benchLimited,
   },
   { name: 'counts', title: 'Requests and Redis commands', measure: benchCounts },
+  { name: 'images', title: 'Small images', measure: benchSmallImages, compares: true },
   { name: 'memory', title: 'Memory of a worker', measure: benchMemory },
   { name: 'kill', title: 'A worker killed at half of an image', measure: benchKill },
   { name: 'gateway-cold', title: 'First pull', measure: benchColdPull },

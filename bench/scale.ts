@@ -8,6 +8,8 @@ export interface Scale {
   readonly layerBytes: number
   readonly smallLayers: number
   readonly tags: number
+  /** Of a config and one layer of a few KiB, each in a repository of its own. */
+  readonly smallImages: number
   /** Images that one worker copies at once, each of one layer. */
   readonly imagesAtOnce: number
   readonly imageBytes: readonly number[]
@@ -34,6 +36,7 @@ export const FULL: Scale = {
   layerBytes: 128 * MIB,
   smallLayers: 40,
   tags: 200,
+  smallImages: 1_000,
   imagesAtOnce: 8,
   imageBytes: [256 * MIB, 1024 * MIB],
   killedImages: [
@@ -56,6 +59,7 @@ export const SMALL: Scale = {
   layerBytes: MIB,
   smallLayers: 3,
   tags: 4,
+  smallImages: 4,
   imagesAtOnce: 2,
   imageBytes: [MIB],
   killedImages: [{ layers: 1, layerBytes: 64 * MIB }],

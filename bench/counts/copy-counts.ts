@@ -30,7 +30,7 @@ export async function countCopies(
 }
 
 /** A line is written after its answer: those before are there when that of one more request is. */
-async function wholeLog(registry: TestRegistry): Promise<readonly AccessLogLine[]> {
+export async function wholeLog(registry: TestRegistry): Promise<readonly AccessLogLine[]> {
   const userAgent = randomUUID()
   await fetch(`${registry.url}/v2/`, { headers: { 'user-agent': userAgent } })
   await eventually(() => registry.accessLog().some((line) => line.userAgent === userAgent), {

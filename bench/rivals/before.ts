@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { run } from '../../test/support/run.ts'
 import { tempFolder } from '../../test/support/temp-folder.ts'
-import type { Entry } from '../contestant.ts'
 import { startProduct } from '../product.ts'
+import type { EarlierEntry } from './rivals.ts'
 
 /** The clone that the benchmarks were built in. */
 const CLONE = fileURLToPath(new URL('../../..', import.meta.url))
@@ -12,7 +12,7 @@ const BUILDS_WITHIN_MS = 300_000
 
 /** Another commit of pullsync, built in a folder of its own that goes with it. */
 export interface Before extends AsyncDisposable {
-  readonly entry: Entry
+  readonly entry: EarlierEntry
 }
 
 /** @param ref a commit, as git knows it; what it depends on must be what this one depends on */
@@ -34,7 +34,8 @@ export async function buildBefore(ref: string): Promise<Before> {
     throw error
   }
   const script = join(tree, 'dist/pullsync.js')
-  const entry: Entry = {
+  const entry: EarlierEntry = {
+    script,
     name: `pullsync ${commit}`,
     isPeer: true,
     remembers: true,

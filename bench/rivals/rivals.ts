@@ -4,11 +4,16 @@ import { PRODUCT } from '../product.ts'
 import { SKOPEO_COPY, SKOPEO_SYNC } from '../skopeo.ts'
 import { copiersOfOne, copiersOfTags } from './go-copiers.ts'
 
+/** Another build of pullsync. */
+export interface EarlierEntry extends Entry {
+  readonly script: string
+}
+
 export interface Rivals {
   /** Whether there are crane, regctl and oras beside skopeo. */
   readonly peers: boolean
   /** Another commit of pullsync, which is compared with this one alone. */
-  readonly before?: Entry
+  readonly before?: EarlierEntry
 }
 
 export async function rivalsForOne(rivals: Rivals): Promise<readonly Entry[]> {

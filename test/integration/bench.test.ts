@@ -54,6 +54,16 @@ describe('the benchmarks', () => {
     expect(jobs).toEqual(['0', '1', '100'])
   })
 
+  it('copy small images, and find each of them', async () => {
+    const ran = await run(process.execPath, [BENCH, '--small', 'images'])
+
+    expect(ran.stderr.toString('utf8')).toBe('')
+    const [row = ''] = rowsOf(ran.stdout.toString('utf8'))
+    const cells = row.split('|').map((cell) => cell.trim())
+    // What a repository without referrers costs upstream and at home.
+    expect(cells.slice(8, 10)).toEqual(['8.0', '6.0'])
+  })
+
   const programs = (['crane', 'regctl', 'oras'] as const).filter((name) => goProgram(name))
 
   it.skipIf(programs.length < 3)(
