@@ -94,7 +94,7 @@ export function getManifest(
   signal: AbortSignal,
   how?: Certainty,
 ): Promise<Manifest | undefined> {
-  return readTwice(() => readManifest(session, reference, signal, how))
+  return readTwice(() => readManifest(session, reference, signal, how), signal)
 }
 
 async function readManifest(

@@ -1,4 +1,6 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Digest } from '../../oci/digest.ts'
+import { abortReason } from '../../waiting/aborting.ts'
 import type { Operation } from '../words/operation.ts'
 import { partyOf, RegistryError } from './registry-error.ts'
 
@@ -16,15 +18,22 @@ export class WrongDigestError extends RegistryError {
   }
 }
 
+/** A cache that is being filled gives the manifest with the digest of the one before, mostly for less than that. */
+const AGAIN_AFTER_MS = 1_000
+
 /**
- * Reads again what had the wrong digest: the tag may have moved between the two, or bytes got lost on the
- * way. The same wrong digest twice is no accident, and no later attempt gets anything else.
+ * Reads again, a little later, what had the wrong digest: the tag may have moved between the two, bytes got lost on
+ * the way, or a cache had one of the two only. The same wrong digest twice is no accident, and no later attempt gets
+ * anything else.
  */
-export async function readTwice<T>(read: () => Promise<T>): Promise<T> {
+export async function readTwice<T>(read: () => Promise<T>, signal: AbortSignal): Promise<T> {
   try {
     return await read()
   } catch (error) {
     if (!(error instanceof WrongDigestError)) throw error
+    await pause(AGAIN_AFTER_MS, undefined, { signal }).catch(() => {
+      throw abortReason(signal)
+    })
     return await read().catch((again: unknown) => {
       const isSame = again instanceof WrongDigestError && again.got === error.got
       throw isSame ? lasting(again) : again
