@@ -121,6 +121,7 @@ export function openRegistry(config: RegistryConfig, options: RegistryOptions): 
 function nothingLearned(): Learned {
   return {
     takesNoPatchUntil: 0,
+    takesNoPartsUntil: 0,
     mountsNothingUntil: 0,
     refusesSparseIndexesUntil: 0,
     noReferrersApiUntil: new Map(),

@@ -35,6 +35,8 @@ export interface Learned {
   mountsNothingUntil: number
   /** Until when it counts as one that takes no PATCH of an upload; milliseconds since 1970. */
   takesNoPatchUntil: number
+  /** Until when it counts as one that limits how many parts of blobs it gives; milliseconds since 1970. */
+  takesNoPartsUntil: number
   /** Until when it counts as one that takes complete indexes only; milliseconds since 1970. */
   refusesSparseIndexesUntil: number
   /** Until when it counts as one without the referrers API, by repository; milliseconds since 1970. */

@@ -305,6 +305,37 @@ describe('a large blob from a server that limits each connection', () => {
   })
 
   it.each([
+    ['beside others', 7],
+    ['alone', 0],
+  ])(
+    'is not asked for at once where the server says of a part %s when it may be, and comes over one connection then',
+    async (_how, free) => {
+      slots = free
+      answerWith((asked, at) => {
+        if (at < 2) give(asked)
+        else asked.response.writeHead(429, { 'retry-after': '60' }).end()
+      })
+      const got: Buffer[] = []
+      const body = await getBlob()
+      body.on('data', (piece: Buffer) => got.push(piece))
+
+      await expect(once(body, 'end')).rejects.toMatchObject({ status: 429, retryAfterMs: 60_000 })
+      expect(ranges.filter((range) => range?.endsWith('-'))).toEqual([])
+      const before = Buffer.concat(got)
+      expect(before.length).toBeGreaterThan(LIMITS.firstBytes)
+      expect(before.equals(bytes.subarray(0, before.length))).toBe(true)
+      await eventually(() => taken === 0)
+
+      answerWith((asked) => {
+        give(asked)
+      })
+      ranges = []
+      expect(await digest()).toBe(descriptor.digest)
+      expect(ranges).toEqual([undefined])
+    },
+  )
+
+  it.each([
     ['a part over one connection', Infinity],
     ['the rest', 0],
   ])('is let go of while %s is asked for, and not asked for again', async (_what, slowBelow) => {

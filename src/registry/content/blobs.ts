@@ -4,7 +4,7 @@ import type { Digest } from '../../oci/digest.ts'
 import { quoted } from '../../oci/parsed.ts'
 import { discard } from '../transport/body.ts'
 import { isWebPage, WEB_PAGE } from '../transport/document.ts'
-import { continuedBlob } from './continued-blob.ts'
+import { continuedBlob, isHeld } from './continued-blob.ts'
 import type { BlobPart, ByteRange, ExtraSlot, OpenPart } from './byte-range.ts'
 import { RangedBlob } from './ranged-blob.ts'
 import { wrongAnswer } from '../errors/registry-error.ts'
@@ -15,6 +15,9 @@ import type { RegistryResponse } from '../transport/exchange.ts'
 
 /** Up to that many bytes, one comes at once or not at all. */
 const SMALL_BYTES = 1024 * 1024
+
+/** Its limits may be of an hour, and one connection brings all, too. */
+const PARTS_AGAIN_MS = 3_600_000
 
 /**
  * OCI distribution-spec, "Pulling blobs", through redirects to object stores. Resolves with the
@@ -38,12 +41,13 @@ export async function getBlob(
     const openAt = opener(cut)
     return continuedBlob(await openAt(from), { offset: from, size }, openAt)
   }
-  const { ranges: limits } = session
-  if (extra === undefined || size - offset < limits.fromBytes) return await openRest(offset)
+  const { ranges: limits, learned } = session
+  const mayBeParts = size - offset >= limits.fromBytes && Date.now() >= learned.takesNoPartsUntil
+  if (extra === undefined || !mayBeParts) return await openRest(offset)
   const first = await open({ from: offset, until: offset + limits.firstBytes })
   if (!first.isPart) return continuedBlob(first.body, { offset, size }, opener())
   const range = { from: offset, until: size }
-  const openPart = sameContent(first, open)
+  const openPart = noteHeld(session, sameContent(first, open))
   return new RangedBlob({ range, first, open: openPart, openRest, extra, limits })
 }
 
@@ -61,6 +65,18 @@ function sameContent(
     if (part.validator === validator) return part
     part.body.destroy()
     throw new Error('the part is of something else than the one before')
+  }
+}
+
+/** Who refuses a part for a while may count requests or connections: the next attempt takes one. */
+function noteHeld({ learned }: RepositorySession, open: OpenPart): OpenPart {
+  return async (...asked) => {
+    try {
+      return await open(...asked)
+    } catch (error) {
+      if (isHeld(error)) learned.takesNoPartsUntil = Date.now() + PARTS_AGAIN_MS
+      throw error
+    }
   }
 }
 

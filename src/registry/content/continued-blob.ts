@@ -67,3 +67,8 @@ class ContinuedBlob extends PassThroughBody {
 export function isBroken(error: unknown): boolean {
   return error instanceof RegistryError && error.disposition === 'transient'
 }
+
+/** Whether the server says when it may be asked again, and until then nobody is to ask it. */
+export function isHeld(error: unknown): error is RegistryError {
+  return error instanceof RegistryError && (error.retryAfterMs ?? 0) > 0
+}

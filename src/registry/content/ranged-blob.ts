@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import { PassThroughBody } from '../../waiting/pass-through-body.ts'
-import { isBroken } from './continued-blob.ts'
+import { isBroken, isHeld } from './continued-blob.ts'
 import type { BlobPart, ByteRange, ExtraSlot, OpenPart } from './byte-range.ts'
 import { SideBySide } from './side-by-side.ts'
 
@@ -90,6 +90,12 @@ export class RangedBlob extends PassThroughBody {
 
   protected override goesOn(): boolean {
     if (this.#isLast || this.#at >= this.#options.range.until) return false
+    const held = this.#beside?.held
+    if (held !== undefined) {
+      // The job's: then the whole pool keeps away, and not this layer alone.
+      this.destroy(held)
+      return true
+    }
     // Else whoever sends a byte for each request is asked for ever.
     const isShort = this.#at < this.#until
     this.#relayNext(!isShort && this.#isWorthIt() ? this.#partsOrRest() : this.#rest())
@@ -97,7 +103,7 @@ export class RangedBlob extends PassThroughBody {
   }
 
   protected override broken(cause: Error): void {
-    if (this.#isLast || !isBroken(cause)) this.destroy(cause)
+    if (this.#isLast || !isBroken(cause) || isHeld(cause)) this.destroy(cause)
     else this.#relayNext(this.#rest())
   }
 
@@ -117,8 +123,8 @@ export class RangedBlob extends PassThroughBody {
     try {
       return await this.#nextParts()
     } catch (error) {
-      // Then nobody wants the rest.
-      if (this.destroyed) throw error
+      // Then nobody wants the rest, or nobody is to ask for it now.
+      if (this.destroyed || isHeld(error)) throw error
       return await this.#rest()
     }
   }

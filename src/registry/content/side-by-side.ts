@@ -1,5 +1,7 @@
 import { Readable } from 'node:stream'
+import type { RegistryError } from '../errors/registry-error.ts'
 import type { ByteRange, ExtraSlot, OpenPart } from './byte-range.ts'
+import { isHeld } from './continued-blob.ts'
 
 export interface SideBySideOptions {
   readonly range: ByteRange
@@ -29,6 +31,7 @@ export class SideBySide {
   /** Requests that are under way. */
   #busy = 0
   #failed = false
+  #held: RegistryError | undefined
 
   /** @param signal when nobody wants any of it */
   constructor(options: SideBySideOptions, signal: AbortSignal) {
@@ -40,6 +43,11 @@ export class SideBySide {
   /** A part did not come. */
   get failed(): boolean {
     return this.#failed
+  }
+
+  /** The server's word that it is not to be asked for a while. */
+  get held(): RegistryError | undefined {
+    return this.#held
   }
 
   body(): Readable {
@@ -88,15 +96,15 @@ export class SideBySide {
     return this.#busy === 0 && !isAlone ? () => undefined : extra()
   }
 
-  /** Never rejects: who asks for the rest of it in the ordinary way is told what is the matter. */
+  /** Never rejects: who asks for the rest of it in the ordinary way is told what is the matter, unless it is held. */
   async #fetch(part: Part, giveBack: () => void): Promise<void> {
     this.#busy += 1
     try {
       const { body, isPart } = await this.#options.open(part.range, this.#signal)
       if (isPart) await part.fill(body)
       else body.destroy()
-    } catch {
-      // See above.
+    } catch (error) {
+      if (isHeld(error)) this.#held ??= error
     }
     if (!part.isWhole) this.#failed = true
     this.#busy -= 1
