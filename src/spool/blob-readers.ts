@@ -1,3 +1,5 @@
+import type { BlobFile } from './spool-file.ts'
+
 /** Somebody who reads a blob while it comes. */
 export interface BlobReader {
   /** Its next byte, counted from where the file begins. */
@@ -8,6 +10,9 @@ export interface BlobReader {
 
 /** In which a follower may hold a window up, over all of its reading, in milliseconds. */
 const FOLLOWERS_PATIENCE_MS = 5_000
+
+/** Of a file: what is kept for good, and the latest bytes. */
+type Window = Pick<BlobFile, 'length' | 'capacity' | 'keptUntil'>
 
 interface Reading extends BlobReader {
   dropped: boolean
@@ -41,10 +46,10 @@ export class BlobReaders {
   }
 
   /** Resolves with how many bytes of the window, which ends at `length`, nobody needs any more; 0 when it is over. */
-  async room(length: number, capacity: number, isOver: () => boolean): Promise<number> {
+  async room({ length, capacity, keptUntil }: Window, isOver: () => boolean): Promise<number> {
     while (!isOver()) {
-      const slowest = this.#slowest()
-      const room = (slowest?.at ?? length) + capacity - length
+      const slowest = this.#slowest(keptUntil, length - capacity)
+      const room = Math.max(slowest?.at ?? length, keptUntil) + capacity - length
       if (slowest === undefined || room > 0) return room
       const since = performance.now()
       await this.#newsWithin(slowest.patienceMs)
@@ -59,9 +64,16 @@ export class BlobReaders {
     this.#tell()
   }
 
-  #slowest(): Reading | undefined {
+  /** Of those that need the window, and have not lost what they will need of it. */
+  #slowest(keptUntil: number, windowFrom: number): Reading | undefined {
     let slowest: Reading | undefined
-    for (const reading of this.#all) if (reading.at < (slowest?.at ?? Infinity)) slowest = reading
+    let least = Infinity
+    for (const reading of this.#all) {
+      const needs = Math.max(reading.at, keptUntil)
+      if (needs < windowFrom || needs >= least) continue
+      slowest = reading
+      least = needs
+    }
     return slowest
   }
 

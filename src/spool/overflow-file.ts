@@ -30,6 +30,10 @@ export class OverflowFile implements BlobFile {
     return this.#length === undefined ? this.onDisk.capacity : CAPACITY
   }
 
+  get keptUntil(): number {
+    return this.#length === undefined ? this.onDisk.keptUntil : this.onDisk.length
+  }
+
   async append(pieces: readonly Buffer[]): Promise<void> {
     if (this.#length === undefined) {
       try {

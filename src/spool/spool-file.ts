@@ -6,8 +6,10 @@ export interface BlobFile {
   readonly from: number
   /** Bytes that were appended. */
   readonly length: number
-  /** So many of the latest can be read. */
+  /** So many of the latest can be read … */
   readonly capacity: number
+  /** … and all before that, however many come. */
+  readonly keptUntil: number
   /** Of a disk that is nearly full, some of them; of one that is full, it throws. */
   append(pieces: readonly Buffer[]): Promise<void>
   /** Up to so many bytes from there on. */
@@ -22,6 +24,7 @@ export interface BlobFile {
  */
 export class SpoolFile implements BlobFile {
   readonly capacity = Infinity
+  readonly keptUntil = Infinity
   readonly path: string
   readonly from: number
   readonly #file: FileHandle

@@ -163,7 +163,7 @@ export class SpooledBlob<File extends BlobFile = BlobFile> {
   async *piecesFor(reader: BlobReader, signal?: AbortSignal): AsyncGenerator<Buffer> {
     while (await this.#hasAfter(reader.at, signal)) {
       const piece = await this.#readAt(reader.at)
-      if (reader.dropped) throw new Error('the reader fell behind')
+      if (reader.dropped && !this.#keeps(reader.at)) throw new Error('the reader fell behind')
       this.#places.moved(reader, reader.at + piece.length)
       yield piece
     }
@@ -187,10 +187,15 @@ export class SpooledBlob<File extends BlobFile = BlobFile> {
   }
 
   #has(offset: number): boolean {
-    const { length, capacity } = this.#file
-    const oldest = this.from + Math.max(0, Math.max(length, this.#writingUntil) - capacity)
+    const at = offset - this.from
     const comes = this.arriving || this.arrived || offset < this.until
-    return offset >= oldest && comes && this.#letGo === undefined
+    return at >= 0 && this.#keeps(at) && comes && this.#letGo === undefined
+  }
+
+  /** Whether that byte has not made room for later ones. */
+  #keeps(at: number): boolean {
+    const { length, capacity, keptUntil } = this.#file
+    return at < keptUntil || at >= Math.max(length, this.#writingUntil) - capacity
   }
 
   async *#aside(part: BlobPart, signal: AbortSignal): AsyncGenerator<Buffer> {
@@ -271,9 +276,9 @@ export class SpooledBlob<File extends BlobFile = BlobFile> {
 
   /** What may be written now; nothing when no reader will ever make room for it. */
   async #writable(): Promise<readonly Buffer[]> {
-    const { length, capacity } = this.#file
+    const { length } = this.#file
     if (!this.#isWindow) return this.#keptAt(length)
-    const room = await this.#places.room(length, capacity, () => !this.arriving)
+    const room = await this.#places.room(this.#file, () => !this.arriving)
     this.#writingUntil = length + Math.min(room, this.#unwritten)
     return firstOf(this.#keptAt(length), room)
   }

@@ -8,6 +8,7 @@ import type { BlobFile } from './spool-file.ts'
 export class WindowFile implements BlobFile {
   readonly from: number
   readonly capacity: number
+  readonly keptUntil = 0
   readonly #file: FileHandle
   #length = 0
 

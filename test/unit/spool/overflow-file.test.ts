@@ -15,6 +15,7 @@ const NEVER = new AbortController().signal
 class SmallFile implements BlobFile {
   readonly from = 0
   readonly capacity = Infinity
+  readonly keptUntil = Infinity
   #bytes = Buffer.alloc(0)
 
   get length(): number {
@@ -74,4 +75,21 @@ it('gives who comes late nothing that is in memory no more', async () => {
   expect(spooled.follow(2 * MIB, NEVER)).toBeUndefined()
   const late = await bytesOf(spooled.follow(BYTES.length - MIB, NEVER))
   expect(late.equals(BYTES.subarray(-MIB))).toBe(true)
+})
+
+it('gives who comes late what is on the disk, while the rest comes', async () => {
+  const { spooled } = newBlob()
+  for (const piece of inPieces(BYTES.subarray(0, 10 * MIB))) {
+    spooled.append(piece)
+    await spooled.drained()
+  }
+
+  const got: Buffer[] = []
+  const reading = (async () => {
+    for await (const piece of spooled.follow(1_000, NEVER) ?? []) got.push(piece)
+  })()
+
+  await expect(reading).rejects.toThrow('in memory no more')
+  expect(Buffer.concat(got).equals(BYTES.subarray(1_000, MIB))).toBe(true)
+  expect(spooled.follow(MIB, NEVER)).toBeUndefined()
 })
