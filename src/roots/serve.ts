@@ -127,8 +127,8 @@ function openDurable(
   url: RedisAddress,
   onError: (error: Error) => void,
 ): DurableOffers {
-  const redis = openProducerConnection(url, onError)
-  return new DurableOffers((requests) => queues.offer(requests), redis)
+  const open = () => openProducerConnection(url, onError)
+  return new DurableOffers((requests) => queues.offer(requests), [open(), open()])
 }
 
 function watchOutages(

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
 import { NotOnDiskError, QueueUnavailableError } from '../../pool/redis-errors.ts'
 import type { ReplicationRequest } from '../../replication/request.ts'
+import { inTime } from '../../waiting/in-time.ts'
 import type { Offered } from '../enqueued.ts'
 
 type Offer = (requests: readonly ReplicationRequest[]) => Promise<readonly Offered[]>
@@ -12,19 +13,22 @@ export type AofRedis = Pick<Redis, 'set' | 'call' | 'disconnect'>
 const ON_DISK_MS = 1_800
 
 /**
- * Offers that are answered once Redis has written them to its disk. A connection of its own waits for that: what is asked on one
- * that waits has to wait as well.
+ * Offers that are answered once Redis has written them to its disk. Connections of their own wait for that: what is asked
+ * on one that waits has to wait as well. While one waits, what comes is marked on the other, which waits next: mostly
+ * the disk has that by then, too.
  */
 export class DurableOffers implements AsyncDisposable {
   readonly #offer: Offer
-  readonly #redis: AofRedis
+  readonly #connections: readonly [AofRedis, AofRedis]
+  /** Which of them waits next. */
+  #turn = 0
   #underWay: Promise<void> | undefined
   #next: Promise<void> | undefined
 
-  /** @param redis nobody else's; its connection is closed with this */
-  constructor(offer: Offer, redis: AofRedis) {
+  /** @param connections nobody else's; they are closed with this */
+  constructor(offer: Offer, connections: readonly [AofRedis, AofRedis]) {
     this.#offer = offer
-    this.#redis = redis
+    this.#connections = connections
   }
 
   /** @throws QueueUnavailableError when they are not on disk within about two seconds; they may be later */
@@ -35,34 +39,36 @@ export class DurableOffers implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#redis.disconnect()
+    for (const connection of this.#connections) connection.disconnect()
     await Promise.resolve()
   }
 
   /** One wait for all that ask while another is under way: that one may have begun before their jobs were there. */
-  #written(): Promise<void> {
-    this.#next ??= this.#after(this.#underWay)
-    return this.#next
-  }
-
-  async #after(before: Promise<void> | undefined): Promise<void> {
-    await before?.catch(() => undefined)
-    this.#underWay = this.#onDisk()
-    this.#next = undefined
-    await this.#underWay
-  }
-
-  async #onDisk(): Promise<void> {
+  async #written(): Promise<void> {
+    const redis = this.#connections[this.#turn % 2 === 0 ? 0 : 1]
     try {
-      // It waits for what this connection has written, and for all that Redis had written before.
-      const [, written] = await Promise.all([
-        this.#redis.set('pullsync:written', '1', 'PX', 10_000),
-        this.#redis.call('WAITAOF', '1', '0', String(ON_DISK_MS)),
-      ])
-      const [local] = written as readonly number[]
-      if (local !== 1) throw new NotOnDiskError(ON_DISK_MS)
+      // Redis waits for what a connection itself has written, and for all that came before that.
+      const marked = redis.set('pullsync:written', '1', 'PX', 10_000)
+      this.#next ??= this.#after(this.#underWay, redis)
+      const all = Promise.all([marked, this.#next])
+      // However long the wait before has taken.
+      if ((await inTime(all, ON_DISK_MS)) === undefined) throw new NotOnDiskError(ON_DISK_MS)
     } catch (error) {
       throw new QueueUnavailableError('waiting for the append-only file of Redis', error)
     }
   }
+
+  async #after(before: Promise<void> | undefined, redis: AofRedis): Promise<void> {
+    await before?.catch(() => undefined)
+    this.#underWay = onDisk(redis)
+    this.#next = undefined
+    this.#turn += 1
+    await this.#underWay
+  }
+}
+
+async function onDisk(redis: AofRedis): Promise<void> {
+  const written = await redis.call('WAITAOF', '1', '0', String(ON_DISK_MS))
+  const [local] = written as readonly number[]
+  if (local !== 1) throw new NotOnDiskError(ON_DISK_MS)
 }
