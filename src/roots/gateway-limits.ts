@@ -4,7 +4,7 @@ import type { LookLimits, UpstreamLook } from '../gateway/manifests/upstream-loo
 import { UpstreamLists } from '../gateway/lists/upstream-lists.ts'
 import type { Tag } from '../oci/reference.ts'
 import type { UpstreamWatch } from '../pool/gateways/upstream-watch.ts'
-import type { MissLimits } from '../pool/miss-limits.ts'
+import type { Admission, MissLimits } from '../pool/miss-limits.ts'
 import type { ReplicationQueues } from '../queue/queues.ts'
 import { inTime } from '../waiting/in-time.ts'
 import type { OpenRegistries } from './open-registries.ts'
@@ -15,6 +15,10 @@ type OnError = (error: Error) => void
 // A busy process hears of Redis' answer late. Not to wait for it would let in whoever makes the process busy.
 const LIMITS_WITHIN_MS = 2_000
 
+/** Redis took no token for it, so there is none to give back. */
+const NOT_COUNTED: Admission = { limited: undefined, unpaid: true }
+const TOO_LATE: Admission = { limited: 'source-limited', unpaid: false }
+
 /** Where there is no Redis, nobody is held back; where it does not answer in time, everybody. */
 export function lookLimits(limits: MissLimits, onError: OnError): LookLimits {
   const failed = (error: unknown): undefined => {
@@ -24,10 +28,10 @@ export function lookLimits(limits: MissLimits, onError: OnError): LookLimits {
     async admit(miss) {
       const asked = limits.admit([miss]).catch(failed)
       const told = await inTime(
-        asked.then((admissions) => [admissions?.[0]?.limited] as const),
+        asked.then((admissions) => admissions?.[0] ?? NOT_COUNTED),
         LIMITS_WITHIN_MS,
       )
-      return told === undefined ? 'source-limited' : told[0]
+      return told ?? TOO_LATE
     },
     take(miss) {
       limits.take(miss).catch(failed)

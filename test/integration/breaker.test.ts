@@ -1,8 +1,11 @@
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { digestOf } from '../../src/oci/digest.ts'
 import { type BreakerFailure, Breakers, endHold, readHold } from '../../src/pool/breaker.ts'
+import { RegistryGuard } from '../../src/queue/work/registry-guard.ts'
 import { eventually } from '../support/eventually.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
+import { MemoryRegistry } from '../unit/replication/memory-registry.ts'
 
 const LIMITS = { failures: 3, pauseMs: 100, maxPauseMs: 400 }
 const DOWN: BreakerFailure = { kind: 'down', reason: 'answered 503' }
@@ -99,4 +102,30 @@ it('obeys what a registry asks for, and is opened by nothing that was under way'
   expect(await readHold(redis, 'hq')).toMatchObject({ kind: 'held', reason: 'answered 429' })
   await endHold(redis, 'hq')
   expect(await one.admit('hq')).toEqual({ kind: 'closed' })
+})
+
+it('keeps parts of layers that are far from coming from an upstream that is held', async () => {
+  let asked = 0
+  const upstream = Object.assign(new MemoryRegistry('hq', 'team/app'), {
+    getBlobPart: () => {
+      asked += 1
+      return Promise.resolve(Buffer.from('part'))
+    },
+  })
+  const guard = new RegistryGuard(other, {
+    opened: () => Promise.resolve(),
+    closed: () => undefined,
+  })
+  const layer = { mediaType: '', digest: digestOf(Buffer.from('layer')), size: 5 }
+  const part = () =>
+    guard
+      .guard(upstream)
+      .getBlobPart?.(layer, { offset: 1, length: 4 }, new AbortController().signal)
+  await one.failed('hq', { kind: 'held', reason: 'answered 429', forMs: 60_000 })
+
+  await expect(part()).rejects.toMatchObject({ name: 'HeldError', registry: 'hq' })
+  expect(asked).toBe(0)
+
+  await endHold(redis, 'hq')
+  expect(await part()).toEqual(Buffer.from('part'))
 })

@@ -10,6 +10,9 @@ import { QueueUnavailableError } from '../../src/pool/redis-errors.ts'
 import type { JobContext, Replicate } from '../../src/queue/work/job.ts'
 import { JobWorker } from '../../src/queue/work/job-worker.ts'
 import { HeldError } from '../../src/queue/work/registry-guard.ts'
+import { ListLimits } from '../../src/gateway/lists/list-limits.ts'
+import { MissClients } from '../../src/gateway/manifests/miss-clients.ts'
+import { GATEWAY_SOURCE } from '../../src/gateway/manifests/misses.ts'
 import { lookLimits, unlimitedBy } from '../../src/roots/gateway-limits.ts'
 import { UpstreamLook } from '../../src/gateway/manifests/upstream-look.ts'
 import { MemoryRegistry } from '../unit/replication/memory-registry.ts'
@@ -34,6 +37,8 @@ const SLOW = { burst: 4, perSecond: 0.1 }
 const LARGE = { burst: 10_000, perSecond: 1 }
 const DIGEST = digestOf(Buffer.from('x'))
 const HEAD = { digest: DIGEST, mediaType: 'application/json' }
+
+type Turn = Parameters<ReplicationQueues['limits']['turn']>
 
 function miss(tag: string, changes: Partial<ReplicationRequest> = {}): ReplicationRequest {
   return {
@@ -165,6 +170,38 @@ describe('misses that bring nothing', () => {
     return unlimitedBy({ queues, look })
   }
 
+  /** Of a client that asks the gateway for a list of the same repository. */
+  async function listAsker() {
+    const missClients = new MissClients({
+      addressOf: () => '10.1.2.3',
+      local: () => {
+        throw new Error('a client without a name is nobody that the registry is asked about')
+      },
+    })
+    const repository = 'team/app' as Repository
+    const request = { headers: {}, socket: {} }
+    const forwarded = { method: 'GET', path: '/v2/team/app/tags/list', headers: [] }
+    const { signal } = new AbortController()
+    const limits = lookLimits(queues.limits, () => undefined)
+    const heldBack = { turn: (...asked: Turn) => queues.limits.turn(...asked) }
+    const asker = new ListLimits({ limits, heldBack, missClients }).asker(
+      { request, forwarded, repository, signal },
+      ['hq'],
+    )
+    const client = await missClients.nameOf(request, { repository, forwarded }, signal)
+    // What is settled is sent when its client is known, and Redis answers in order.
+    const settled = async () => {
+      await new Promise((resolve) => setImmediate(resolve))
+      await queues.redis.ping()
+    }
+    return { client, asker: { ...asker, settled } }
+  }
+
+  /** When nothing of it will be missing, in milliseconds since 1970. */
+  async function fullAt(key: string): Promise<number> {
+    return await queues.redis.pexpiretime(LIMIT_PREFIX + key)
+  }
+
   async function lacksOf(key: string): Promise<number> {
     return await queues.redis.pttl(LIMIT_PREFIX + key)
   }
@@ -261,6 +298,59 @@ describe('misses that bring nothing', () => {
     const elsewhere = { client, repository: 'team/b' as Repository }
     expect(await offered(miss('1.0', elsewhere))).toBe('source-limited')
     expect(await offered(miss('1.0', { client }))).toBe('repository-limited')
+  })
+
+  it('get nothing back where they passed empty buckets, when a list is looked at', async () => {
+    await start({ perSource: SLOW, perRepository: SLOW })
+    const { client, asker } = await listAsker()
+    await ask(absent(4, { client, source: GATEWAY_SOURCE }))
+    const before = await fullAt(`repository:hq/team/app ${client}`)
+
+    expect(await asker.mayAsk()).toBe(true)
+    asker.answered(false)
+    await asker.settled()
+
+    expect(await fullAt(`repository:hq/team/app ${client}`)).toBe(before)
+  })
+
+  it('get back what a list of theirs took when upstream has something of it', async () => {
+    await start({ perSource: SLOW, perRepository: SLOW })
+    const { client, asker } = await listAsker()
+    await ask(absent(1, { client, source: GATEWAY_SOURCE }))
+    const before = await fullAt(`repository:hq/team/app ${client}`)
+
+    expect(await asker.mayAsk()).toBe(true)
+    expect(await fullAt(`repository:hq/team/app ${client}`)).toBe(before + 10_000)
+    asker.answered(false)
+    await asker.settled()
+
+    // Redis has read its clock twice.
+    expect(await fullAt(`repository:hq/team/app ${client}`)).toBeLessThan(before + 1_000)
+  })
+
+  it('get nothing back that Redis, which was away, did not take of them', async () => {
+    await start({ perSource: SLOW, perRepository: SLOW })
+    const client = 'a cluster'
+    await ask(absent(3, { client }))
+    const before = await fullAt(`repository:hq/team/app ${client}`)
+    const look = new UpstreamLook({
+      source: () => ({
+        headManifest: async () => {
+          await redis.start()
+          await eventually(() => queues.ping().then(() => true))
+          return HEAD
+        },
+      }),
+      limits: lookLimits(queues.limits, () => undefined),
+      holdOf: () => Promise.resolve(undefined),
+      onError: () => undefined,
+    })
+    await redis.stop()
+
+    expect(await look.head(miss('v1', { client }))).toEqual(HEAD)
+    await queues.ping()
+
+    expect(await fullAt(`repository:hq/team/app ${client}`)).toBe(before)
   })
 
   it('pay, where they passed empty buckets, once upstream does not have them', async () => {

@@ -84,8 +84,8 @@ export class ListLimits {
 
   async #mayAsk(miss: LimitedMiss, signal: AbortSignal): Promise<'paid' | 'unpaid' | undefined> {
     const { limits, heldBack } = this.#deps
-    const limited = await limits.admit(miss)
-    if (limited === undefined) return 'paid'
+    const { limited, unpaid } = await limits.admit(miss)
+    if (limited === undefined) return unpaid ? 'unpaid' : 'paid'
     const waitMs = await heldBack.turn(miss, limited)
     if (waitMs === undefined) return undefined
     await delay(waitMs, undefined, { signal })

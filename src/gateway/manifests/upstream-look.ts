@@ -1,5 +1,5 @@
 import type { Hold } from '../../pool/breaker.ts'
-import type { LimitedMiss, LimitReason } from '../../pool/miss-limits.ts'
+import type { Admission, LimitedMiss } from '../../pool/miss-limits.ts'
 import type { ContentSource } from '../../replication/ports.ts'
 import { ReplicationError } from '../../replication/errors.ts'
 import type { ReplicationRequest } from '../../replication/request.ts'
@@ -20,8 +20,8 @@ export interface LookOptions {
 
 /** Against those who ask for what upstream does not have. Not one of these rejects. */
 export interface LookLimits {
-  /** Why upstream is not to be asked now; undefined when it was let in. */
-  readonly admit: (miss: LimitedMiss) => Promise<LimitReason | undefined>
+  /** Whether upstream is to be asked now. */
+  readonly admit: (miss: LimitedMiss) => Promise<Admission>
   /** No upstream has it. */
   readonly take: (miss: LimitedMiss) => void
   /** Upstream has it, or it was not asked, or did not answer. */
@@ -58,8 +58,9 @@ export class UpstreamLook {
     if (known !== undefined) return await known.head
     if (!isLimited) return await this.#ask(key, { ...request, unpaid: true })
     // Of this client alone: others that ask for the same may have made no noise.
-    const limited = await this.#options.limits.admit(request)
-    return limited === undefined ? await this.#ask(key, request) : { limited }
+    const { limited, unpaid } = await this.#options.limits.admit(request)
+    if (limited !== undefined) return { limited }
+    return await this.#ask(key, unpaid ? { ...request, unpaid } : request)
   }
 
   async #ask(key: string, request: ReplicationRequest): Promise<Looked> {

@@ -99,7 +99,7 @@ describe('UpstreamLook', () => {
   it('asks nobody for what is held back as noise, and asks again afterwards', async () => {
     const { source, asked } = upstream(() => Promise.resolve(HEAD))
     let limited: LimitReason | undefined = 'repository-limited'
-    const limits = { ...UNLIMITED, admit: () => Promise.resolve(limited) }
+    const limits = { ...UNLIMITED, admit: () => Promise.resolve({ limited, unpaid: false }) }
     const look = new UpstreamLook({
       source: () => source,
       limits,
@@ -119,7 +119,10 @@ describe('UpstreamLook', () => {
     let [taken, admitted] = [0, 0]
     const limits: LookLimits = {
       ...UNLIMITED,
-      admit: () => Promise.resolve(void (admitted += 1)),
+      admit: () => {
+        admitted += 1
+        return Promise.resolve({ limited: undefined, unpaid: false })
+      },
       take: () => void (taken += 1),
       giveBack: () => void (admitted -= 1),
     }
