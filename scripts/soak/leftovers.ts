@@ -3,28 +3,34 @@ import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import type { Site } from './site.ts'
 
-/** What is left in files of work that is done, each as a sentence. */
-export async function leftovers(site: Site): Promise<readonly string[]> {
-  return [
-    ...(await uploadSessions(site.local.storageFolder)),
-    ...(await unknownSpoolFiles(site.folder)),
-  ]
+/** Uploads that were neither finished nor cancelled. */
+export interface LeftUploads {
+  readonly withBytes: readonly string[]
+  readonly empty: readonly string[]
 }
 
-async function uploadSessions(storage: string): Promise<readonly string[]> {
-  const entries = await filesBelow(storage)
-  const data = entries.filter((path) => /\/_uploads\/[^/]+\/data$/.test(path))
-  const sizes = await Promise.all(data.map(async (path) => (await stat(path)).size))
-  const bytes = sizes.reduce((sum, size) => sum + size, 0)
-  return data.length === 0
-    ? []
-    : [`${data.length} upload sessions with ${bytes} bytes are left in the local registry`]
+export async function leftUploads({ local }: Site): Promise<LeftUploads> {
+  const entries = await filesBelow(local.storageFolder)
+  const uploads = entries.filter((path) => /\/_uploads\/[^/]+\/data$/.test(path))
+  const withBytes: string[] = []
+  const empty: string[] = []
+  for (const path of uploads) ((await sizeOf(path)) > 0 ? withBytes : empty).push(path)
+  return { withBytes, empty }
+}
+
+/** Of one that is finished or cancelled at that moment nothing is there. */
+async function sizeOf(path: string): Promise<number> {
+  return await stat(path).then(
+    ({ size }) => size,
+    () => 0,
+  )
 }
 
 // Blob, where in it the file begins, and which attempt: what of it nobody continues goes after an hour.
 const PART_OF_BLOB = /pullsync-spool-\d+\/[0-9a-f]{32}\.\d+\.[0-9a-f]{16}$/
 
-async function unknownSpoolFiles(folder: string): Promise<readonly string[]> {
+/** Files in spools that nobody will continue. */
+export async function unknownSpoolFiles({ folder }: Site): Promise<readonly string[]> {
   const files = (await filesBelow(folder)).filter((path) => path.includes('pullsync-spool'))
   const unknown = files.filter((path) => !PART_OF_BLOB.test(path))
   return unknown.map((path) => `${path} is left in a spool, for nobody`)
@@ -50,7 +56,9 @@ export async function lastingKeys({ redisAt }: Site): Promise<readonly string[]>
 }
 
 async function filesBelow(folder: string): Promise<readonly string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  // What is there may go while it is read.
+  const read = () => readdir(folder, { recursive: true, withFileTypes: true })
+  const entries = await read().catch(read)
   return entries
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))

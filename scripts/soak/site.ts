@@ -16,6 +16,11 @@ import { mountSmallDisk } from './small-disk.ts'
 
 const DATA = 'data'
 
+/** What does not start fails at once, with what it said; what takes that long on a busy machine is only slow. */
+const STARTS_WITHIN_MS = 600_000
+/** More than it gives itself on a machine that has twenty times as much to do as it can. */
+const ENDS_WITHIN_MS = 300_000
+
 /** So long CNCF distribution takes a token after its end. */
 const REGISTRY_LEEWAY_S = 60
 
@@ -31,6 +36,8 @@ export interface Role {
   /** Where its temporary files are, on a small disk of its own; absent where none could be made. */
   readonly smallDisk: string | undefined
   restart(): Promise<void>
+  /** Tells it to end. @throws Error when it does not end in order */
+  end(): Promise<void>
   /** The latest lines of all its processes so far. */
   output(): readonly string[]
 }
@@ -44,6 +51,8 @@ export interface Site {
   readonly sick: SickServer
   readonly upstreamLine: Line
   readonly local: TestRegistry
+  /** It keeps what was cut and cannot cancel it (CNCF distribution 2.8). */
+  readonly localKeepsUploads: boolean
   readonly localLine: Line
   readonly redis: TestRedis | undefined
   /** A URL, or the socket of the Redis that `up` brings. */
@@ -96,12 +105,20 @@ async function startRegistries(started: Started) {
   // Of these a docker-registry makes five seconds more, of which nobody is told.
   const expiry = { expiresInS: 5 - REGISTRY_LEEWAY_S, saidToExpireInS: 300 }
   const { tokenAuth } = await started.add(startTokenService({ ...ACCOUNT, ...expiry }))
+  const program = goProgram('distribution3')
   const [publishing, upstream, local] = await Promise.all([
     started.add(startRegistry({ storageFolder })),
     started.add(startRegistry({ storageFolder, tokenAuth })),
-    started.add(startRegistry({ program: goProgram('distribution3') })),
+    started.add(startRegistry({ program })),
   ])
-  return { publishing, upstream, local, tokensAt: new URL(tokenAuth.realm).hostname }
+  const localKeepsUploads = program === undefined
+  return {
+    publishing,
+    upstream,
+    local,
+    localKeepsUploads,
+    tokensAt: new URL(tokenAuth.realm).hostname,
+  }
 }
 
 interface RoleOptions {
@@ -126,7 +143,7 @@ async function startRole(started: Started, folder: string, options: RoleOptions)
         args: [command, ...(command === 'up' ? ['--data-dir', join(folder, DATA)] : [])],
         config: file === undefined ? siteConfig({ ...options.config, redis: redisUrl }) : { file },
         env: { TMPDIR: temporary },
-        within: 60_000,
+        within: STARTS_WITHIN_MS,
         ...(readyUrl === undefined ? { readyLine: /process started/ } : { readyUrl }),
       }),
     )
@@ -141,6 +158,10 @@ async function startRole(started: Started, folder: string, options: RoleOptions)
     current: await next(),
     async restart() {
       role.current = await next(role.current.configFile)
+    },
+    async end() {
+      const { code, signal } = await role.current.stop(ENDS_WITHIN_MS)
+      if (code !== 0) throw new Error(`it ended with ${signal ?? `code ${code ?? 0}`}`)
     },
     output: () => processes.flatMap((process) => ['', ...process.output()]),
   }

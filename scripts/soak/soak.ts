@@ -9,7 +9,7 @@ import { descriptors, leaks } from './descriptors.ts'
 import { faultsOf } from './faults.ts'
 import { havoc } from './havoc.ts'
 import { History } from './history.ts'
-import { lastingKeys, leftovers } from './leftovers.ts'
+import { lastingKeys, leftUploads, unknownSpoolFiles } from './leftovers.ts'
 import { client, type Counts, pushers } from './load.ts'
 import { Random } from './random.ts'
 import { Shelf } from './shelf.ts'
@@ -17,6 +17,12 @@ import { type Shape, type Site, startSite } from './site.ts'
 
 const CLIENTS = 4
 const PROMISES_KEPT_WITHIN_MS = 180_000
+/** A lease that lapses, a sweep that takes three at a time, and a machine that is busy. */
+const CANCELLED_WITHIN_MS = 180_000
+/** Of one process or over one way: the slots of its upstream. */
+const UPLOADS_AT_ONCE = 8
+
+type Descriptors = Awaited<ReturnType<typeof descriptors>>
 
 const { values } = parseArgs({
   options: {
@@ -69,7 +75,7 @@ async function soak(ms: number): Promise<void> {
   await promisesKept(auditor)
   auditing.abort()
   await audit
-  await nothingLeft(site, atStart)
+  await nothingLeft(site, faults, atStart)
   if (history.violations.length > 0) await keepEvidence(site)
   say(`${faults} faults; ${counts.pushes} pushes upstream, ${counts.events} events posted`)
   say(`${counts.pulls} pulls by clients: ${counts.pulled} whole, ${counts.unavailable} not`)
@@ -93,23 +99,46 @@ async function promisesKept(auditor: Auditor): Promise<void> {
   }
 }
 
-async function nothingLeft(site: Site, atStart: Awaited<ReturnType<typeof descriptors>>) {
-  // What was begun for clients may still be ending.
-  await pause(5_000)
+async function nothingLeft(site: Site, faults: number, atStart: Descriptors) {
+  await uploadsCancelled(site, faults)
   for (const leak of leaks(atStart, await descriptors(site))) history.violated(leak)
   for (const left of await lastingKeys(site)) history.violated(left)
   for (const role of [...site.serving, ...site.workers]) {
-    const { code, signal } = await role.current.stop()
-    if (code !== 0) history.violated(`${role.name} ended with ${signal ?? `code ${code ?? 0}`}`)
+    await role.end().catch((error: unknown) => {
+      history.violated(`${role.name}: ${String(error)}`)
+    })
   }
-  for (const left of await leftovers(site)) history.violated(left)
+  for (const left of await unknownSpoolFiles(site)) history.violated(left)
+}
+
+/**
+ * What a process has left is cancelled by another one, but an upload of which nobody was told: whoever asked for it
+ * died before the answer came, or the answer was cut. Nothing is sent to such an upload.
+ */
+async function uploadsCancelled(site: Site, faults: number): Promise<void> {
+  const deadline = performance.now() + CANCELLED_WITHIN_MS
+  let left = await leftUploads(site)
+  while (!site.localKeepsUploads && left.withBytes.length > 0 && performance.now() < deadline) {
+    await pause(1_000)
+    left = await leftUploads(site)
+  }
+  say(`${left.withBytes.length} upload sessions with bytes are left, ${left.empty.length} without`)
+  if (site.localKeepsUploads) say('this local registry keeps what was cut: it has to purge it')
+  else for (const path of left.withBytes) history.violated(`${path} is left, with bytes`)
+  const mostEmpty = faults * UPLOADS_AT_ONCE
+  if (left.empty.length <= mostEmpty) return
+  history.violated(`${left.empty.length} uploads are left, and ${mostEmpty} may be lost at most`)
 }
 
 /** What every process said, for whoever looks for the cause. */
-async function keepEvidence({ serving, workers }: Site): Promise<void> {
+async function keepEvidence({ serving, workers, local, upstream }: Site): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), `pullsync-soak-${seed}-`))
-  for (const role of [...serving, ...workers]) {
-    await writeFile(join(folder, `${role.name}.log`), role.output().join('\n'))
+  const servers = [
+    { name: 'local', output: () => local.output() },
+    { name: 'upstream', output: () => upstream.output() },
+  ]
+  for (const each of [...serving, ...workers, ...servers]) {
+    await writeFile(join(folder, `${each.name}.log`), each.output().join('\n'))
   }
   say(`what each process said is in ${folder}`)
 }

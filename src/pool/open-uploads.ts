@@ -25,7 +25,8 @@ const BEGIN = `${NOW}
 redis.call('ZADD', KEYS[1], now + ARGV[1], ARGV[2])
 redis.call('HSET', KEYS[2], ARGV[2], string.format('%.0f', now) .. ' ' .. ARGV[3])
 redis.call('EXPIRE', KEYS[1], ${KEPT_SECONDS})
-redis.call('EXPIRE', KEYS[2], ${KEPT_SECONDS})`
+redis.call('EXPIRE', KEYS[2], ${KEPT_SECONDS})
+return 1`
 
 const RENEW = `${NOW}
 for i = 2, #ARGV do redis.call('ZADD', KEYS[1], 'XX', now + ARGV[1], ARGV[i]) end`
@@ -46,6 +47,14 @@ for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT',
 end
 return claimed`
 
+/** An upload of this process. */
+interface OwnUpload {
+  readonly name: string
+  readonly facts: string
+  /** Redis knows of it. */
+  isRecorded: boolean
+}
+
 /** An upload that its process has left in the local registry. */
 export interface LeftUpload {
   readonly name: string
@@ -58,12 +67,13 @@ export interface LeftUpload {
 
 /**
  * The uploads that are under way to the local registry, over all workers. What a worker that died had begun is
- * given to another one, to cancel it. Uploads do not wait for Redis, and go on without it.
+ * given to another one, to cancel it. Uploads do not wait for Redis, and go on without it: what it could not be told of
+ * it is told of later.
  */
 export class OpenUploads implements Disposable {
   readonly #redis: Redis
   readonly #onError: (error: Error) => void
-  readonly #own = new Set<string>()
+  readonly #own = new Map<string, OwnUpload>()
   readonly #beat: NodeJS.Timeout
 
   constructor(redis: Redis, onError: (error: Error) => void) {
@@ -75,21 +85,24 @@ export class OpenUploads implements Disposable {
   begin(repository: Repository, digest: Digest) {
     let name: string | undefined
     let kept = false
+    const end = () => {
+      if (name === undefined) return
+      this.#own.delete(name)
+      if (!kept) void this.forget({ name })
+    }
     return {
+      // Of one blob there is one at a time: the one before it has been cancelled.
       at: (location: URL) => {
+        end()
         // The rest of it says how far it has come, in some registries.
         name = `${repository} ${location.origin}${location.pathname}`
-        this.#own.add(name)
-        void this.#eval(BEGIN, [LEASE_MS, name, `${repository} ${digest} ${location.href}`])
+        const facts = `${repository} ${digest} ${location.href}`
+        void this.#record({ name, facts, isRecorded: false })
       },
       keep: () => {
         kept = true
       },
-      [Symbol.dispose]: () => {
-        if (name === undefined) return
-        this.#own.delete(name)
-        if (!kept) void this.forget({ name })
-      },
+      [Symbol.dispose]: end,
     }
   }
 
@@ -112,7 +125,16 @@ export class OpenUploads implements Disposable {
   }
 
   async #renew(): Promise<void> {
-    if (this.#own.size > 0) await this.#eval(RENEW, [LEASE_MS, ...this.#own])
+    const own = [...this.#own.values()]
+    const recorded = own.filter(({ isRecorded }) => isRecorded).map(({ name }) => name)
+    if (recorded.length > 0) void this.#eval(RENEW, [LEASE_MS, ...recorded])
+    await Promise.all(own.filter(({ isRecorded }) => !isRecorded).map((each) => this.#record(each)))
+  }
+
+  async #record(upload: OwnUpload): Promise<void> {
+    const { name, facts } = upload
+    this.#own.set(name, upload)
+    if ((await this.#eval(BEGIN, [LEASE_MS, name, facts])) === 1) upload.isRecorded = true
   }
 
   #eval(script: string, args: readonly (string | number)[]): Promise<unknown> {

@@ -3,6 +3,7 @@ import { basename } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Registry } from '../../src/registry/registry.ts'
+import type { UploadRecords } from '../../src/registry/words/upload-records.ts'
 import { startRegistry, type TestRegistry } from '../support/docker-registry.ts'
 import { eventually } from '../support/eventually.ts'
 import {
@@ -88,4 +89,31 @@ describe.each([
     ).toHaveProperty('name', 'CorruptBlobError')
     expect(await uploadsLeft()).toEqual([])
   })
+})
+
+it.each([
+  ['a small blob that its upstream is slow to give', 600_000],
+  ['a large blob', 2_000_000],
+])('the upload of %s is remembered while it lasts', async (_, size) => {
+  const told: string[] = []
+  const uploads: UploadRecords = {
+    begin: () => ({
+      at: ({ pathname }) => told.push(pathname),
+      keep: () => undefined,
+      [Symbol.dispose]: () => told.push('over'),
+    }),
+  }
+  const blob = randomBlob(size)
+  const body = new Readable({ read: () => undefined })
+  body.push(blob.bytes.subarray(0, 200_000))
+  await using remembering = open(configFor(registry.url), { uploads })
+  const put = remembering.repository(repository('team/app')).putBlob(blob.descriptor, body, SIGNAL)
+
+  await eventually(() => told.length > 0)
+  expect(told).toEqual([expect.stringContaining('/v2/team/app/blobs/uploads/')])
+
+  body.push(blob.bytes.subarray(200_000))
+  body.push(null)
+  await put
+  expect(told.slice(1)).toEqual(['over'])
 })

@@ -15,7 +15,7 @@ import {
   openUploadUnlessThere,
   pushOperation,
 } from './uploads.ts'
-import { UNRECORDED, type UploadRecord } from '../words/upload-records.ts'
+import { recordedLate, UNRECORDED, type UploadRecord } from '../words/upload-records.ts'
 import { CorruptBlobError } from './verified-body.ts'
 import { asError } from '../../thrown.ts'
 
@@ -31,6 +31,8 @@ export interface BlobUpload {
 
 /** So many may be read before they are sent: eight uploads at once and more hold that many. */
 const FROM_MEMORY_BYTES = 1024 * 1024
+/** As good as every upload of so little is over by then. */
+const SMALL_TAKES_MS = 1_000
 /** It can be upgraded, and what looked like a refusal may have been an upload that got lost. */
 const PATCH_AGAIN_MS = 3_600_000
 
@@ -66,10 +68,13 @@ interface Put extends BlobUpload {
   readonly signal: AbortSignal
 }
 
-/** Of a small blob nothing is sent before all of it is: who dies leaves an upload without bytes, seldom with a few. */
+/**
+ * Of a small blob nothing is sent before all of it is: who dies within the moment that it takes leaves an upload without
+ * bytes, seldom with a few. One that waits for a slow upstream or a slow registry is remembered as others are.
+ */
 function recordOf({ uploads, repository }: RepositorySession, { descriptor }: BlobUpload) {
-  if (descriptor.size <= FROM_MEMORY_BYTES) return UNRECORDED
-  return uploads?.begin(repository, descriptor.digest) ?? UNRECORDED
+  const record = uploads?.begin(repository, descriptor.digest) ?? UNRECORDED
+  return descriptor.size <= FROM_MEMORY_BYTES ? recordedLate(record, SMALL_TAKES_MS) : record
 }
 
 function isSentWhole({ session, descriptor }: Put): boolean {

@@ -14,6 +14,26 @@ export interface UploadRecord extends Disposable {
   keep(): void
 }
 
+/** Of what mostly ends sooner, only what has lasted so many milliseconds is remembered. */
+export function recordedLate(record: UploadRecord, afterMs: number): UploadRecord {
+  let timer: NodeJS.Timeout | undefined
+  return {
+    at: (location) => {
+      clearTimeout(timer)
+      timer = setTimeout(() => {
+        record.at(location)
+      }, afterMs).unref()
+    },
+    keep: () => {
+      record.keep()
+    },
+    [Symbol.dispose]: () => {
+      clearTimeout(timer)
+      record[Symbol.dispose]()
+    },
+  }
+}
+
 /** Where nobody remembers them. */
 export const UNRECORDED: UploadRecord = {
   at: () => undefined,
