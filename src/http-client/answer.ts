@@ -38,6 +38,17 @@ export class Answer {
     }
   }
 
+  /** All of the body, if it came with the head; then it was read. It is a copy, whoever has the memory. */
+  whole(): Buffer | undefined {
+    const { framing, reusable } = this.head
+    const { first } = this.#parts
+    if (this.#begun || framing.kind !== 'sized' || first.length !== framing.bytes) return undefined
+    this.#begun = true
+    const body = Buffer.from(first)
+    this.#end(reusable)
+    return body
+  }
+
   /** Lets go of the rest of the body, at once. */
   destroy(): void {
     // After its end, the connection is somebody else's.

@@ -86,10 +86,23 @@ export class Connection {
   }
 
   /** Sends a request. Its answer is for `read`. */
-  write(head: string): void {
+  write(head: string, body?: Buffer): void {
     this.#resting = false
-    this.#socket.setTimeout(this.#bounds.idleMs)
-    this.#socket.write(head, 'latin1')
+    const socket = this.#socket
+    socket.setTimeout(this.#bounds.idleMs)
+    if (body === undefined || body.length === 0) {
+      socket.write(head, 'latin1')
+      return
+    }
+    socket.cork()
+    socket.write(head, 'latin1')
+    socket.write(body)
+    socket.uncork()
+  }
+
+  /** All that was written so far is the kernel's. */
+  get idle(): boolean {
+    return this.#socket.writableLength === 0
   }
 
   /**

@@ -3,7 +3,6 @@ import { type Bounds, Connection, ConnectionClosedError, type Dial } from './con
 import type { NextBlock } from './memory.ts'
 import { readResponseHead } from './response-head.ts'
 
-// Each holds the memory that it reads into.
 const MAX_KEPT = 16
 
 export interface ConnectionOptions {
@@ -11,6 +10,16 @@ export interface ConnectionOptions {
   readonly bounds: Bounds
   /** For a new connection: where it reads to. */
   readonly memory: () => NextBlock
+  /** Between two requests, at most; each holds the memory that it reads into. */
+  readonly maxKept?: number
+}
+
+/** A request that is sent whole. */
+export interface PlainRequest {
+  readonly method: string
+  /** Latin1; see `plainHead`. */
+  readonly head: string
+  readonly body?: Buffer
 }
 
 /** An answer for a parser that knows all of HTTP; its body was not read. */
@@ -19,7 +28,7 @@ export interface UnusualAnswer {
   readonly status: number | undefined
 }
 
-/** Connections to one server. Each carries one request at a time, a GET without a body, and is used again. */
+/** Connections to one server. Each carries one request at a time, and is used again. */
 export class Connections implements Disposable {
   readonly #options: ConnectionOptions
   readonly #open = new Set<Connection>()
@@ -31,25 +40,27 @@ export class Connections implements Disposable {
   }
 
   /**
-   * Throws when there is no answer. Once more when a kept connection turned out to be closed.
+   * Throws when there is no answer. What changes nothing is asked once more when a kept connection turned out to be closed.
    *
-   * @param head of the request, latin1; see `getHead`
+   * @param asked a request, or the head of a GET, latin1; see `getHead`
    * @param using told of the connection before the request is written
    */
   async ask(
-    head: string,
+    asked: string | PlainRequest,
     signal: AbortSignal,
     using: (connection: Connection) => void = () => undefined,
   ): Promise<Answer | UnusualAnswer> {
     signal.throwIfAborted()
+    const request = typeof asked === 'string' ? { method: 'GET', head: asked } : asked
     const kept = [...this.#kept].at(-1)
-    if (kept === undefined) return await this.#askOn(this.#begin(), head, signal, using)
+    if (kept === undefined) return await this.#askOn(this.#begin(), request, signal, using)
     this.#kept.delete(kept)
     try {
-      return await this.#askOn(kept, head, signal, using)
+      return await this.#askOn(kept, request, signal, using)
     } catch (error) {
-      if (!(error instanceof ConnectionClosedError) || signal.aborted) throw error
-      return await this.#askOn(this.#begin(), head, signal, using)
+      const isClosed = error instanceof ConnectionClosedError && !signal.aborted
+      if (!isClosed || !isSafe(request)) throw error
+      return await this.#askOn(this.#begin(), request, signal, using)
     }
   }
 
@@ -76,7 +87,7 @@ export class Connections implements Disposable {
 
   async #askOn(
     connection: Connection,
-    head: string,
+    { method, head, body }: PlainRequest,
     signal: AbortSignal,
     using: (connection: Connection) => void,
   ): Promise<Answer | UnusualAnswer> {
@@ -87,13 +98,14 @@ export class Connections implements Disposable {
     // A composite signal with a listener is kept by Node for ever, and the connection's memory with it.
     const end = (reusable: boolean) => {
       signal.removeEventListener('abort', abort)
-      if (reusable) this.#keep(connection)
+      // An answer that comes before all of the request was taken is the last one.
+      if (reusable && connection.idle) this.#keep(connection)
       else connection.destroy()
     }
     try {
       using(connection)
-      connection.write(head)
-      return await answerOn(connection, end)
+      connection.write(head, body)
+      return await answerOn(connection, end, method === 'HEAD')
     } catch (error) {
       end(false)
       throw error
@@ -102,7 +114,11 @@ export class Connections implements Disposable {
 
   #keep(connection: Connection): void {
     // It may have been closed while the answer was on hold, for its client that went away.
-    if (this.#retired || connection.closed || this.#kept.size >= MAX_KEPT) {
+    if (
+      this.#retired ||
+      connection.closed ||
+      this.#kept.size >= (this.#options.maxKept ?? MAX_KEPT)
+    ) {
       connection.destroy()
       return
     }
@@ -111,16 +127,22 @@ export class Connections implements Disposable {
   }
 }
 
+/** Whether it can be asked twice without anything being done twice. RFC 9110, section 9.2.1. */
+function isSafe({ method }: PlainRequest): boolean {
+  return method === 'GET' || method === 'HEAD'
+}
+
 async function answerOn(
   connection: Connection,
   end: (reusable: boolean) => void,
+  toHead: boolean,
 ): Promise<Answer | UnusualAnswer> {
   let bytes = await connection.read()
-  let reading = readResponseHead(bytes)
+  let reading = readResponseHead(bytes, toHead)
   while (reading.kind === 'incomplete') {
     const before = Buffer.from(bytes)
     bytes = Buffer.concat([before, await connection.read()])
-    reading = readResponseHead(bytes)
+    reading = readResponseHead(bytes, toHead)
   }
   if (reading.kind === 'head') {
     const { head, headBytes } = reading

@@ -10,6 +10,12 @@ const KEPT_BLOCK_BYTES = 128 * 1024
 /** Each block is new: whoever gets the bytes may keep them. */
 export const newBlocks: NextBlock = () => Buffer.allocUnsafeSlow(KEPT_BLOCK_BYTES)
 
+// Dozens of small answers.
+const SMALL_BLOCK_BYTES = 32 * 1024
+
+/** The same for connections that give small answers, of which there are many. */
+export const smallBlocks: NextBlock = () => Buffer.allocUnsafeSlow(SMALL_BLOCK_BYTES)
+
 /** Two blocks by turns: bytes are good until the next ones are asked for, and nothing is ever allocated. */
 export function sameBlocks(): NextBlock {
   let [next, other] = [Buffer.allocUnsafeSlow(BLOCK_BYTES), Buffer.allocUnsafeSlow(BLOCK_BYTES)]

@@ -33,10 +33,12 @@ const HEADER = /^([!#$%&'*+\-.^_`|~\w]+):([\t\x20-\x7e\x80-\xff]*)$/
  * Reads the head of an HTTP/1 answer as strictly as RFC 9112 writes it. Whatever is not plain, or could be
  * understood in two ways, is not understood here: folded lines, bare line feeds, more than one
  * length, a length beside a transfer coding, another coding than chunks.
+ *
+ * @param toHead it answers a HEAD: what it says of its body is of another answer's
  */
-export function readResponseHead(bytes: Buffer): HeadReading {
+export function readResponseHead(bytes: Buffer, toHead = false): HeadReading {
   const end = bytes.subarray(0, MAX_HEAD_BYTES).indexOf('\r\n\r\n')
-  if (end >= 0) return readWhole(bytes.toString('latin1', 0, end))
+  if (end >= 0) return readWhole(bytes.toString('latin1', 0, end), toHead)
   return bytes.length < MAX_HEAD_BYTES && mayBecomeHead(bytes.toString('latin1'))
     ? { kind: 'incomplete' }
     : { kind: 'unusual', status: undefined }
@@ -47,19 +49,21 @@ function mayBecomeHead(text: string): boolean {
   return BEGINNING.startsWith(text.slice(0, BEGINNING.length)) && LINES_SO_FAR.test(text)
 }
 
-function readWhole(text: string): HeadReading {
+function readWhole(text: string, toHead: boolean): HeadReading {
   const [statusLine = '', ...lines] = text.split('\r\n')
   const [, minor, digits, statusMessage = ''] = STATUS_LINE.exec(statusLine) ?? []
   if (digits === undefined) return { kind: 'unusual', status: undefined }
   const status = Number(digits)
   const headers = readHeaders(lines)
-  const framing = headers && framingOf(status, headers, minor)
+  const framing = headers && framingOf(status, headers, minor, toHead)
   if (headers === undefined || framing === undefined) return { kind: 'unusual', status }
   const keptAlive = minor === '1' && valuesOf(headers, 'connection').every(keepsAlive)
   const reusable = keptAlive && framing.kind !== 'until-close'
   const head = { status, statusMessage, rawHeaders: headers.flat(), framing, reusable }
   return { kind: 'head', head, headBytes: text.length + 4 }
 }
+
+const NO_BODY: Framing = { kind: 'sized', bytes: 0 }
 
 function keepsAlive(connection: string): boolean {
   return connection.toLowerCase() === 'keep-alive'
@@ -93,6 +97,16 @@ function framingOf(
   status: number,
   headers: readonly Header[],
   minor: string | undefined,
+  toHead: boolean,
+): Framing | undefined {
+  const announced = announcedFraming(status, headers, minor)
+  return announced && toHead ? NO_BODY : announced
+}
+
+function announcedFraming(
+  status: number,
+  headers: readonly Header[],
+  minor: string | undefined,
 ): Framing | undefined {
   const codings = valuesOf(headers, 'transfer-encoding')
   const lengths = valuesOf(headers, 'content-length')
@@ -116,4 +130,25 @@ function isChunked([coding, ...more]: readonly string[]): boolean {
 
 function valuesOf(headers: readonly Header[], wanted: string): string[] {
   return headers.filter(([name]) => name.toLowerCase() === wanted).map(([, value]) => value)
+}
+
+/** Named once or not at all, whoever sends more of them: the first one counts, as for Node. */
+const SINGULAR = new Set([
+  ...['age', 'content-length', 'content-type', 'etag', 'expires', 'last-modified'],
+  ...['location', 'retry-after', 'server'],
+])
+
+/** @param name in lower case */
+export function headerIn(
+  { rawHeaders }: Pick<ResponseHead, 'rawHeaders'>,
+  name: string,
+): string | undefined {
+  let found: string | undefined
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    if (rawHeaders[at]?.toLowerCase() !== name) continue
+    const value = rawHeaders[at + 1] ?? ''
+    if (SINGULAR.has(name)) return value
+    found = found === undefined ? value : `${found}, ${value}`
+  }
+  return found
 }

@@ -5,7 +5,9 @@ import type { Bounds, Connection, Dial } from '../../http-client/connection.ts'
 import { Connections } from '../../http-client/connections.ts'
 import { dialer, placeOf } from '../../http-client/dial.ts'
 import { newBlocks } from '../../http-client/memory.ts'
+import { Places } from '../../http-client/places.ts'
 import { getHead } from '../../http-client/request-head.ts'
+import { headerIn } from '../../http-client/response-head.ts'
 import { guardedLookup, type Zone } from '../network/guard.ts'
 import { guardedBody } from './body.ts'
 import type { AnswerLimits } from './brief-limit.ts'
@@ -18,8 +20,6 @@ const BOUNDS: Bounds = {
   idleMs: 0,
   keptMs: 30_000,
 }
-/** Object stores have one host for each bucket; a connection to one that was forgotten is made anew. */
-const PLACES_REMEMBERED = 100
 
 /** One exchange that is under way. */
 export interface Asking {
@@ -33,7 +33,10 @@ export interface Asking {
 export class LargeAnswers {
   readonly #contextOf: (zone: Zone) => SecureContext
   readonly #options: TransportOptions
-  readonly #places = new Map<string, Connections>()
+  readonly #places = new Places<Zone>((url, zone) => {
+    const dial = this.#dialFor(url, zone)
+    return new Connections({ dial, bounds: BOUNDS, memory: () => newBlocks })
+  })
 
   constructor(contextOf: (zone: Zone) => SecureContext, options: TransportOptions) {
     this.#contextOf = contextOf
@@ -51,40 +54,25 @@ export class LargeAnswers {
     if (head === undefined) return undefined
     using watch = new ConnectionWatch(asking)
     const askedAt = performance.now()
-    const asked = await this.#place(url, zone).ask(head, cut.signal, (connection) => {
+    const asked = await this.#places.at(url, zone).ask(head, cut.signal, (connection) => {
       watch.connection = connection
     })
     if (!(asked instanceof Answer)) return undefined
     limits.answered(performance.now() - askedAt)
-    const { status, rawHeaders } = asked.head
-    const header = (name: string) => valueOf(rawHeaders, name)
+    const { head: answered } = asked
+    const header = (name: string) => headerIn(answered, name)
     const body = guardedBody(new AnswerBody(asked), exchange, limits, signal)
-    return { status, url, header, body }
+    return { status: answered.status, url, header, body }
   }
 
   close(): void {
-    for (const connections of this.#places.values()) connections[Symbol.dispose]()
+    this.#places[Symbol.dispose]()
   }
 
   #headers({ url, headers }: Exchange): readonly string[] {
     const always = { accept: '*/*', 'accept-encoding': 'identity' }
     const own = { host: url.host, ...always, 'user-agent': this.#options.userAgent }
     return Object.entries({ ...own, ...headers }).flat()
-  }
-
-  #place(url: URL, zone: Zone): Connections {
-    const key = `${zone} ${url.origin}`
-    const known = this.#places.get(key)
-    if (known !== undefined) return known
-    const dial = this.#dialFor(url, zone)
-    const place = new Connections({ dial, bounds: BOUNDS, memory: () => newBlocks })
-    this.#places.set(key, place)
-    const [oldest] = this.#places
-    if (oldest !== undefined && this.#places.size > PLACES_REMEMBERED) {
-      oldest[1].retire()
-      this.#places.delete(oldest[0])
-    }
-    return place
   }
 
   #dialFor(url: URL, zone: Zone): Dial {
@@ -114,15 +102,4 @@ class ConnectionWatch implements Disposable {
   [Symbol.dispose](): void {
     this.#stop()
   }
-}
-
-/** Named once or not at all, whoever sends more of them. */
-const SINGULAR = new Set(['location', 'retry-after'])
-
-function valueOf(rawHeaders: readonly string[], name: string): string | undefined {
-  const values = rawHeaders.filter(
-    (_, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === name,
-  )
-  if (values.length === 0) return undefined
-  return SINGULAR.has(name) ? values[0] : values.join(', ')
 }

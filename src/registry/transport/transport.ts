@@ -18,6 +18,7 @@ import { networkFailure } from '../errors/failures.ts'
 import { guardedLookup, hostGuard, type Zone } from '../network/guard.ts'
 import type { Exchange, RegistryResponse, TransportOptions } from './exchange.ts'
 import { type Asking, LargeAnswers } from './large-answers.ts'
+import { PlainExchanges } from './plain-exchanges.ts'
 import { ProxiedHttpAgent, ProxiedHttpsAgent } from '../network/proxied-agents.ts'
 import { proxyAuthorization } from '../network/proxy-connection.ts'
 import type { ProxyFor } from '../network/proxy-environment.ts'
@@ -45,6 +46,7 @@ export function createTransport(config: RegistryConfig, options: TransportOption
     abroad: createClient('abroad', proxyFor, () => contextOf('abroad')),
   }
   const large = new LargeAnswers(contextOf, options)
+  const plain = new PlainExchanges(contextOf, options)
   const limitsOf = answerLimits(options)
   let closed = false
   return {
@@ -58,7 +60,10 @@ export function createTransport(config: RegistryConfig, options: TransportOption
         if (closed) throw closing()
         const zone = zoneOf(exchange.url)
         const asking = { exchange, limits: limitsOf(exchange), cut }
-        const got = exchange.large === true ? await large.get(asking, zone) : undefined
+        const got =
+          exchange.large === true
+            ? await large.get(asking, zone)
+            : await plain.exchange(asking, zone)
         return got ?? (await send(clients[zone].axios, asking, options))
       } catch (error) {
         if (exchange.signal.aborted) throw abortReason(exchange.signal)
@@ -72,6 +77,7 @@ export function createTransport(config: RegistryConfig, options: TransportOption
       clients.home.close()
       clients.abroad.close()
       large.close()
+      plain.close()
     },
   }
 }

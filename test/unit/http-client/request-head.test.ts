@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { getHead } from '../../../src/http-client/request-head.ts'
+import { getHead, plainHead } from '../../../src/http-client/request-head.ts'
 
 it('the head of a GET has the path and the headers as the client wrote them', () => {
   const headers = ['Host', 'a:5000', 'X-Two', '1', 'x-two', '', 'Via', '1.1 pullsync \xe9']
@@ -8,6 +8,15 @@ it('the head of a GET has the path and the headers as the client wrote them', ()
     'GET /v2/a/blobs/sha256:1?_state=%2Bq HTTP/1.1\r\nHost: a:5000\r\nX-Two: 1\r\nx-two: \r\n' +
       'Via: 1.1 pullsync \xe9\r\n\r\n',
   )
+})
+
+it.each([
+  ['HEAD', undefined, 'HEAD /v2/ HTTP/1.1\r\nhost: a\r\n\r\n'],
+  ['POST', 0, 'POST /v2/ HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n'],
+  ['PUT', 12, 'PUT /v2/ HTTP/1.1\r\nhost: a\r\ncontent-length: 12\r\n\r\n'],
+  ['GET /elsewhere', undefined, undefined],
+])('the head of a %s of %s bytes says how long its body is', (method, bytes, expected) => {
+  expect(plainHead(method, '/v2/', ['host', 'a'], bytes)).toBe(expected)
 })
 
 it.each([

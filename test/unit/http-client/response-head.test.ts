@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { readResponseHead } from '../../../src/http-client/response-head.ts'
+import { headerIn, readResponseHead } from '../../../src/http-client/response-head.ts'
 
 const lines = (...all: string[]) => Buffer.from(`${all.join('\r\n')}\r\n\r\n`, 'latin1')
 const OK = 'HTTP/1.1 200 OK'
@@ -157,5 +157,18 @@ describe('the head of an answer', () => {
 
     expect(readResponseHead(Buffer.from(`${OK}\r\n${long}`)).kind).toBe('unusual')
     expect(readResponseHead(lines(OK, long, 'Content-Length: 7')).kind).toBe('unusual')
+  })
+})
+
+describe('a header of an answer', () => {
+  const rawHeaders = ['Location', '/one', 'location', '/two', 'Link', 'a', 'LINK', 'b', 'Empty', '']
+
+  it.each([
+    ['location', '/one'],
+    ['link', 'a, b'],
+    ['empty', ''],
+    ['none', undefined],
+  ])('%s is %s', (name, expected) => {
+    expect(headerIn({ rawHeaders }, name)).toBe(expected)
   })
 })

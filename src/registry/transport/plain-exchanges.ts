@@ -1,0 +1,146 @@
+import { Readable } from 'node:stream'
+import type { SecureContext } from 'node:tls'
+import { Answer } from '../../http-client/answer.ts'
+import { AnswerBody } from '../../http-client/answer-body.ts'
+import type { Bounds, Connection } from '../../http-client/connection.ts'
+import { Connections, type PlainRequest } from '../../http-client/connections.ts'
+import { dialer, placeOf } from '../../http-client/dial.ts'
+import { smallBlocks } from '../../http-client/memory.ts'
+import { Places } from '../../http-client/places.ts'
+import { plainHead } from '../../http-client/request-head.ts'
+import { headerIn } from '../../http-client/response-head.ts'
+import { guardedLookup, type Zone } from '../network/guard.ts'
+import { guardedBody } from './body.ts'
+import type { Exchange, RegistryResponse, TransportOptions } from './exchange.ts'
+import type { Asking } from './large-answers.ts'
+import { watchRequest } from './stall.ts'
+
+// As the agents of the general client have it; the request is watched until its answer comes, and the answer's body is guarded.
+const BOUNDS: Bounds = { idleMs: 0, keptMs: 30_000 }
+const MAX_KEPT = 64
+/** How long a server whose answers are for the general client is left to that one. */
+const UNUSUAL_MS = 3_600_000
+
+/**
+ * Requests that are in memory as a whole and whose answers are mostly small: all but the blobs. Node's client and axios
+ * take several times the work for each of them, which is most of what a small image costs.
+ */
+export class PlainExchanges {
+  readonly #options: TransportOptions
+  readonly #places: Places<Zone>
+  readonly #unusualUntil = new Map<string, number>()
+
+  constructor(contextOf: (zone: Zone) => SecureContext, options: TransportOptions) {
+    this.#options = options
+    this.#places = new Places((url, zone) => {
+      const guarded = zone === 'abroad' && { lookup: guardedLookup }
+      const secure = () => ({ secureContext: contextOf(zone), ...guarded })
+      const dial = dialer(placeOf(url), secure)
+      return new Connections({ dial, bounds: BOUNDS, memory: () => smallBlocks, maxKept: MAX_KEPT })
+    })
+  }
+
+  /** Undefined where it has to be sent in another way. Throws when there is no answer. */
+  async exchange(asking: Asking, zone: Zone): Promise<RegistryResponse | undefined> {
+    const { exchange, limits, cut } = asking
+    const { url, signal } = exchange
+    const request = this.#requestOf(exchange)
+    if (request === undefined) return undefined
+    using watch = new PlainWatch(asking)
+    const askedAt = performance.now()
+    const answer = await this.#places.at(url, zone).ask(request, cut.signal, (connection) => {
+      watch.connection = connection
+    })
+    if (!(answer instanceof Answer)) {
+      this.#noteUnusual(request, url)
+      return undefined
+    }
+    limits.answered(performance.now() - askedAt)
+    const { head } = answer
+    const whole = answer.whole()
+    const body =
+      whole === undefined
+        ? guardedBody(new AnswerBody(answer), exchange, limits, signal)
+        : new WholeBody(whole)
+    return { status: head.status, url, header: (name) => headerIn(head, name), body }
+  }
+
+  close(): void {
+    this.#places[Symbol.dispose]()
+  }
+
+  #requestOf(exchange: Exchange): PlainRequest | undefined {
+    const { url, large = false, body } = exchange
+    if (large || body instanceof Readable) return undefined
+    if (performance.now() < (this.#unusualUntil.get(url.origin) ?? 0)) return undefined
+    // Node gives the bytes of TLS that goes through a tunnel of somebody else in its own way only.
+    if (this.#options.proxyFor(url) !== undefined) return undefined
+    return requestOf(exchange, body, this.#options.userAgent)
+  }
+
+  /** What may have done something is not sent again by itself. */
+  #noteUnusual({ method }: PlainRequest, { origin }: URL): void {
+    this.#unusualUntil.set(origin, performance.now() + UNUSUAL_MS)
+    if (SAFE.has(method)) return
+    throw new Error(
+      'the answer was not plain HTTP/1.1; what is sent to that host next is read by a more tolerant parser',
+    )
+  }
+}
+
+function requestOf(
+  { method, url, headers }: Exchange,
+  body: Buffer | undefined,
+  userAgent: string,
+): PlainRequest | undefined {
+  const { 'content-length': told, ...others } = headers
+  const bytes = body?.length ?? (WITH_BODY.has(method) ? 0 : undefined)
+  if (told !== undefined && Number(told) !== bytes) return undefined
+  const always = { accept: '*/*', 'accept-encoding': 'identity', 'user-agent': userAgent }
+  const all = Object.entries({ host: url.host, ...always, ...others }).flat()
+  const head = plainHead(method, url.pathname + url.search, all, bytes)
+  return head === undefined ? undefined : { method, head, ...(body && { body }) }
+}
+
+const SAFE = new Set(['GET', 'HEAD'])
+/** Without a length, servers wait for a body or refuse them. RFC 9110, section 8.6. */
+const WITH_BODY = new Set(['POST', 'PUT', 'PATCH'])
+
+/** All of it is here: nothing can stall or break any more. */
+class WholeBody extends Readable {
+  readonly #bytes: Buffer
+
+  constructor(bytes: Buffer) {
+    super()
+    this.#bytes = bytes
+  }
+
+  override _read(): void {
+    if (this.#bytes.length > 0) this.push(this.#bytes)
+    this.push(null)
+  }
+}
+
+/** Until an answer comes. */
+class PlainWatch implements Disposable {
+  connection: Connection | undefined
+  readonly #stop: () => void
+
+  constructor({ exchange, limits, cut }: Asking) {
+    const { stallMs } = limits
+    const watched = {
+      moved: () => this.connection?.moved ?? 0,
+      sent: () => this.connection?.connecting === false && this.connection.idle,
+      waits: () => this.connection === undefined,
+    }
+    const responseMs = stallMs + (exchange.patienceMs ?? 0)
+    this.#stop = watchRequest(watched, { stallMs, responseMs }, (stall) => {
+      limits.stalled()
+      cut.abort(stall)
+    })
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop()
+  }
+}

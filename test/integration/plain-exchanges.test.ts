@@ -1,0 +1,154 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Answer } from '../../src/http-client/answer.ts'
+import { Connections, type PlainRequest } from '../../src/http-client/connections.ts'
+import { dialer, placeOf } from '../../src/http-client/dial.ts'
+import { smallBlocks } from '../../src/http-client/memory.ts'
+import { plainHead } from '../../src/http-client/request-head.ts'
+import { digestOf } from '../../src/oci/digest.ts'
+import type { Repository } from '../../src/oci/reference.ts'
+import { openRegistry, type Registry } from '../../src/registry/registry.ts'
+import { type RegistryInBytes, startRegistryInBytes } from '../support/registry-in-bytes.ts'
+
+const BOUNDS = { idleMs: 10_000, keptMs: 10_000 }
+const SIGNAL = new AbortController().signal
+const NONE = 'HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n'
+// RFC 9112, section 4, wants a space after the status, where nothing follows, too.
+const SPACELESS = 'HTTP/1.1 404\r\nContent-Length: 0\r\n\r\n'
+const DIGEST = digestOf(Buffer.from('blob'))
+
+let server: RegistryInBytes
+
+beforeEach(async () => {
+  server = await startRegistryInBytes(Buffer.alloc(0))
+})
+
+afterEach(() => {
+  server[Symbol.dispose]()
+})
+
+function requestsOf(): readonly string[] {
+  return server.asked.flat().map((head) => head.slice(0, head.indexOf(' ')))
+}
+
+describe('a request that is sent whole', () => {
+  let connections: Connections
+
+  beforeEach(() => {
+    const dial = dialer(placeOf(server.url))
+    connections = new Connections({ dial, bounds: BOUNDS, memory: () => smallBlocks })
+  })
+
+  afterEach(() => {
+    connections[Symbol.dispose]()
+  })
+
+  const ask = async (method: string, body?: Buffer): Promise<Answer> => {
+    const head = plainHead(method, '/v2/', ['host', 'a'], body?.length) ?? ''
+    const request: PlainRequest = { method, head, ...(body && { body }) }
+    const answer = await connections.ask(request, SIGNAL)
+    if (answer instanceof Answer) return answer
+    throw new Error(`unusual: ${String(answer.status)}`)
+  }
+
+  it('has its answer with its head where that is small, and its connection is used again', async () => {
+    server.answer = (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood')
+    const first = (await ask('GET')).whole()
+    server.answer = (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil')
+    const second = (await ask('GET')).whole()
+
+    expect([first?.toString(), second?.toString()]).toEqual(['good', 'evil'])
+    expect(server.asked).toHaveLength(1)
+  })
+
+  it('expects no body of the answer to a HEAD, whatever that announces', async () => {
+    server.answer = (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\n')
+
+    expect((await ask('HEAD')).whole()).toEqual(Buffer.alloc(0))
+    expect((await ask('HEAD')).whole()).toEqual(Buffer.alloc(0))
+    expect(server.asked).toHaveLength(1)
+  })
+
+  it('takes what comes after the answer to a HEAD for no answer', async () => {
+    server.answer = (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil')
+
+    expect((await ask('HEAD')).whole()).toBeUndefined()
+  })
+
+  it.each([
+    ['PUT', Buffer.from('body')],
+    ['POST', Buffer.alloc(0)],
+    ['DELETE', undefined],
+  ])('by %s is not sent twice by itself', async (method, body) => {
+    server.answer = (socket) => socket.write(NONE)
+    ;(await ask('GET')).whole()
+    server.answer = (socket) => socket.destroy()
+
+    await expect(ask(method, body)).rejects.toMatchObject({ code: 'ECONNRESET' })
+    expect(requestsOf()).toEqual(['GET', method])
+  })
+
+  it.each(['GET', 'HEAD'])(
+    'by %s is sent again where its connection was closed',
+    async (method) => {
+      server.answer = (socket) => socket.write(NONE)
+      ;(await ask('GET')).whole()
+      server.answer = (socket) => {
+        server.answer = (again) => again.write(NONE)
+        socket.destroy()
+      }
+
+      expect((await ask(method)).head.status).toBe(404)
+      expect(requestsOf()).toEqual(['GET', method, method])
+    },
+  )
+
+  it('keeps no connection that did not take all of it before it answered', async () => {
+    server.answer = (socket) => {
+      socket.pause()
+      socket.write('HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n')
+    }
+    const answer = await ask('PUT', Buffer.alloc(64 * 1024 * 1024))
+
+    expect(answer.head.status).toBe(413)
+    expect(answer.whole()).toEqual(Buffer.alloc(0))
+    await ask('GET')
+    expect(server.asked).toHaveLength(2)
+  })
+})
+
+describe('a server whose answers only the general client reads', () => {
+  let registry: Registry
+
+  beforeEach(() => {
+    registry = openRegistry(
+      { id: 'local', url: server.url, trustedHosts: [] },
+      { userAgent: 'test', requestRetries: { tries: 1 } },
+    )
+  })
+
+  afterEach(async () => {
+    await registry[Symbol.asyncDispose]()
+  })
+
+  it('is asked once more by that one, and then by that one alone', async () => {
+    server.answer = (socket) => socket.end(SPACELESS)
+    const repository = registry.repository('team/app' as Repository)
+
+    expect(await repository.hasBlob(DIGEST, SIGNAL)).toBe(false)
+    expect(requestsOf()).toEqual(['HEAD', 'HEAD'])
+    expect(await repository.hasBlob(DIGEST, SIGNAL)).toBe(false)
+    expect(requestsOf()).toEqual(['HEAD', 'HEAD', 'HEAD'])
+  })
+
+  it('is not sent a second time what may have done something', async () => {
+    server.answer = (socket) => socket.end(SPACELESS)
+    const repository = registry.repository('team/app' as Repository)
+
+    await expect(repository.mountBlob(DIGEST, repository.repository, SIGNAL)).rejects.toThrow(
+      'the answer was not plain HTTP/1.1',
+    )
+    expect(requestsOf()).toEqual(['POST'])
+    expect(await repository.mountBlob(DIGEST, repository.repository, SIGNAL)).toBe(false)
+    expect(requestsOf()).toEqual(['POST', 'POST'])
+  })
+})
