@@ -61,6 +61,7 @@ export function spooledSource(source: ContentSource, spooling: Spooling): Conten
         ? await spooledBlob(source, { ...fetch, spool })
         : await source.getBlob(blob, signal, how)
     },
+    isFollowed: () => audience?.isThere === true,
     landed: (digest) => {
       void spool?.release(origin, digest)
     },

@@ -55,6 +55,8 @@ export interface ContentSource {
     part: BlobPart,
     signal: AbortSignal,
   ): Promise<Buffer | undefined>
+  /** Whether clients wait for what comes: then a blob may be asked for that turns out to be there already. */
+  isFollowed?(): boolean
   /** The blob is where it should be: whatever was kept to continue it has served its purpose. */
   landed?(digest: Digest): void
 }

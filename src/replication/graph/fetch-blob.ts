@@ -4,6 +4,7 @@ import { MeteredBody } from '../pace/metered-body.ts'
 import type { TransferSlots } from '../pace/transfer-slots.ts'
 import type { PendingRequest } from '../pace/watched-request.ts'
 import type { ContentSource, ContentTarget, OpenBlob, UploadCheckpoint } from '../ports.ts'
+import { OpenedAhead } from './opened-ahead.ts'
 import type { Tally } from './tally.ts'
 
 /** What fetching one blob needs; the same for every blob of one copy. */
@@ -64,11 +65,13 @@ export async function fetchBlob(
     })
   }
   turn.waitsWhile(() => false)
+  using ahead = unlessThere ? openedAhead(source, open, signal) : undefined
   try {
     const continued = blob.size >= CONTINUED_FROM && checkpoint && { checkpoint }
     const how = { unlessThere, ...continued }
-    if ((await target.bringBlob(blob, open, signal, how)) === 'skipped') {
+    if ((await target.bringBlob(blob, openedBy(ahead, open), signal, how)) === 'skipped') {
       tally.lost(arrival)
+      if (ahead !== undefined) source.landed?.(blob.digest)
       return 'skipped'
     }
   } catch (error) {
@@ -79,4 +82,22 @@ export async function fetchBlob(
   tally.arrived(arrival)
   slots.usual.note(fetched, performance.now() - begunAt)
   return 'copied'
+}
+
+/** Where clients wait for its first byte: it comes while the target is still asked. */
+function openedAhead(
+  source: ContentSource,
+  open: OpenBlob,
+  signal: AbortSignal,
+): OpenedAhead | undefined {
+  return source.isFollowed?.() === true ? new OpenedAhead(open, signal) : undefined
+}
+
+function openedBy(ahead: OpenedAhead | undefined, open: OpenBlob): OpenBlob {
+  return async (offset, until) => {
+    const opened = offset === 0 ? ahead?.take(until) : undefined
+    if (opened !== undefined) return await opened
+    ahead?.[Symbol.dispose]()
+    return await open(offset, until)
+  }
 }
