@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import type { BlobReader } from './blob-readers.ts'
+import { IntoSpool } from './into-spool.ts'
 import type { SpooledBlob } from './spooled-blob.ts'
 
 // A file gives more at once than a socket does.
@@ -27,21 +28,20 @@ export function throughSpool(passage: Passage): Readable {
 }
 
 class ThroughSpool extends Readable {
-  readonly #passage: Passage
+  readonly #spooled: SpooledBlob
+  readonly #filling: IntoSpool
   readonly #pieces: AsyncGenerator<Buffer>
   readonly #reader: BlobReader
   readonly #release: () => void
 
   constructor(passage: Passage) {
     super({ highWaterMark: BUFFERED_BYTES })
-    this.#passage = passage
-    const { spooled, offset } = passage
+    const { spooled, body, size, offset } = passage
+    this.#spooled = spooled
     this.#release = spooled.retain()
     this.#reader = spooled.reader(offset)
-    const filled = fill(passage)
-    // Asked for in `passing`, if its failure makes a difference.
-    filled.catch(() => undefined)
-    this.#pieces = passing(passage, this.#reader, filled)
+    this.#filling = new IntoSpool(body, spooled, size)
+    this.#pieces = passing(passage, this.#reader, this.#filling)
   }
 
   override _read(): void {
@@ -52,11 +52,10 @@ class ThroughSpool extends Readable {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    const { body, spooled } = this.#passage
     // With these two, whatever the pieces wait for has an end.
-    body.destroy()
-    spooled.leave(this.#reader)
-    void spooled.end(false)
+    this.#filling.destroy()
+    this.#spooled.leave(this.#reader)
+    void this.#spooled.end(false)
     const ended = this.#pieces.return(undefined).catch(() => undefined)
     void ended.then(this.#release)
     done(error)
@@ -64,11 +63,11 @@ class ThroughSpool extends Readable {
 }
 
 async function* passing(
-  { spooled, body, offset, headStart }: Passage,
+  { spooled, offset, headStart }: Passage,
   reader: BlobReader,
-  filled: Promise<readonly Buffer[] | undefined>,
+  filling: IntoSpool,
 ): AsyncGenerator<Buffer> {
-  await headStart(filled)
+  await headStart(filling.filled)
   let at = offset
   try {
     for await (const piece of spooled.piecesFor(reader)) {
@@ -76,29 +75,9 @@ async function* passing(
       yield piece
     }
   } catch (error) {
-    const refused = await filled
+    const isWhole = await filling.filled
     // A disk that does not give back what it took leaves a gap.
-    if (refused === undefined || at < spooled.until) throw error
-    yield* refused
-    yield* body as AsyncIterable<Buffer>
+    if (isWhole || at < spooled.until) throw error
+    yield* filling as AsyncIterable<Buffer>
   }
-}
-
-/** Resolves at the body's end, or with what the disk did not take; rejects as the body does. */
-async function fill({ spooled, body, size }: Passage): Promise<readonly Buffer[] | undefined> {
-  let left = size
-  try {
-    for await (const piece of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-      if (spooled.full) await spooled.drained()
-      if (!spooled.append(piece)) return [piece]
-      left -= piece.length
-      // An endless body: whoever verifies it has seen enough.
-      if (left < 0) break
-    }
-    await spooled.end(left <= 0)
-  } catch (error) {
-    await spooled.end(false)
-    throw error
-  }
-  return spooled.arrived ? undefined : []
 }

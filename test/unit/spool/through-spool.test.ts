@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { throughSpool } from '../../../src/spool/through-spool.ts'
 import { SpoolFile } from '../../../src/spool/spool-file.ts'
@@ -53,6 +54,30 @@ describe('a body by way of the spool', () => {
 
     expect(spooled.bytes).toBe(bytes.length)
     passed.destroy()
+  })
+
+  it('is not read on while the disk takes nothing', async () => {
+    const bytes = randomBytes(20 * MIB)
+    const file = await SpoolFile.create(join(folder.path, 'slow'), 0)
+    let takes = (): void => undefined
+    const taking = new Promise<void>((resolve) => (takes = resolve))
+    const take = file.append.bind(file)
+    file.append = async (pieces) => {
+      await taking
+      await take(pieces)
+    }
+    const spooled = new SpooledBlob(file)
+    blobs.push(spooled)
+
+    const passed = passing(spooled, Readable.from(inPieces(bytes)), bytes.length)
+    await eventually(() => spooled.full, { describe: 'the spool to wait for its disk' })
+    // More than it takes to read all of it.
+    for (let turn = 0; turn < 1_000; turn += 1) await setImmediate()
+    const read = spooled.bytes
+    takes()
+
+    expect(read).toBeLessThan(4 * MIB)
+    expect((await bytesOf(passed)).equals(bytes)).toBe(true)
   })
 
   it('begins where the blob is continued', async () => {
