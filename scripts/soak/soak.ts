@@ -41,6 +41,10 @@ const say = (line: string) => {
 const history = new History()
 const counts: Counts = { pushes: 0, events: 0, pulls: 0, pulled: 0, unavailable: 0 }
 const started = new Started()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  // What it has started, and mounted, ends with it.
+  process.once(signal, () => void started[Symbol.asyncDispose]().finally(() => process.exit(1)))
+}
 try {
   await soak(Number(values.minutes) * 60_000)
 } finally {
