@@ -91,9 +91,10 @@ export class OpenUploads implements Disposable {
       if (!kept) void this.forget({ name })
     }
     return {
-      // Of one blob there is one at a time: the one before it has been cancelled.
+      // Of one blob there is one at a time: the one before it has been cancelled, or is kept for that.
       at: (location: URL) => {
         end()
+        kept = false
         // The rest of it says how far it has come, in some registries.
         name = `${repository} ${location.origin}${location.pathname}`
         const facts = `${repository} ${digest} ${location.href}`

@@ -6,6 +6,7 @@ import type { Registry } from '../../src/registry/registry.ts'
 import type { UploadRecords } from '../../src/registry/words/upload-records.ts'
 import { startRegistry, type TestRegistry } from '../support/docker-registry.ts'
 import { eventually } from '../support/eventually.ts'
+import { refuse, startScriptedRegistry } from '../support/scripted-registry.ts'
 import {
   type Blob,
   configFor,
@@ -91,18 +92,61 @@ describe.each([
   })
 })
 
-it.each([
-  ['a small blob that its upstream is slow to give', 600_000],
-  ['a large blob', 2_000_000],
-])('the upload of %s is remembered while it lasts', async (_, size) => {
+function recorder() {
   const told: string[] = []
   const uploads: UploadRecords = {
     begin: () => ({
       at: ({ pathname }) => told.push(pathname),
-      keep: () => undefined,
+      keep: () => told.push('kept'),
       [Symbol.dispose]: () => told.push('over'),
     }),
   }
+  return { told, uploads }
+}
+
+const UPLOAD = expect.stringContaining('/v2/team/app/blobs/uploads/') as string
+
+it.each([
+  ['a small blob', 600_000],
+  ['a large blob', 2_000_000],
+])(
+  'the upload of %s is kept for another try where the registry does not cancel it now',
+  async (_, size) => {
+    await using away = await startScriptedRegistry()
+    away.script({ method: 'DELETE' }, ({ response }) => response.writeHead(503).end())
+    const { told, uploads } = recorder()
+    await using remembering = open(configFor(away.url), { uploads })
+    const blob = randomBlob(size)
+    const broken = piecesOf(blob, 200_000, () => Promise.reject(new Error('the upstream broke')))
+    const to = remembering.repository(repository('team/app'))
+
+    await failureOf(to.putBlob(blob.descriptor, Readable.from(broken), SIGNAL))
+
+    expect(told).toEqual([UPLOAD, 'kept', 'over'])
+  },
+)
+
+it('an upload is kept for nobody where the registry never cancels one', async () => {
+  await using unable = await startScriptedRegistry()
+  unable.script({ method: 'DELETE' }, ({ response }) => {
+    refuse(response, 405, 'UNSUPPORTED')
+  })
+  const { told, uploads } = recorder()
+  await using remembering = open(configFor(unable.url), { uploads })
+  const blob = randomBlob(2_000_000)
+  const broken = piecesOf(blob, 200_000, () => Promise.reject(new Error('the upstream broke')))
+  const to = remembering.repository(repository('team/app'))
+
+  await failureOf(to.putBlob(blob.descriptor, Readable.from(broken), SIGNAL))
+
+  expect(told).toEqual([UPLOAD, 'over'])
+})
+
+it.each([
+  ['a small blob that its upstream is slow to give', 600_000],
+  ['a large blob', 2_000_000],
+])('the upload of %s is remembered while it lasts', async (_, size) => {
+  const { told, uploads } = recorder()
   const blob = randomBlob(size)
   const body = new Readable({ read: () => undefined })
   body.push(blob.bytes.subarray(0, 200_000))
@@ -110,7 +154,7 @@ it.each([
   const put = remembering.repository(repository('team/app')).putBlob(blob.descriptor, body, SIGNAL)
 
   await eventually(() => told.length > 0)
-  expect(told).toEqual([expect.stringContaining('/v2/team/app/blobs/uploads/')])
+  expect(told).toEqual([UPLOAD])
 
   body.push(blob.bytes.subarray(200_000))
   body.push(null)

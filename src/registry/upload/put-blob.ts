@@ -104,16 +104,14 @@ async function begin(put: Put): Promise<Begun | undefined> {
   return location && (await beginBoth(put, Promise.resolve(location)))
 }
 
-async function beginBoth(
-  { session, descriptor, open, sending, signal }: Put,
-  opening: Promise<URL>,
-): Promise<Begun> {
+async function beginBoth(put: Put, opening: Promise<URL>): Promise<Begun> {
+  const { descriptor, open, sending, signal } = put
   const [body, upload] = await Promise.allSettled([
     open(0, sending.signal).then((opened) => new ComingBlob(opened, descriptor, signal)),
     opening,
   ])
   if (body.status === 'rejected') {
-    if (upload.status === 'fulfilled') await cancelUpload(session, upload.value)
+    if (upload.status === 'fulfilled') await cancel(put, upload.value)
     throw body.reason
   }
   if (upload.status === 'rejected') {
@@ -144,7 +142,7 @@ async function putWhole(put: Put): Promise<'copied' | 'skipped'> {
   } catch (error) {
     // Asked before the upload is cancelled: the body may break by itself while nobody reads it.
     const culprit = coming.failure ?? error
-    await cancelUpload(session, location)
+    await cancel(put, location)
     throw culprit
   }
 }
@@ -180,11 +178,16 @@ async function send(put: Put, begun: BegunPatch): Promise<Sent> {
   if (failure === undefined) return 'copied'
   if (await isKept(put, begun, sent)) throw failure
   await checkpoint?.clear()
-  await cancelUpload(session, sent.location)
+  await cancel(put, sent.location)
   const isRefused = coming.failure === undefined && refusesPatch(sent.failure)
   if (begun.offset > 0 || !isRefused) throw coming.failure ?? failure
   session.learned.takesNoPatchUntil = Date.now() + PATCH_AGAIN_MS
   return 'not-sent'
+}
+
+/** What the registry, which may be away, does not cancel now is left to whoever cancels what was left. */
+async function cancel({ session, record }: Put, location: URL): Promise<void> {
+  if (!(await cancelUpload(session, location))) record.keep()
 }
 
 /** What the registry has of a body that broke is for whoever comes next. */

@@ -153,7 +153,7 @@ const CANCEL_TIMEOUT_MS = 5_000
 
 /**
  * As far as possible: whatever comes of it, the failure that led here is what counts.
- * @returns false when it may still be there
+ * @returns false when it may still be there, and another try may cancel it
  */
 export async function cancelUpload(session: RepositorySession, upload: URL): Promise<boolean> {
   const signal = AbortSignal.timeout(CANCEL_TIMEOUT_MS)
@@ -162,9 +162,9 @@ export async function cancelUpload(session: RepositorySession, upload: URL): Pro
     // distribution 3 takes nothing for an upload from whoever does not know how far it has come.
     const status = await uploadStatus(session, upload, signal)
     return status !== undefined && (await isCancelled(session, status.location, signal))
-  } catch {
-    // The registry purges it in time, or it did not know it any more.
-    return false
+  } catch (error) {
+    // Who will never cancel it has to purge it in time.
+    return error instanceof RegistryError && error.disposition === 'permanent'
   }
 }
 

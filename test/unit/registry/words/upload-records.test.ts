@@ -47,3 +47,15 @@ it('never speaks of what is over by then', () => {
 
   expect(told).toEqual(['over'])
 })
+
+it('tells of what is to be kept at once', () => {
+  const { told, record } = recorder()
+  const late = recordedLate(record, 1_000)
+  late.at(LOCATION)
+
+  late.keep()
+  late[Symbol.dispose]()
+  vi.advanceTimersByTime(60_000)
+
+  expect(told).toEqual([LOCATION.pathname, 'kept', 'over'])
+})
