@@ -125,6 +125,7 @@ function nothingLearned(): Learned {
     mountsNothingUntil: 0,
     refusesSparseIndexesUntil: 0,
     noReferrersApiUntil: new Map(),
+    noReferrersPath: new Map(),
     hasReferrersApi: false,
     rights: new Map(),
     takesNoHeadUntil: 0,

@@ -39,8 +39,10 @@ export interface Learned {
   takesNoPartsUntil: number
   /** Until when it counts as one that takes complete indexes only; milliseconds since 1970. */
   refusesSparseIndexesUntil: number
-  /** Until when it counts as one without the referrers API, by repository; milliseconds since 1970. */
-  readonly noReferrersApiUntil: Map<Repository, number>
+  /** Until when it counts as one without the referrers API, by repository, or project before a slash; milliseconds since 1970. */
+  readonly noReferrersApiUntil: Map<string, number>
+  /** By project, the repositories of which it did not even know the API's path. */
+  readonly noReferrersPath: Map<string, Set<Repository>>
   hasReferrersApi: boolean
   /** By project, what shows that it may be read; by repository, what its refusals mean. */
   readonly rights: Map<string, LearnedRight>

@@ -164,6 +164,24 @@ describe('what refers to a manifest', () => {
     expect(await list()).toEqual([entry('one').digest])
   })
 
+  it.each([
+    // As distribution 2.8 answers, which has no such path.
+    ['no such path, of three of its repositories for all of a project', 'text/plain', 3],
+    ['no such repository, of each for itself', 'application/json', 5],
+  ])('is asked of an API that says that there is %s', async (_, type, times) => {
+    registry.script({ path: API }, ({ response }) => {
+      response.writeHead(404, { 'content-type': type }).end('404 page not found')
+    })
+
+    for (const name of ['team/one', 'team/two', 'team/three', 'team/four', 'team/five']) {
+      await client.repository(repository(name)).listReferrers(SUBJECT, SIGNAL)
+    }
+
+    expect(asked(API)).toBe(times)
+    await client.repository(repository('other/app')).listReferrers(SUBJECT, SIGNAL)
+    expect(asked(API)).toBe(times + 1)
+  })
+
   it('ends, though the pages do not', async () => {
     registry.script({ path: API }, (turn) => {
       answer(turn, listOf('one'), { link: `<?last=${asked(API)}>; rel="next"` })

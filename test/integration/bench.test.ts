@@ -60,8 +60,11 @@ describe('the benchmarks', () => {
     expect(ran.stderr.toString('utf8')).toBe('')
     const [row = ''] = rowsOf(ran.stdout.toString('utf8'))
     const cells = row.split('|').map((cell) => cell.trim())
-    // What a repository without referrers costs upstream and at home.
-    expect(cells.slice(8, 10)).toEqual(['8.0', '6.0'])
+    const [upstream, local] = cells.slice(8, 10).map(Number)
+    // Manifest, config, layer and what may refer to it; once it is known that there is no API for that, one less.
+    expect(upstream).toBeGreaterThanOrEqual(7)
+    expect(upstream).toBeLessThanOrEqual(8)
+    expect(local).toBe(6)
   })
 
   const programs = (['crane', 'regctl', 'oras'] as const).filter((name) => goProgram(name))

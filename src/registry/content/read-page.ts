@@ -1,6 +1,7 @@
 import { discard } from '../transport/body.ts'
 import { readDocument } from '../transport/document.ts'
 import { quoted } from '../../oci/parsed.ts'
+import type { RegistryResponse } from '../transport/exchange.ts'
 import { isAbsence } from '../errors/absence.ts'
 import { wrongAnswer } from '../errors/registry-error.ts'
 import { nextPage } from '../words/next-page.ts'
@@ -16,6 +17,8 @@ export interface PageRequest {
   readonly none: readonly number[]
   /** Anything unless told. */
   readonly accept?: string
+  /** Told when there is no such list because there is no such path at all, for whatever it is asked of. */
+  readonly unknownPath?: () => void
   readonly maxBytes: number
 }
 
@@ -36,7 +39,7 @@ export interface Page {
 /** One page of a list; undefined when there is no such list. */
 export async function readPage(
   { send, links }: RegistrySession,
-  { operation, url, scopes, none, accept, maxBytes }: PageRequest,
+  { operation, url, scopes, none, accept, maxBytes, unknownPath }: PageRequest,
   signal: AbortSignal,
 ): Promise<Page | undefined> {
   const asked = send({
@@ -54,7 +57,10 @@ export async function readPage(
     throw error
   })
   if (response?.status !== 200) {
-    if (response !== undefined) discard(response.body)
+    if (response !== undefined) {
+      if (isUnknownPath(response)) unknownPath?.()
+      discard(response.body)
+    }
     return undefined
   }
   const next = nextPage(response.header('link'), response.url, links.root)
@@ -66,4 +72,9 @@ export async function readPage(
       throw wrongAnswer(operation, `its next page is said to be at ${quoted(next.link)}.`)
     },
   }
+}
+
+/** Of what it knows, a registry says in JSON that it is not there (OCI distribution-spec, "Error Codes"). */
+function isUnknownPath({ status, header }: RegistryResponse): boolean {
+  return status === 404 && header('content-type')?.startsWith('text/plain') === true
 }

@@ -1,6 +1,7 @@
 import type { Digest } from '../../oci/digest.ts'
 import { MAX_MANIFEST_BYTES } from '../../oci/manifest.ts'
 import { isIndexType, OCI_INDEX } from '../../oci/media-types.ts'
+import { projectOf } from '../../oci/reference.ts'
 import { parseReferrerList, type Referrer } from '../../oci/referrer-list.ts'
 import { referrerTag } from '../../oci/referrer-tag.ts'
 import { UnsupportedManifestError, wrongAnswer } from '../errors/registry-error.ts'
@@ -15,6 +16,9 @@ import { messageOf } from '../../thrown.ts'
 const MAX_PAGES = 20
 // A registry can be upgraded; one 404 in an hour costs nothing.
 const ASK_AGAIN_MS = 3_600_000
+
+// A project can be another registry behind the same name; its repositories are not.
+const SPEAK_FOR_ALL = 3
 
 export interface ReferrersOf {
   readonly subject: Digest
@@ -89,13 +93,20 @@ async function askApi(
   signal: AbortSignal,
 ): Promise<readonly Referrer[] | undefined> {
   const { learned, repository } = session
-  if (Date.now() < (learned.noReferrersApiUntil.get(repository) ?? 0)) return undefined
+  const { noReferrersApiUntil: until } = learned
+  const project = `${projectOf(repository)}/`
+  if (Date.now() < Math.max(until.get(repository) ?? 0, until.get(project) ?? 0)) return undefined
   const listed = await fromApi(session, of, signal)
   if (listed !== undefined) {
     learned.hasReferrersApi = true
+    learned.noReferrersPath.clear()
   } else if (!learned.hasReferrersApi) {
     // One that has answered for another repository lacks this repository, not the API.
-    learned.noReferrersApiUntil.set(repository, Date.now() + ASK_AGAIN_MS)
+    until.set(repository, Date.now() + ASK_AGAIN_MS)
+    if ((learned.noReferrersPath.get(project)?.size ?? 0) >= SPEAK_FOR_ALL) {
+      learned.noReferrersPath.delete(project)
+      until.set(project, Date.now() + ASK_AGAIN_MS)
+    }
   }
   return listed
 }
@@ -112,6 +123,9 @@ async function fromApi(
     ...{ operation, url, scopes: session.readScopes, accept: OCI_INDEX },
     // Registries without the API answer 404, some of them 405 or that they do not know the path or the type.
     ...{ none: [400, 404, 405, 406, 415, 422, 501], maxBytes: MAX_MANIFEST_BYTES },
+    unknownPath: () => {
+      noteUnknownPath(session)
+    },
   }
   const first = await readPage(session, asking, signal)
   // A front door that answers everything with a page of its own is no API.
@@ -127,6 +141,12 @@ async function fromApi(
     skipped(messageOf(error))
   }
   return found
+}
+
+function noteUnknownPath({ learned, repository }: RepositorySession): void {
+  const project = `${projectOf(repository)}/`
+  const some = learned.noReferrersPath.get(project) ?? new Set()
+  learned.noReferrersPath.set(project, some.add(repository))
 }
 
 async function* pagesAfter(
