@@ -41,7 +41,7 @@ async function startOf({ queues }: Product, tag: string): Promise<number> {
   const { processedOn } = await eventually(
     async () => {
       const [newest] = await queues.of('hq').getJobs(['completed'], 0, 0)
-      const request = newest && parsePayload(newest.data)
+      const request = newest && parsePayload(newest, 'hq')
       return request?.ok === true && request.value.reference === tag && newest
     },
     { describe: `the job for ${tag} to end` },

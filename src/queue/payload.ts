@@ -1,8 +1,9 @@
 import { z } from 'zod'
-import { isDigest, parseDigest } from '../oci/digest.ts'
+import { parseDigest } from '../oci/digest.ts'
 import { type Parsed, parsed, unparsable } from '../oci/parsed.ts'
 import { parseReference, parseRepository } from '../oci/reference.ts'
 import { type ReplicationRequest, TRIGGERS } from '../replication/request.ts'
+import { lengthened, type QueuedJob } from './stored-request.ts'
 
 const repository = z.string().transform((text, context) => {
   const result = parseRepository(text)
@@ -25,21 +26,7 @@ export const digest = z.string().transform((text, context) => {
   return z.NEVER
 })
 
-/** What goes without saying: thousands of jobs may wait in Redis' memory. */
-const USUAL = { onlyIfPresent: false, platforms: 'all', referrers: true } as const
-
-/** A request as Redis keeps it. */
-export function payloadOf(request: ReplicationRequest): object {
-  const { upstreamRepository, onlyIfPresent, platforms, referrers, ...rest } = request
-  return {
-    ...rest,
-    ...(upstreamRepository !== rest.repository && { upstreamRepository }),
-    ...(onlyIfPresent !== USUAL.onlyIfPresent && { onlyIfPresent }),
-    ...(platforms !== USUAL.platforms && { platforms }),
-    ...(referrers !== USUAL.referrers && { referrers }),
-  }
-}
-
+/** With long names, as jobs were kept that an earlier version may have left waiting. */
 const payload = z.object({
   repository,
   upstreamRepository: repository.optional(),
@@ -48,9 +35,9 @@ const payload = z.object({
   trigger: z.enum(TRIGGERS),
   announcedDigest: digest.optional(),
   replaces: digest.optional(),
-  onlyIfPresent: z.boolean().default(USUAL.onlyIfPresent),
-  platforms: z.union([z.literal('all'), z.array(z.string())]).default(USUAL.platforms),
-  referrers: z.boolean().default(USUAL.referrers),
+  onlyIfPresent: z.boolean().default(false),
+  platforms: z.union([z.literal('all'), z.array(z.string())]).default('all'),
+  referrers: z.boolean().default(true),
   followed: z.boolean().optional(),
   source: z.string().optional(),
   client: z.string().optional(),
@@ -59,9 +46,9 @@ const payload = z.object({
   trace: z.record(z.string(), z.string()).optional(),
 })
 
-/** What another process, perhaps of another version, put into Redis. */
-export function parsePayload(data: unknown): Parsed<ReplicationRequest> {
-  const result = payload.safeParse(data)
+/** What another process, perhaps of another version, put into the queue of that upstream. */
+export function parsePayload(job: QueuedJob, upstream: string): Parsed<ReplicationRequest> {
+  const result = payload.safeParse(lengthened(job, upstream))
   if (!result.success) {
     return unparsable(`the job's payload is not a request: ${z.prettifyError(result.error)}`)
   }
@@ -78,12 +65,4 @@ export function parsePayload(data: unknown): Parsed<ReplicationRequest> {
     ...(unpaid !== undefined && { unpaid }),
     ...(trace !== undefined && { trace }),
   })
-}
-
-/** One job at a time for one of these; a tag and a digest of the same image are two. */
-export function deduplicationId(request: ReplicationRequest): string {
-  const separator = isDigest(request.reference) ? '@' : ':'
-  const name = `${request.repository}${separator}${request.reference}`
-  // A push that comes while a deletion waits is not the same news.
-  return request.trigger === 'delete' ? `delete ${name}` : name
 }

@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto'
+import { randomInt } from 'node:crypto'
 import { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { Config } from '../config/config.ts'
-import { isTag } from '../oci/reference.ts'
 import type { ReplicationRequest } from '../replication/request.ts'
 import {
   type ConnectionErrorListener,
@@ -15,11 +14,12 @@ import type { Enqueued, Offered } from './enqueued.ts'
 import { keyPrefix } from '../pool/cluster/cluster-redis.ts'
 import { QueueUnavailableError } from '../pool/redis-errors.ts'
 import { Batchers } from './offer/batches.ts'
+import { lighten } from './offer/lighten.ts'
 import { makeWay, overlooked } from './offer/make-way.ts'
 import { type Admission, MissLimits } from '../pool/miss-limits.ts'
-import { deduplicationId, payloadOf } from './payload.ts'
 import { PRIORITY } from './priority.ts'
 import type { ReplicationQueue } from './replication-queue.ts'
+import { deduplicationId, shortened } from './stored-request.ts'
 
 /** BullMQ's own events, for who else wants to listen to a queue. */
 const EVENTS_KEPT = 1_000
@@ -65,6 +65,11 @@ export class ReplicationQueues implements AsyncDisposable {
 
   get upstreams(): readonly string[] {
     return [...this.#queues.keys()]
+  }
+
+  /** How often a job is tried. */
+  get attempts(): number {
+    return this.#config.jobs.attempts
   }
 
   of(upstream: string): ReplicationQueue {
@@ -183,12 +188,15 @@ export class ReplicationQueues implements AsyncDisposable {
   ): Promise<readonly Enqueued[]> {
     const jobs = requests.map((request) => this.#jobOf(queue.name, request))
     // One connection keeps the order, so neither has to wait for the other's answer.
-    const [, added] = await Promise.all([makeWay(this.redis, queue, requests), queue.addBulk(jobs)])
-    const offers = added.flatMap(({ id = '' }, i) => {
+    const [, known] = await Promise.all([makeWay(this.redis, queue, requests), queue.addBulk(jobs)])
+    const offers = known.flatMap(({ id = '' }, i) => {
       const request = requests[i]
       const duplicate = id !== jobs[i]?.opts.jobId
       return request === undefined ? [] : [{ request, jobId: id, duplicate }]
     })
+    const added = offers.flatMap(({ jobId, duplicate }) => (duplicate ? [] : [jobId]))
+    // Nobody waits for it: without it the jobs only take more room.
+    lighten(this.redis, queue, added).catch(() => undefined)
     const missed = tries > 1 ? [...(await overlooked(this.redis, queue, offers))] : []
     const again = missed.length > 0 ? await this.#offer(queue, missed, tries - 1) : []
     const offered = new Map(missed.map((request, i) => [request, again[i]]))
@@ -211,23 +219,18 @@ export class ReplicationQueues implements AsyncDisposable {
   }
 
   #jobOf(upstream: string, request: ReplicationRequest) {
-    const { attempts } = this.#config.jobs
     return {
       name: request.trigger,
-      data: payloadOf(request),
+      data: shortened(request, upstream),
+      // The others are the worker's to give: see work/job-options.ts.
       opts: {
-        jobId: `${upstream}-${randomBytes(6).toString('hex')}`,
+        jobId: `${upstream}-${randomPart()}`,
         priority: PRIORITY[request.trigger],
-        attempts,
-        backoff: { type: 'custom' },
         deduplication: {
           id: deduplicationId(request),
           // What runs already does what a miss or a revalidation wants; other news may be newer.
           keepLastIfActive: request.trigger !== 'miss' && request.trigger !== 'revalidate',
         },
-        // How long the others are kept is the workers' to know.
-        ...(isPassing(request) && { removeOnComplete: true }),
-        stackTraceLimit: 0,
       },
     }
   }
@@ -244,6 +247,13 @@ export class ReplicationQueues implements AsyncDisposable {
   }
 }
 
+/** As short as 48 random bits can be for people to read them out. */
+function randomPart(): string {
+  return randomInt(2 ** 48 - 1)
+    .toString(36)
+    .padStart(10, '0')
+}
+
 function letIn(
   requests: readonly ReplicationRequest[],
   admissions: readonly Admission[],
@@ -253,14 +263,6 @@ function letIn(
     if (limited !== undefined) return []
     return unpaid ? [{ ...request, unpaid }] : [request]
   })
-}
-
-/**
- * A walk makes thousands that end with nothing to tell, and each child of an index that is pushed upstream
- * can make one; what they copy is in the log.
- */
-function isPassing({ trigger, reference }: ReplicationRequest): boolean {
-  return trigger === 'resync' || (trigger === 'revalidate' && !isTag(reference))
 }
 
 async function queueing<T>(added: readonly Promise<T>[]): Promise<readonly T[]> {

@@ -92,6 +92,7 @@ describe('the command line', () => {
       join(folder.path, 'pullsync.yaml'),
       `${lines}
 local: { url: http://127.0.0.1:5000 }
+jobs: { attempts: 3 }
 upstreams:
   hq: { url: http://127.0.0.1:5001 }
   lab: { url: http://127.0.0.1:5002 }

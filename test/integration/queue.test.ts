@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { JobsConfig } from '../../src/config/config.ts'
 import { Breakers } from '../../src/pool/breaker.ts'
@@ -14,7 +15,7 @@ import type { JobListener, Replicate } from '../../src/queue/work/job.ts'
 import { JobWorker } from '../../src/queue/work/job-worker.ts'
 import { ReplicationQueues } from '../../src/queue/queues.ts'
 import { readCounts, readStatus } from '../../src/queue/records/upstream-status.ts'
-import type { Digest } from '../../src/oci/digest.ts'
+import { type Digest, digestOf } from '../../src/oci/digest.ts'
 import { RegistryError } from '../../src/registry/errors/registry-error.ts'
 import { ReplicationError } from '../../src/replication/errors.ts'
 import type { Outcome } from '../../src/replication/outcome.ts'
@@ -447,16 +448,58 @@ describe('the queue', () => {
   }
 
   it.each([
-    ['as Redis is by default', undefined, 1_150],
-    ['as the Redis of "up" is', '1024', 850],
-  ])('takes few bytes of memory for a waiting job, %s', async (_, packedUpTo, atMost) => {
+    ['as Redis is by default', undefined, 950],
+    ['as the Redis of "up" is', '1024', 560],
+  ])('takes few bytes of memory for a push that waits, %s', async (_, packedUpTo, atMost) => {
     if (packedUpTo !== undefined) {
       await queues.redis.config('SET', 'hash-max-ziplist-value', packedUpTo)
     }
+    const pushes = Array.from({ length: 200 }, (_, n) =>
+      request({
+        ...{ trigger: 'push', reference: `build-${n}`, source: 'edge', referrers: true },
+        announcedDigest: digestOf(Buffer.from(`${n}`)),
+        eventId: randomUUID(),
+      }),
+    )
 
-    await addMisses(200)
+    await queues.enqueue(pushes)
 
     expect((await bytesOfJobs()) / 200).toBeLessThan(atMost)
+  })
+
+  it('forgets at once what a walk has brought, and keeps what somebody has asked for', async () => {
+    startWorker(() => Promise.resolve(copied))
+    await queues.enqueue([request({ trigger: 'resync' })])
+    await queues.enqueue([request({ trigger: 'manual', reference: '2.0' })])
+
+    await eventually(async () => (await readCounts(queues.of('hq'))).waiting === 0)
+    await eventually(async () => (await readCounts(queues.of('hq'))).active === 0)
+
+    expect((await jobs()).map((job) => job.request?.reference)).toEqual(['2.0'])
+  })
+
+  it('works off what an earlier version has left waiting', async () => {
+    const { upstreamRepository: _, ...left } = request({ trigger: 'push', onlyIfPresent: true })
+    const [id, opts] = ['hq-9f2c01d4a7be', { priority: 3, attempts: 2, stackTraceLimit: 0 }]
+    const deduplication = { id: 'team/app:1.0', keepLastIfActive: true }
+    await queues.of('hq').add('push', left, { ...opts, jobId: id, deduplication })
+
+    const [again, , more] = await queues.enqueue([
+      request({ trigger: 'push', onlyIfPresent: true }),
+      request({ reference: '2.0' }),
+      request({ trigger: 'push' }),
+    ])
+    const brought: unknown[] = []
+    startWorker((asked) => {
+      brought.push(asked)
+      return Promise.resolve(copied)
+    })
+    await eventually(async () => (await jobs('completed')).length === 3)
+
+    expect(again).toEqual({ jobId: id, duplicate: true })
+    // The one that was left only refreshes.
+    expect(more?.duplicate).toBe(false)
+    expect(brought).toContainEqual(request({ trigger: 'push', onlyIfPresent: true }))
   })
 
   it('is asked as much for a status, and for the newest jobs, however many wait', async () => {

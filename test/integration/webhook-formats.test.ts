@@ -6,6 +6,7 @@ import { FORMATS, type FormatName } from '../../src/events/formats.ts'
 import { createApp } from '../../src/http/app.ts'
 import { type HttpServer, startHttpServer } from '../../src/http/server.ts'
 import type { Project } from '../../src/policy/project.ts'
+import { parsePayload } from '../../src/queue/payload.ts'
 import { ReplicationQueues } from '../../src/queue/queues.ts'
 import { TagChecks } from '../../src/pool/tag-checks.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
@@ -301,7 +302,7 @@ describe('the events of every format, through the webhook into the queue', () =>
       const answer = await post(format, push, ofBody(again))
 
       expect(answer).toEqual({ status: 202, body: { accepted: 2, ignored: 0, duplicates: 0 } })
-      const requests = (await jobs()).map(({ data }) => data as Record<string, unknown>)
+      const requests = (await jobs()).map(({ data }) => data)
       expect(requests.map(({ reference }) => reference).toSorted()).toEqual(['2.4', 'latest'])
       const known = digest ?? (format === 'distribution' && (expect.any(String) as string))
       for (const { announcedDigest } of requests) {
@@ -549,7 +550,12 @@ describe('the events of every format, through the webhook into the queue', () =>
   }
 
   async function jobs() {
-    return await queues.of(upstream).getJobs(['prioritized', 'waiting', 'delayed', 'active'])
+    const found = await queues.of(upstream).getJobs(['prioritized', 'waiting', 'delayed', 'active'])
+    return found.map((job) => {
+      const request = parsePayload(job, upstream)
+      if (!request.ok) throw new Error(request.reason)
+      return { opts: job.opts, data: request.value }
+    })
   }
 })
 

@@ -6,6 +6,7 @@ import { type HttpServer, startHttpServer } from '../../src/http/server.ts'
 import type { Repository } from '../../src/oci/reference.ts'
 import type { Project } from '../../src/policy/project.ts'
 import { ReplicationQueues } from '../../src/queue/queues.ts'
+import { JOB_STATES, listJobs } from '../../src/queue/records/job-records.ts'
 import { TagChecks } from '../../src/pool/tag-checks.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts'
@@ -122,9 +123,7 @@ describe('the webhook with a real queue', () => {
     expect(await metrics.render()).toContain(
       'pullsync_events_ignored_total{source="edge",reason="repository-limited"} 1',
     )
-    expect((await jobs()).map(({ data }) => data)).toMatchObject([
-      { repository: 'team/other', source: 'edge' },
-    ])
+    expect(await jobs()).toMatchObject([{ repository: 'team/other', source: 'edge' }])
   })
 
   it('answers 503 while Redis hangs, and queues nothing', async () => {
@@ -158,11 +157,12 @@ describe('the webhook with a real queue', () => {
       const found = await jobs()
       return found.length > 0 && found
     })
-    expect(job?.data).toMatchObject({ repository: 'team/app', reference: '1.0', trigger: 'push' })
+    expect(job).toMatchObject({ repository: 'team/app', reference: '1.0', trigger: 'push' })
   })
 
   async function jobs() {
-    return await queues.of('hq').getJobs(['prioritized', 'waiting', 'delayed', 'active'])
+    const found = await listJobs(queues, { states: JOB_STATES, matches: () => true, limit: 100 })
+    return found.map(({ request }) => request)
   }
 
   async function miss(reference: string) {

@@ -1,6 +1,6 @@
 import type { ReplicationRequest } from '../../replication/request.ts'
 import { isLimited, type Offered } from '../enqueued.ts'
-import { deduplicationId } from '../payload.ts'
+import { deduplicationId } from '../stored-request.ts'
 
 /** As much as Redis adds in some ten milliseconds: other commands must not wait longer. */
 const MAX_BATCH = 200

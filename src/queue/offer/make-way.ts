@@ -2,9 +2,9 @@ import type { Redis } from 'ioredis'
 import type { ReplicationRequest } from '../../replication/request.ts'
 import { deduplicationKey } from '../endings.ts'
 import type { Enqueued } from '../enqueued.ts'
-import { deduplicationId } from '../payload.ts'
 import { LOOKS_FROM, PRIORITY } from '../priority.ts'
 import type { ReplicationQueue } from '../replication-queue.ts'
+import { deduplicationId } from '../stored-request.ts'
 
 // Which known job makes a request a duplicate is BullMQ's to say, by the deduplication key. Here the
 // keys are dropped of those that do not do what is asked for:
@@ -23,7 +23,7 @@ for i, key in ipairs(KEYS) do
     local drop = endings == 'forget' and redis.call('PTTL', key) > 0
     if not drop and brings == 'brings' then
       local data = redis.call('HGET', prefix .. id, 'data')
-      drop = data and string.find(data, '"onlyIfPresent":true', 1, true)
+      drop = data and (string.find(data, '"h":1', 1, true) or string.find(data, '"onlyIfPresent":true', 1, true))
     end
     if not drop and redis.call('ZSCORE', prefix .. 'prioritized', id) then
       drop = tonumber(redis.call('HGET', prefix .. id, 'priority') or 0) > priority

@@ -58,15 +58,20 @@ export async function listJobs(
   const found: JobRecord[] = []
   for (const [upstream, queue] of wanted) {
     for (const state of filter.states) {
-      found.push(...(await listState(upstream, queue, state, filter)))
+      const source = { upstream, queue, attempts: queues.attempts }
+      found.push(...(await listState(source, state, filter)))
     }
   }
   return found.sort((a, b) => latest(b) - latest(a)).slice(0, filter.limit)
 }
 
+/** What of the queue goes into each of its jobs' records. */
+interface Source extends Pick<JobRecord, 'upstream' | 'attempts'> {
+  readonly queue: ReplicationQueue
+}
+
 async function listState(
-  upstream: string,
-  queue: ReplicationQueue,
+  source: Source,
   state: JobState,
   { matches, limit }: JobFilter,
 ): Promise<readonly JobRecord[]> {
@@ -74,8 +79,8 @@ async function listState(
   // No more than are wanted where all match, and larger and larger pages where few do.
   let size = Math.min(limit, MAX_PAGE)
   for (let start = 0; found.length < limit; start += size, size = Math.min(2 * size, MAX_PAGE)) {
-    const page = await queue.getJobs([...TYPES[state]], start, start + size - 1)
-    found.push(...page.map((job) => jobRecord(upstream, job, state)).filter(matches))
+    const page = await source.queue.getJobs([...TYPES[state]], start, start + size - 1)
+    found.push(...page.map((job) => jobRecord(source, job, state)).filter(matches))
     if (page.length < size) break
   }
   return found.slice(0, limit)
@@ -97,7 +102,8 @@ export async function findJob(
     const state = stateOf(await queue.getJobState(id))
     const job = await queue.getJob(id)
     if (job === undefined) continue
-    return { queue, job, record: jobRecord(upstream, job, state) }
+    const { attempts } = queues
+    return { queue, job, record: jobRecord({ upstream, queue, attempts }, job, state) }
   }
   return undefined
 }
@@ -108,15 +114,19 @@ export async function readJobLog({ queue, record }: FoundJob): Promise<readonly 
   return logs.reverse()
 }
 
-function jobRecord(upstream: string, job: ReplicationJob, state: JobState): JobRecord {
-  const request = parsePayload(job.data)
+function jobRecord(
+  { upstream, attempts }: Source,
+  job: ReplicationJob,
+  state: JobState,
+): JobRecord {
+  const request = parsePayload(job, upstream)
   const progress = parseProgress(job.progress)
   return {
     id: job.id ?? '',
     upstream,
     state,
     attemptsMade: job.attemptsMade,
-    attempts: job.opts.attempts ?? 1,
+    attempts,
     addedAt: job.timestamp,
     ...(request.ok && { request: request.value }),
     ...(progress && { progress }),

@@ -9,8 +9,8 @@ import { ReplicationError } from '../../replication/errors.ts'
 import type { Outcome } from '../../replication/outcome.ts'
 import type { ReplicationRequest } from '../../replication/request.ts'
 import { announceHeld, noteReason, rememberEnding } from '../endings.ts'
-import { payloadOf } from '../payload.ts'
 import type { ReplicationJob, ReplicationQueue } from '../replication-queue.ts'
+import { shortened } from '../stored-request.ts'
 import type { JobFacts, JobFailure, JobListener } from './job.ts'
 import { HeldError, RegistryGuard } from './registry-guard.ts'
 import { asJobError, delayBeforeRetry, dispositionOf, PARKED_MS } from './retry.ts'
@@ -130,7 +130,7 @@ export class JobEndings {
   /** What it took when it was let in, it took once: the job's next run reads that it has it back. */
   async #giveBack(job: ReplicationJob, request: ReplicationRequest): Promise<void> {
     if (!this.#limits.hasPaid(request)) return
-    await job.updateData(payloadOf({ ...request, unpaid: true }))
+    await job.updateData(shortened({ ...request, unpaid: true }, this.#options.upstream))
     await this.#limits.giveBack(request)
   }
 

@@ -17,6 +17,7 @@ import { giveBack, leave, postpone, putOff } from './give-back.ts'
 import { priorityOfNext } from './head-of-queue.ts'
 import type { JobFacts, JobListener, Replicate } from './job.ts'
 import { JobEndings } from './job-endings.ts'
+import { forgetIfPassing, giveOptions } from './job-options.ts'
 import { LockWatch, LostRightError } from './lock-watch.ts'
 import { ProgressRecorder } from './progress-recorder.ts'
 import { type Place, Places } from './places.ts'
@@ -166,8 +167,8 @@ export class JobWorker implements AsyncDisposable {
   async #take(job: ReplicationJob, token: string, signal?: AbortSignal): Promise<Outcome> {
     // BullMQ 6.7 can still take a job while it closes, even the one that was just given back.
     if (this.#stop.signal.aborted) return await giveBack(job, token)
-    const [attempt, attempts] = [job.attemptsMade + 1, job.opts.attempts ?? 1]
-    using place = this.#places.take({ attempt, attempts })
+    const attempts = giveOptions(job, this.#options.jobs())
+    using place = this.#places.take({ attempt: job.attemptsMade + 1, attempts })
     if (place === undefined) {
       const waitMs = delayBeforeRetry(job.attemptsMade, undefined, this.#options.jobs())
       return await postpone(job, token, waitMs)
@@ -185,10 +186,11 @@ export class JobWorker implements AsyncDisposable {
 
   async #run(taken: TakenJob): Promise<Outcome> {
     const { job, token } = taken
-    const request = parsePayload(job.data)
+    const request = parsePayload(job, this.#options.upstream)
     if (!request.ok) {
       throw asJobError(new ReplicationError(request.reason, { disposition: 'permanent' }))
     }
+    forgetIfPassing(job, request.value)
     const priority = PRIORITY[request.value.trigger]
     if (priority <= URGENT) return await this.#withRight(taken, request.value)
     if (priority >= LOOKS_FROM) {

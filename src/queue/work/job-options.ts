@@ -1,0 +1,29 @@
+import type { JobsConfig } from '../../config/config.ts'
+import { isTag } from '../../oci/reference.ts'
+import type { ReplicationRequest } from '../../replication/request.ts'
+import type { ReplicationJob } from '../replication-queue.ts'
+
+/**
+ * How a job is run is its worker's to know, as it is configured now. Kept with each job, it would take a third of
+ * the memory of those that wait. Gives how often the job is tried.
+ */
+export function giveOptions(
+  { opts }: ReplicationJob,
+  { attempts }: Pick<JobsConfig, 'attempts'>,
+): number {
+  opts.attempts = attempts
+  opts.backoff = { type: 'custom' }
+  opts.stackTraceLimit = 0
+  return attempts
+}
+
+/**
+ * A walk makes thousands that end with nothing to tell, and each child of an index that is pushed upstream
+ * can make one; what they copy is in the log. How long the others are kept is in the worker's own options.
+ */
+export function forgetIfPassing({ opts }: ReplicationJob, request: ReplicationRequest): void {
+  const { trigger, reference } = request
+  if (trigger === 'resync' || (trigger === 'revalidate' && !isTag(reference))) {
+    opts.removeOnComplete = true
+  }
+}
