@@ -1,4 +1,3 @@
-import { errors, jwtVerify } from 'jose'
 import { type Parsed, parsed, quoted, unparsable } from '../../oci/parsed.ts'
 import { authorizationOf } from '../proof/authorization.ts'
 import type { Delivery, DeliveryHead } from '../delivery.ts'
@@ -33,6 +32,8 @@ const ACTIONS: ReadonlyMap<string, ImageAction> = new Map([
 async function verify({ headers }: DeliveryHead, expected: TokenProof): Promise<boolean> {
   const token = authorizationOf(headers['authorization']).bearer
   if (token === undefined) return false
+  // Here and no earlier: whoever only reads the configuration would wait for it.
+  const { errors, jwtVerify } = await import('jose')
   try {
     const { payload } = await jwtVerify(token, expected.keys, {
       algorithms: ['RS256'],
