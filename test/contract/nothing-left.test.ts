@@ -6,6 +6,7 @@ import type { Registry } from '../../src/registry/registry.ts'
 import type { UploadRecords } from '../../src/registry/words/upload-records.ts'
 import { startRegistry, type TestRegistry } from '../support/docker-registry.ts'
 import { eventually } from '../support/eventually.ts'
+import { goProgram, missingProgram } from '../support/go-program.ts'
 import { refuse, startScriptedRegistry } from '../support/scripted-registry.ts'
 import {
   type Blob,
@@ -161,3 +162,22 @@ it.each([
   await put
   expect(told.slice(1)).toEqual(['over'])
 })
+
+const program = goProgram('distribution3')
+
+it.skipIf(program === undefined)(
+  `an upload is cancelled although the registry was started again since${missingProgram('distribution3')}`,
+  async () => {
+    await using newer = await startRegistry({ program })
+    await using asking = open(configFor(newer.url))
+    const begun = await fetch(`${newer.url}/v2/team/app/blobs/uploads/`, { method: 'POST' })
+    const at = new URL(begun.headers.get('location') ?? '', newer.url)
+    await newer.stop()
+    await newer.start()
+
+    expect(await asking.repository(repository('team/app')).cancelUpload(at)).toBe(true)
+
+    const entries = await readdir(newer.storageFolder, { recursive: true })
+    expect(entries.filter((path) => /_uploads\/[^/]+\/data$/.test(path))).toEqual([])
+  },
+)

@@ -158,21 +158,25 @@ const CANCEL_TIMEOUT_MS = 5_000
 export async function cancelUpload(session: RepositorySession, upload: URL): Promise<boolean> {
   const signal = AbortSignal.timeout(CANCEL_TIMEOUT_MS)
   try {
-    if (await isCancelled(session, upload, signal)) return true
-    // distribution 3 takes nothing for an upload from whoever does not know how far it has come.
+    if ((await askToCancel(session, upload, signal)) < 400) return true
+    // distribution 3 takes nothing for an upload from whoever does not know how far it has come, and none takes its own
+    // word for one after a restart, unless its `http.secret` is configured: it answers 404, and gives a new one.
     const status = await uploadStatus(session, upload, signal)
-    return status !== undefined && (await isCancelled(session, status.location, signal))
+    if (status === undefined) return false
+    return (await askToCancel(session, status.location, signal)) !== 416
   } catch (error) {
     // Who will never cancel it has to purge it in time.
-    return error instanceof RegistryError && error.disposition === 'permanent'
+    return (
+      error instanceof RegistryError && (error.disposition === 'permanent' || error.status === 404)
+    )
   }
 }
 
-async function isCancelled(
+async function askToCancel(
   session: RepositorySession,
   url: URL,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<number> {
   const response = await session.send({
     operation: operationOf(session, 'upload', `cancel an upload to ${session.repository} at`),
     method: 'DELETE',
@@ -184,7 +188,7 @@ async function isCancelled(
     signal,
   })
   discard(response.body)
-  return response.status !== 416
+  return response.status
 }
 
 /**
