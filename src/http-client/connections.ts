@@ -4,6 +4,8 @@ import type { NextBlock } from './memory.ts'
 import { readResponseHead } from './response-head.ts'
 
 const MAX_KEPT = 16
+/** More of them before one answer are not waited out. */
+const MAX_INTERIM = 8
 
 export interface ConnectionOptions {
   readonly dial: Dial
@@ -139,9 +141,14 @@ async function answerOn(
 ): Promise<Answer | UnusualAnswer> {
   let bytes = await connection.read()
   let reading = readResponseHead(bytes, toHead)
-  while (reading.kind === 'incomplete') {
-    const before = Buffer.from(bytes)
-    bytes = Buffer.concat([before, await connection.read()])
+  let interim = 0
+  while (reading.kind === 'incomplete' || (reading.kind === 'interim' && interim < MAX_INTERIM)) {
+    if (reading.kind === 'interim') {
+      interim += 1
+      bytes = bytes.subarray(reading.headBytes)
+    }
+    const isHere = reading.kind === 'interim' && bytes.length > 0
+    if (!isHere) bytes = Buffer.concat([Buffer.from(bytes), await connection.read()])
     reading = readResponseHead(bytes, toHead)
   }
   if (reading.kind === 'head') {
@@ -149,5 +156,5 @@ async function answerOn(
     return new Answer({ head, first: bytes.subarray(headBytes), connection, end })
   }
   end(false)
-  return reading
+  return reading.kind === 'unusual' ? reading : { kind: 'unusual', status: undefined }
 }

@@ -18,6 +18,8 @@ export interface ResponseHead {
 export type HeadReading =
   | { readonly kind: 'head'; readonly head: ResponseHead; readonly headBytes: number }
   | { readonly kind: 'incomplete' }
+  /** It announces another one. RFC 9110, section 15.2. */
+  | { readonly kind: 'interim'; readonly headBytes: number }
   /** For a parser that knows all of HTTP. */
   | { readonly kind: 'unusual'; readonly status: number | undefined }
 
@@ -55,12 +57,27 @@ function readWhole(text: string, toHead: boolean): HeadReading {
   if (digits === undefined) return { kind: 'unusual', status: undefined }
   const status = Number(digits)
   const headers = readHeaders(lines)
+  const headBytes = text.length + 4
+  if (headers !== undefined && isInterim(status)) return { kind: 'interim', headBytes }
   const framing = headers && framingOf(status, headers, minor, toHead)
   if (headers === undefined || framing === undefined) return { kind: 'unusual', status }
-  const keptAlive = minor === '1' && valuesOf(headers, 'connection').every(keepsAlive)
-  const reusable = keptAlive && framing.kind !== 'until-close'
+  const reusable = isReusable(headers, framing, minor)
   const head = { status, statusMessage, rawHeaders: headers.flat(), framing, reusable }
-  return { kind: 'head', head, headBytes: text.length + 4 }
+  return { kind: 'head', head, headBytes }
+}
+
+function isReusable(
+  headers: readonly Header[],
+  framing: Framing,
+  minor: string | undefined,
+): boolean {
+  const keptAlive = minor === '1' && valuesOf(headers, 'connection').every(keepsAlive)
+  return keptAlive && framing.kind !== 'until-close'
+}
+
+/** After 101 it would be HTTP no more. */
+function isInterim(status: number): boolean {
+  return status >= 100 && status < 200 && status !== 101
 }
 
 const NO_BODY: Framing = { kind: 'sized', bytes: 0 }

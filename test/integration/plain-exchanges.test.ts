@@ -102,6 +102,31 @@ describe('a request that is sent whole', () => {
     },
   )
 
+  it.each([
+    [
+      'at once',
+      ['HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n' + NONE],
+    ],
+    ['one by one', ['HTTP/1.1 100 Conti', 'nue\r\n\r\n', 'HTTP/1.1 102 Processing\r\n\r\n', NONE]],
+  ])('has its answer after others that announce it, %s', async (_, parts) => {
+    server.answer = (socket) => {
+      const next = () => {
+        const part = parts.shift()
+        if (part !== undefined) socket.write(part, () => setImmediate(next))
+      }
+      next()
+    }
+
+    expect((await ask('PUT', Buffer.from('body'))).head.status).toBe(404)
+  })
+
+  it('does not wait out announcements without an end', async () => {
+    const announced = 'HTTP/1.1 102 Processing\r\n\r\n'
+    server.answer = (socket) => socket.write(announced.repeat(1_000) + NONE)
+
+    await expect(ask('PUT', Buffer.from('body'))).rejects.toThrow('unusual')
+  })
+
   it('keeps no connection that did not take all of it before it answered', async () => {
     server.answer = (socket) => {
       socket.pause()

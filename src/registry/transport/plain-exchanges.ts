@@ -8,10 +8,9 @@ import { dialer, placeOf } from '../../http-client/dial.ts'
 import { smallBlocks } from '../../http-client/memory.ts'
 import { Places } from '../../http-client/places.ts'
 import { plainHead } from '../../http-client/request-head.ts'
-import { headerIn } from '../../http-client/response-head.ts'
+import { headerIn, type ResponseHead } from '../../http-client/response-head.ts'
 import { guardedLookup, type Zone } from '../network/guard.ts'
-import { guardedBody } from './body.ts'
-import type { Exchange, RegistryResponse, TransportOptions } from './exchange.ts'
+import type { Exchange, TransportOptions } from './exchange.ts'
 import type { Asking } from './large-answers.ts'
 import { watchRequest } from './stall.ts'
 
@@ -21,9 +20,19 @@ const MAX_KEPT = 64
 /** How long a server whose answers are for the general client is left to that one. */
 const UNUSUAL_MS = 3_600_000
 
+/** As axios has it. */
+export interface PlainAnswer {
+  readonly status: number
+  readonly statusText: string
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  /** A `WholeBody`, if all of it came with the head. */
+  readonly data: Readable
+}
+
 /**
- * Requests that are in memory as a whole and whose answers are mostly small: all but the blobs. Node's client and axios
- * take several times the work for each of them, which is most of what a small image costs.
+ * How axios sends what is in memory as a whole, and whose answer is mostly small: all but the bytes of blobs. Its own
+ * way through Node's client takes several times the work for each of them, which is most of what a small image costs.
  */
 export class PlainExchanges {
   readonly #options: TransportOptions
@@ -40,14 +49,21 @@ export class PlainExchanges {
     })
   }
 
-  /** Undefined where it has to be sent in another way. Throws when there is no answer. */
-  async exchange(asking: Asking, zone: Zone): Promise<RegistryResponse | undefined> {
-    const { exchange, limits, cut } = asking
-    const { url, signal } = exchange
-    const request = this.#requestOf(exchange)
+  /**
+   * Undefined where it has to be sent in another way. Throws when there is no answer.
+   *
+   * @param headers as axios would send them
+   */
+  async exchange(
+    asking: Asking,
+    zone: Zone,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<PlainAnswer | undefined> {
+    const { exchange, cut } = asking
+    const { url } = exchange
+    const request = this.#requestOf(exchange, headers)
     if (request === undefined) return undefined
     using watch = new PlainWatch(asking)
-    const askedAt = performance.now()
     const answer = await this.#places.at(url, zone).ask(request, cut.signal, (connection) => {
       watch.connection = connection
     })
@@ -55,27 +71,26 @@ export class PlainExchanges {
       this.#noteUnusual(request, url)
       return undefined
     }
-    limits.answered(performance.now() - askedAt)
-    const { head } = answer
+    const { status, statusMessage } = answer.head
     const whole = answer.whole()
-    const body =
-      whole === undefined
-        ? guardedBody(new AnswerBody(answer), exchange, limits, signal)
-        : new WholeBody(whole)
-    return { status: head.status, url, header: (name) => headerIn(head, name), body }
+    const data = whole === undefined ? new AnswerBody(answer) : new WholeBody(whole)
+    return { status, statusText: statusMessage, headers: headersIn(answer.head), data }
   }
 
   close(): void {
     this.#places[Symbol.dispose]()
   }
 
-  #requestOf(exchange: Exchange): PlainRequest | undefined {
+  #requestOf(
+    exchange: Exchange,
+    headers: Readonly<Record<string, string>>,
+  ): PlainRequest | undefined {
     const { url, large = false, body } = exchange
     if (large || body instanceof Readable) return undefined
     if (performance.now() < (this.#unusualUntil.get(url.origin) ?? 0)) return undefined
     // Node gives the bytes of TLS that goes through a tunnel of somebody else in its own way only.
     if (this.#options.proxyFor(url) !== undefined) return undefined
-    return requestOf(exchange, body, this.#options.userAgent)
+    return requestOf(exchange, body, headers)
   }
 
   /** What may have done something is not sent again by itself. */
@@ -89,15 +104,14 @@ export class PlainExchanges {
 }
 
 function requestOf(
-  { method, url, headers }: Exchange,
+  { method, url }: Exchange,
   body: Buffer | undefined,
-  userAgent: string,
+  headers: Readonly<Record<string, string>>,
 ): PlainRequest | undefined {
   const { 'content-length': told, ...others } = headers
   const bytes = body?.length ?? (WITH_BODY.has(method) ? 0 : undefined)
   if (told !== undefined && Number(told) !== bytes) return undefined
-  const always = { accept: '*/*', 'accept-encoding': 'identity', 'user-agent': userAgent }
-  const all = Object.entries({ host: url.host, ...always, ...others }).flat()
+  const all = Object.entries({ host: url.host, ...others }).flat()
   const head = plainHead(method, url.pathname + url.search, all, bytes)
   return head === undefined ? undefined : { method, head, ...(body && { body }) }
 }
@@ -106,8 +120,14 @@ const SAFE = new Set(['GET', 'HEAD'])
 /** Without a length, servers wait for a body or refuse them. RFC 9110, section 8.6. */
 const WITH_BODY = new Set(['POST', 'PUT', 'PATCH'])
 
+function headersIn(head: ResponseHead): Record<string, string> {
+  const names = head.rawHeaders.filter((_, at) => at % 2 === 0)
+  const lower = new Set(names.map((name) => name.toLowerCase()))
+  return Object.fromEntries([...lower].map((name) => [name, headerIn(head, name) ?? '']))
+}
+
 /** All of it is here: nothing can stall or break any more. */
-class WholeBody extends Readable {
+export class WholeBody extends Readable {
   readonly #bytes: Buffer
 
   constructor(bytes: Buffer) {

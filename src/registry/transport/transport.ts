@@ -7,7 +7,13 @@ import {
 import { request as httpsRequest } from 'node:https'
 import type { Readable } from 'node:stream'
 import type { SecureContext } from 'node:tls'
-import axios, { AxiosError, type AxiosInstance, type AxiosResponse } from 'axios'
+import axios, {
+  type AxiosAdapter,
+  AxiosError,
+  AxiosHeaders,
+  type AxiosInstance,
+  type AxiosResponse,
+} from 'axios'
 import type { RegistryConfig } from '../../config/config.ts'
 import { abortReason, onAbort } from '../../waiting/aborting.ts'
 import { guardedBody } from './body.ts'
@@ -18,7 +24,7 @@ import { networkFailure } from '../errors/failures.ts'
 import { guardedLookup, hostGuard, type Zone } from '../network/guard.ts'
 import type { Exchange, RegistryResponse, TransportOptions } from './exchange.ts'
 import { type Asking, LargeAnswers } from './large-answers.ts'
-import { PlainExchanges } from './plain-exchanges.ts'
+import { PlainExchanges, WholeBody } from './plain-exchanges.ts'
 import { ProxiedHttpAgent, ProxiedHttpsAgent } from '../network/proxied-agents.ts'
 import { proxyAuthorization } from '../network/proxy-connection.ts'
 import type { ProxyFor } from '../network/proxy-environment.ts'
@@ -60,11 +66,9 @@ export function createTransport(config: RegistryConfig, options: TransportOption
         if (closed) throw closing()
         const zone = zoneOf(exchange.url)
         const asking = { exchange, limits: limitsOf(exchange), cut }
-        const got =
-          exchange.large === true
-            ? await large.get(asking, zone)
-            : await plain.exchange(asking, zone)
-        return got ?? (await send(clients[zone].axios, asking, options))
+        const got = exchange.large === true ? await large.get(asking, zone) : undefined
+        const adapter = adapterFor(plain, asking, zone)
+        return got ?? (await send({ client: clients[zone].axios, adapter }, asking, options))
       } catch (error) {
         if (exchange.signal.aborted) throw abortReason(exchange.signal)
         throw networkFailure(exchange, closed ? closing() : causeOf(error, cut.signal))
@@ -123,8 +127,24 @@ const AS_IT_IS = {
   validateStatus: () => true,
 } as const
 
+const THROUGH_NODE = axios.getAdapter('http')
+
+/** Over connections of our own where they can carry the request, else through Node's client. */
+function adapterFor(plain: PlainExchanges, asking: Asking, zone: Zone): AxiosAdapter {
+  return async (config) => {
+    const headers = AxiosHeaders.from(config.headers).toJSON(true)
+    const answer = await plain.exchange(asking, zone, headers)
+    return answer === undefined ? await THROUGH_NODE(config) : { ...answer, config }
+  }
+}
+
+interface Sender {
+  readonly client: AxiosInstance
+  readonly adapter: AxiosAdapter
+}
+
 async function send(
-  client: AxiosInstance,
+  { client, adapter }: Sender,
   { exchange, limits, cut }: Asking,
   { userAgent, proxyFor }: TransportOptions,
 ): Promise<RegistryResponse> {
@@ -144,13 +164,18 @@ async function send(
       data: exchange.body,
       signal: cut.signal,
       transport: watched,
+      adapter,
     })
     limits.answered(performance.now() - askedAt)
     return {
       status: response.status,
       url: exchange.url,
       header: (name) => headerOf(response, name),
-      body: guardedBody(response.data, exchange, limits, exchange.signal),
+      body:
+        // All of it is here.
+        response.data instanceof WholeBody
+          ? response.data
+          : guardedBody(response.data, exchange, limits, exchange.signal),
     }
   } finally {
     watched.stop()

@@ -120,7 +120,7 @@ describe('the head of an answer', () => {
     ['chunks before there were any', ['HTTP/1.0 200 OK', 'Transfer-Encoding: chunked']],
     ['an identity coding', [OK, 'Content-Length: 7', 'transfer-encoding: identity']],
     ['a 304 with two lengths', ['HTTP/1.1 304 x', 'Content-Length: 7', 'Content-Length: 8']],
-    ['a provisional answer', ['HTTP/1.1 100 Continue', 'Content-Length: 7']],
+    ['a provisional answer with a line that is none', ['HTTP/1.1 100 Continue', 'no header']],
     ['another protocol', ['HTTP/1.1 101 Switching', 'Upgrade: h2c', 'Content-Length: 7']],
     ['a folded line', [OK, 'X: 1', ' Content-Length: 8', 'Content-Length: 7']],
     ['a space before the colon', [OK, 'Content-Length : 7']],
