@@ -14,6 +14,8 @@ export interface ConnectionOptions {
   readonly memory: () => NextBlock
   /** Between two requests, at most; each holds the memory that it reads into. */
   readonly maxKept?: number
+  /** At once; whoever asks then waits until one is free. No bound unless told. */
+  readonly maxOpen?: number
 }
 
 /** A request that is sent whole. */
@@ -35,7 +37,9 @@ export class Connections implements Disposable {
   readonly #options: ConnectionOptions
   readonly #open = new Set<Connection>()
   readonly #kept = new Set<Connection>()
+  readonly #waiting: (() => void)[] = []
   #retired = false
+  #disposed = false
 
   constructor(options: ConnectionOptions) {
     this.#options = options
@@ -54,6 +58,8 @@ export class Connections implements Disposable {
   ): Promise<Answer | UnusualAnswer> {
     signal.throwIfAborted()
     const request = typeof asked === 'string' ? { method: 'GET', head: asked } : asked
+    while (this.#isFull) await this.#anyFree(signal)
+    if (this.#disposed) throw new ConnectionClosedError('the connections were closed here')
     const kept = [...this.#kept].at(-1)
     if (kept === undefined) return await this.#askOn(this.#begin(), request, signal, using)
     this.#kept.delete(kept)
@@ -73,8 +79,31 @@ export class Connections implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#disposed = true
     this.retire()
     for (const connection of this.#open) connection.destroy()
+    this.#tellFree()
+  }
+
+  get #isFull(): boolean {
+    return this.#kept.size === 0 && this.#open.size >= (this.#options.maxOpen ?? Infinity)
+  }
+
+  async #anyFree(signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const abort = () => {
+        reject(signal.reason as Error)
+      }
+      signal.addEventListener('abort', abort, { once: true })
+      this.#waiting.push(() => {
+        signal.removeEventListener('abort', abort)
+        resolve()
+      })
+    })
+  }
+
+  #tellFree(): void {
+    for (const lookAgain of this.#waiting.splice(0)) lookAgain()
   }
 
   #begin(): Connection {
@@ -82,6 +111,7 @@ export class Connections implements Disposable {
     const connection = new Connection(dial, bounds, memory(), () => {
       this.#open.delete(connection)
       this.#kept.delete(connection)
+      this.#tellFree()
     })
     this.#open.add(connection)
     return connection
@@ -126,6 +156,7 @@ export class Connections implements Disposable {
     }
     this.#kept.add(connection)
     connection.rest()
+    this.#tellFree()
   }
 }
 

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Answer } from '../../src/http-client/answer.ts'
 import { Connections, type PlainRequest } from '../../src/http-client/connections.ts'
@@ -7,6 +8,7 @@ import { plainHead } from '../../src/http-client/request-head.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import type { Repository } from '../../src/oci/reference.ts'
 import { openRegistry, type Registry } from '../../src/registry/registry.ts'
+import { eventually } from '../support/eventually.ts'
 import { type RegistryInBytes, startRegistryInBytes } from '../support/registry-in-bytes.ts'
 
 const BOUNDS = { idleMs: 10_000, keptMs: 10_000 }
@@ -125,6 +127,46 @@ describe('a request that is sent whole', () => {
     server.answer = (socket) => socket.write(announced.repeat(1_000) + NONE)
 
     await expect(ask('PUT', Buffer.from('body'))).rejects.toThrow('unusual')
+  })
+
+  it('waits where there are as many connections as there may be', async () => {
+    const dial = dialer(placeOf(server.url))
+    const memory = () => smallBlocks
+    using few = new Connections({ dial, bounds: BOUNDS, memory, maxOpen: 2 })
+    const held: (() => void)[] = []
+    server.answer = (socket) => held.push(() => socket.write(NONE))
+    const request = { method: 'GET', head: plainHead('GET', '/v2/', ['host', 'a']) ?? '' }
+    const { signal: staying } = new AbortController()
+    const askFew = async (signal = staying) => {
+      const answer = await few.ask(request, signal)
+      return answer instanceof Answer ? answer.whole()?.length : undefined
+    }
+    const leaving = new AbortController()
+    const four = [askFew(), askFew(), askFew(), askFew()]
+    const left = askFew(leaving.signal)
+    await eventually(() => held.length === 2, { describe: 'two requests' })
+    leaving.abort(new Error('gone'))
+    await expect(left).rejects.toThrow('gone')
+    expect(server.asked).toHaveLength(2)
+    server.answer = (socket) => socket.write(NONE)
+    for (const answer of held) answer()
+
+    expect(await Promise.all(four)).toEqual([0, 0, 0, 0])
+    expect(server.asked).toHaveLength(2)
+    expect(getEventListeners(staying, 'abort')).toEqual([])
+  })
+
+  it('ends where the connections are closed while it waits for one', async () => {
+    const dial = dialer(placeOf(server.url))
+    const few = new Connections({ dial, bounds: BOUNDS, memory: () => smallBlocks, maxOpen: 1 })
+    server.answer = () => undefined
+    const head = plainHead('GET', '/v2/', ['host', 'a']) ?? ''
+    const both = [few.ask(head, SIGNAL), few.ask(head, SIGNAL)]
+    await eventually(() => server.asked.length === 1, { describe: 'a request' })
+    few[Symbol.dispose]()
+
+    for (const asked of both) await expect(asked).rejects.toThrow('closed')
+    expect(server.asked).toHaveLength(1)
   })
 
   it('keeps no connection that did not take all of it before it answered', async () => {

@@ -17,6 +17,8 @@ import { watchRequest } from './stall.ts'
 // As the agents of the general client have it; the request is watched until its answer comes, and the answer's body is guarded.
 const BOUNDS: Bounds = { idleMs: 0, keptMs: 30_000 }
 const MAX_KEPT = 64
+// The engine limits how much runs at once; this only keeps a mistake there from opening thousands.
+const MAX_OPEN = 256
 /** How long a server whose answers are for the general client is left to that one. */
 const UNUSUAL_MS = 3_600_000
 
@@ -45,7 +47,8 @@ export class PlainExchanges {
       const guarded = zone === 'abroad' && { lookup: guardedLookup }
       const secure = () => ({ secureContext: contextOf(zone), ...guarded })
       const dial = dialer(placeOf(url), secure)
-      return new Connections({ dial, bounds: BOUNDS, memory: () => smallBlocks, maxKept: MAX_KEPT })
+      const most = { maxKept: MAX_KEPT, maxOpen: MAX_OPEN }
+      return new Connections({ dial, bounds: BOUNDS, memory: () => smallBlocks, ...most })
     })
   }
 
