@@ -15,6 +15,7 @@ import { benchSmallImages } from './images/images.ts'
 import { benchKill } from './kill.ts'
 import { benchLimited } from './limited.ts'
 import { benchMemory } from './memory.ts'
+import { benchOutage } from './outage.ts'
 import type { Rivals } from './rivals/rivals.ts'
 import type { Scale } from './scale.ts'
 import { benchStart } from './start.ts'
@@ -76,6 +77,7 @@ export const BENCHES: readonly Bench[] = [
   { name: 'gateway-herd', title: 'Many clients at once', measure: benchHerd },
   { name: 'hold', title: 'Clients that wait', measure: benchHold },
   { name: 'webhook', title: 'Events', measure: benchWebhook },
+  { name: 'outage', title: 'An upstream away, with many jobs waiting', measure: benchOutage },
   { name: 'start', title: 'From a miss to its job', measure: benchStart },
 ]
 

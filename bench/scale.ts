@@ -27,6 +27,8 @@ export interface Scale {
   readonly held: number
   /** To the webhook, of each kind. */
   readonly deliveries: number
+  /** Jobs that wait for an upstream which is away for so long, in milliseconds. */
+  readonly outage: { readonly jobs: number; readonly ms: number }
 }
 
 /** What the budgets speak of. */
@@ -50,6 +52,7 @@ export const FULL: Scale = {
   herdLayerBytes: 32 * MIB,
   held: 2_000,
   deliveries: 30_000,
+  outage: { jobs: 20_000, ms: 600_000 },
 }
 
 /** Enough to see that everything runs. */
@@ -70,6 +73,7 @@ export const SMALL: Scale = {
   herdLayerBytes: MIB,
   held: 20,
   deliveries: 100,
+  outage: { jobs: 50, ms: 3_000 },
 }
 
 /** The same with every repetition counted as many times; 0 leaves it as it is. */
