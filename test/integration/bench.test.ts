@@ -67,6 +67,16 @@ describe('the benchmarks', () => {
     expect(local).toBe(6)
   })
 
+  it('outlast an upstream that is away, without a failed job', async () => {
+    const ran = await run(process.execPath, [BENCH, '--small', 'outage'])
+
+    expect(ran.stderr.toString('utf8')).toBe('')
+    const [row = ''] = rowsOf(ran.stdout.toString('utf8'))
+    const [jobs, , requests = NaN, failed] = row.split('|').slice(1).map(Number)
+    expect([jobs, failed]).toEqual([50, 0])
+    expect(requests).toBeLessThanOrEqual(40)
+  })
+
   const programs = (['crane', 'regctl', 'oras'] as const).filter((name) => goProgram(name))
 
   it.skipIf(programs.length < 3)(
