@@ -118,11 +118,17 @@ export class Connection {
     })
   }
 
-  /** Between two answers: only its end is waited for. */
-  rest(): void {
+  /**
+   * Between two answers: only its end is waited for.
+   *
+   * @param forMs at most
+   */
+  rest(forMs = Infinity): void {
     this.#resting = true
     if (this.#unread) this.destroy()
-    this.#socket.setTimeout(this.#bounds.keptMs)
+    const { keptMs } = this.#bounds
+    const restMs = Math.min(keptMs === 0 ? Infinity : keptMs, forMs)
+    this.#socket.setTimeout(restMs === Infinity ? 0 : restMs)
     this.#socket.resume()
   }
 

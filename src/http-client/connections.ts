@@ -4,6 +4,8 @@ import type { NextBlock } from './memory.ts'
 import { readResponseHead } from './response-head.ts'
 
 const MAX_KEPT = 16
+/** A connection that is given up by the other side just now must not be taken for one that is kept. */
+const LATENESS_MS = 1_000
 /** More of them before one answer are not waited out. */
 const MAX_INTERIM = 8
 
@@ -128,10 +130,10 @@ export class Connections implements Disposable {
     }
     signal.addEventListener('abort', abort, { once: true })
     // A composite signal with a listener is kept by Node for ever, and the connection's memory with it.
-    const end = (reusable: boolean) => {
+    const end = (reusable: boolean, keptMs = Infinity) => {
       signal.removeEventListener('abort', abort)
       // An answer that comes before all of the request was taken is the last one.
-      if (reusable && connection.idle) this.#keep(connection)
+      if (reusable && connection.idle) this.#keep(connection, keptMs - LATENESS_MS)
       else connection.destroy()
     }
     try {
@@ -144,18 +146,20 @@ export class Connections implements Disposable {
     }
   }
 
-  #keep(connection: Connection): void {
+  /** @param forMs at most */
+  #keep(connection: Connection, forMs: number): void {
     // It may have been closed while the answer was on hold, for its client that went away.
     if (
       this.#retired ||
       connection.closed ||
+      forMs <= 0 ||
       this.#kept.size >= (this.#options.maxKept ?? MAX_KEPT)
     ) {
       connection.destroy()
       return
     }
     this.#kept.add(connection)
-    connection.rest()
+    connection.rest(forMs)
     this.#tellFree()
   }
 }
@@ -167,7 +171,7 @@ function isSafe({ method }: PlainRequest): boolean {
 
 async function answerOn(
   connection: Connection,
-  end: (reusable: boolean) => void,
+  end: (reusable: boolean, keptMs?: number) => void,
   toHead: boolean,
 ): Promise<Answer | UnusualAnswer> {
   let bytes = await connection.read()
@@ -184,7 +188,10 @@ async function answerOn(
   }
   if (reading.kind === 'head') {
     const { head, headBytes } = reading
-    return new Answer({ head, first: bytes.subarray(headBytes), connection, end })
+    const ended = (reusable: boolean) => {
+      end(reusable, head.keptMs)
+    }
+    return new Answer({ head, first: bytes.subarray(headBytes), connection, end: ended })
   }
   end(false)
   return reading.kind === 'unusual' ? reading : { kind: 'unusual', status: undefined }

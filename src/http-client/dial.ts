@@ -1,6 +1,8 @@
-import { connect, isIP } from 'node:net'
+import { connect, isIP, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import type { Dial } from './connection.ts'
+
+const KEEP_ALIVE_MS = 1_000
 
 /** One server, and how it is spoken with. */
 export interface Place {
@@ -26,9 +28,16 @@ export function dialer(place: Place, optionsFor: () => ConnectionOptions = () =>
   return (onread) => {
     // The types do not know that TLS takes it, too.
     const all = { ...optionsFor(), host, port, onread }
-    if (protocol !== 'https:') return connect({ noDelay: true, ...all })
+    if (protocol !== 'https:') return tuned(connect(all))
     const servername = isIP(host) === 0 ? host : ''
-    const socket = connectTls({ servername, ...all, ...(session && { session }) })
-    return socket.setNoDelay(true).on('session', (latest) => (session = latest))
+    const socket = tuned(connectTls({ servername, ...all, ...(session && { session }) }))
+    return socket.on('session', (latest) => (session = latest))
   }
+}
+
+/** As Node's agents have it. What stands in between forgets a connection that is silent while the other side works. */
+function tuned<S extends Socket>(socket: S): S {
+  socket.setNoDelay(true)
+  socket.setKeepAlive(true, KEEP_ALIVE_MS)
+  return socket
 }

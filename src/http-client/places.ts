@@ -15,7 +15,12 @@ export class Places<Zone extends string> implements Disposable {
   at(url: URL, zone: Zone): Connections {
     const key = `${zone} ${url.origin}`
     const known = this.#places.get(key)
-    if (known !== undefined) return known
+    if (known !== undefined) {
+      // Who is used is not the oldest.
+      this.#places.delete(key)
+      this.#places.set(key, known)
+      return known
+    }
     const place = this.#open(url, zone)
     this.#places.set(key, place)
     const [oldest] = this.#places

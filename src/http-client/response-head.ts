@@ -11,6 +11,8 @@ export interface ResponseHead {
   /** Name, value, name, value … in order. */
   readonly rawHeaders: string[]
   readonly framing: Framing
+  /** How long the other side keeps the connection after that, as far as it says; in milliseconds. */
+  readonly keptMs?: number
   /** Whether the other side takes another request on the same connection, once the body was read. */
   readonly reusable: boolean
 }
@@ -61,18 +63,21 @@ function readWhole(text: string, toHead: boolean): HeadReading {
   if (headers !== undefined && isInterim(status)) return { kind: 'interim', headBytes }
   const framing = headers && framingOf(status, headers, minor, toHead)
   if (headers === undefined || framing === undefined) return { kind: 'unusual', status }
-  const reusable = isReusable(headers, framing, minor)
-  const head = { status, statusMessage, rawHeaders: headers.flat(), framing, reusable }
+  const about = { framing, ...afterwards(headers, framing, minor) }
+  const head = { status, statusMessage, rawHeaders: headers.flat(), ...about }
   return { kind: 'head', head, headBytes }
 }
 
-function isReusable(
+/** What becomes of the connection. */
+function afterwards(
   headers: readonly Header[],
   framing: Framing,
   minor: string | undefined,
-): boolean {
+): Pick<ResponseHead, 'reusable' | 'keptMs'> {
   const keptAlive = minor === '1' && valuesOf(headers, 'connection').every(keepsAlive)
-  return keptAlive && framing.kind !== 'until-close'
+  const keptMs = keptMsIn(valuesOf(headers, 'keep-alive'))
+  const reusable = keptAlive && framing.kind !== 'until-close'
+  return { reusable, ...(keptMs !== undefined && { keptMs }) }
 }
 
 /** After 101 it would be HTTP no more. */
@@ -81,6 +86,12 @@ function isInterim(status: number): boolean {
 }
 
 const NO_BODY: Framing = { kind: 'sized', bytes: 0 }
+
+/** RFC 2068, section 19.7.1.1: what servers still send of it. */
+function keptMsIn([hint]: readonly string[]): number | undefined {
+  const [, seconds] = /(?:^|[\t ,])timeout=(\d{1,6})(?:$|[\t ,])/i.exec(hint ?? '') ?? []
+  return seconds === undefined ? undefined : Number(seconds) * 1_000
+}
 
 function keepsAlive(connection: string): boolean {
   return connection.toLowerCase() === 'keep-alive'

@@ -82,7 +82,7 @@ export function lengthened(job: QueuedJob, upstream: string): unknown {
   return { repository, reference, upstreams, trigger: job.name, ...rest }
 }
 
-export function hasLongNames(data: unknown): boolean {
+export function hasLongNames(data: unknown): data is object {
   return typeof data === 'object' && data !== null && 'repository' in data
 }
 

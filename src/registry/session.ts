@@ -41,8 +41,8 @@ export interface Learned {
   refusesSparseIndexesUntil: number
   /** Until when it counts as one without the referrers API, by repository, or project before a slash; milliseconds since 1970. */
   readonly noReferrersApiUntil: Map<string, number>
-  /** By project, the repositories of which it did not even know the API's path. */
-  readonly noReferrersPath: Map<string, Set<Repository>>
+  /** By project, the repositories of which it did not even know the API's path, and when that was; milliseconds since 1970. */
+  readonly noReferrersPath: Map<string, Map<Repository, number>>
   hasReferrersApi: boolean
   /** By project, what shows that it may be read; by repository, what its refusals mean. */
   readonly rights: Map<string, LearnedRight>

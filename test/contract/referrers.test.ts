@@ -182,6 +182,22 @@ describe('what refers to a manifest', () => {
     expect(asked(API)).toBe(times + 1)
   })
 
+  it('is asked of the API again where another project has shown that there is one', async () => {
+    registry.script({ path: API }, ({ response }) => {
+      response.writeHead(404, { 'content-type': 'text/plain' }).end('not found')
+    })
+    for (const name of ['team/one', 'team/two', 'team/three']) {
+      await client.repository(repository(name)).listReferrers(SUBJECT, SIGNAL)
+    }
+    registry.script({ path: API }, (turn) => {
+      answer(turn, listOf('one'))
+    })
+    await client.repository(repository('other/app')).listReferrers(SUBJECT, SIGNAL)
+
+    const listed = await client.repository(repository('team/four')).listReferrers(SUBJECT, SIGNAL)
+    expect(listed.map(({ digest }) => digest)).toEqual([entry('one').digest])
+  })
+
   it('ends, though the pages do not', async () => {
     registry.script({ path: API }, (turn) => {
       answer(turn, listOf('one'), { link: `<?last=${asked(API)}>; rel="next"` })

@@ -1,4 +1,5 @@
 import { getEventListeners } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Answer } from '../../src/http-client/answer.ts'
 import { Connections, type PlainRequest } from '../../src/http-client/connections.ts'
@@ -128,6 +129,40 @@ describe('a request that is sent whole', () => {
 
     await expect(ask('PUT', Buffer.from('body'))).rejects.toThrow('unusual')
   })
+
+  it.each([
+    [1, 2],
+    [60, 1],
+  ])('uses no connection again that the server lets go of in %i s', async (seconds, opened) => {
+    const kept = `Connection: keep-alive\r\nKeep-Alive: timeout=${seconds}, max=9\r\n`
+    server.answer = (socket) =>
+      socket.write(`HTTP/1.1 404 Not Found\r\n${kept}Content-Length: 0\r\n\r\n`)
+    ;(await ask('PUT', Buffer.from('body'))).whole()
+    ;(await ask('PUT', Buffer.from('body'))).whole()
+
+    expect(server.asked).toHaveLength(opened)
+  })
+
+  it.skipIf(process.platform !== 'linux')(
+    'has a connection that shows that it is alive',
+    async () => {
+      server.answer = () => undefined
+      const asking = ask('PUT', Buffer.from('body')).catch(() => undefined)
+      await eventually(() => server.asked.length === 1, { describe: 'a request' })
+      const [{ remotePort = 0 } = {}] = server.open
+      const port = `:${remotePort.toString(16).toUpperCase().padStart(4, '0')}`
+      const lines = (await readFile('/proc/self/net/tcp', 'utf8')).split('\n')
+      const ours = lines
+        .map((line) => line.trim().split(/\s+/))
+        .find(([, at]) => at?.endsWith(port))
+
+      // The timer of a connection that waits for its keepalive: Documentation/networking/proc_net_tcp.rst.
+      expect(ours?.[5]?.slice(0, 2)).toBe('02')
+      server.answer = (socket) => socket.destroy()
+      for (const socket of server.open) socket.destroy()
+      await asking
+    },
+  )
 
   it('waits where there are as many connections as there may be', async () => {
     const dial = dialer(placeOf(server.url))

@@ -502,6 +502,16 @@ describe('the queue', () => {
     expect(brought).toContainEqual(request({ trigger: 'push', onlyIfPresent: true }))
   })
 
+  it('leaves a job of an earlier version in a form that such a one reads, too', async () => {
+    const left = request({ trigger: 'miss', source: 'gateway', client: 'a' })
+    await queues.of('hq').add('miss', left, { jobId: 'hq-left', attempts: 1 })
+    startWorker(() => Promise.reject(new Error('upstream is away')))
+    await eventually(async () => (await jobs('failed')).length === 1)
+
+    const job = await queues.of('hq').getJob('hq-left')
+    expect(job?.data).toEqual({ ...left, unpaid: true })
+  })
+
   it('is asked as much for a status, and for the newest jobs, however many wait', async () => {
     const asked = async (ask: () => Promise<unknown>) => {
       const commands = async () =>

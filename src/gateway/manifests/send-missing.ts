@@ -81,7 +81,7 @@ function sendUnavailable(response: ServerResponse, status: 429 | 503, told: Why 
 const REASON = 'Pullsync-Reason'
 const UNAVAILABLE = 'the image cannot be brought here at the moment'
 
-/** An item with a parameter, RFC 9651: `upstream-down;job="hq-9f2c01d4a7be"`. */
+/** An item with a parameter, RFC 9651: `upstream-down;job="hq-2qwm88hfki"`. */
 function headerOf({ reason, jobId }: Why): string {
   return jobId === undefined ? reason : `${reason};job="${jobId}"`
 }

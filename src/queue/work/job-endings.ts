@@ -10,7 +10,7 @@ import type { Outcome } from '../../replication/outcome.ts'
 import type { ReplicationRequest } from '../../replication/request.ts'
 import { announceHeld, noteReason, rememberEnding } from '../endings.ts'
 import type { ReplicationJob, ReplicationQueue } from '../replication-queue.ts'
-import { shortened } from '../stored-request.ts'
+import { hasLongNames, shortened } from '../stored-request.ts'
 import type { JobFacts, JobFailure, JobListener } from './job.ts'
 import { HeldError, RegistryGuard } from './registry-guard.ts'
 import { asJobError, delayBeforeRetry, dispositionOf, PARKED_MS } from './retry.ts'
@@ -130,7 +130,9 @@ export class JobEndings {
   /** What it took when it was let in, it took once: the job's next run reads that it has it back. */
   async #giveBack(job: ReplicationJob, request: ReplicationRequest): Promise<void> {
     if (!this.#limits.hasPaid(request)) return
-    await job.updateData(shortened({ ...request, unpaid: true }, this.#options.upstream))
+    const unpaid = shortened({ ...request, unpaid: true }, this.#options.upstream)
+    // A worker of an earlier version may take it next.
+    await job.updateData(hasLongNames(job.data) ? { ...job.data, unpaid: true } : unpaid)
     await this.#limits.giveBack(request)
   }
 

@@ -1,7 +1,7 @@
 import type { Digest } from '../../oci/digest.ts'
 import { MAX_MANIFEST_BYTES } from '../../oci/manifest.ts'
 import { isIndexType, OCI_INDEX } from '../../oci/media-types.ts'
-import { projectOf } from '../../oci/reference.ts'
+import { projectOf, type Repository } from '../../oci/reference.ts'
 import { parseReferrerList, type Referrer } from '../../oci/referrer-list.ts'
 import { referrerTag } from '../../oci/referrer-tag.ts'
 import { UnsupportedManifestError, wrongAnswer } from '../errors/registry-error.ts'
@@ -19,6 +19,8 @@ const ASK_AGAIN_MS = 3_600_000
 
 // A project can be another registry behind the same name; its repositories are not.
 const SPEAK_FOR_ALL = 3
+// What routes requests answers so, too, while it is set up anew.
+const LATELY_MS = 600_000
 
 export interface ReferrersOf {
   readonly subject: Digest
@@ -100,10 +102,11 @@ async function askApi(
   if (listed !== undefined) {
     learned.hasReferrersApi = true
     learned.noReferrersPath.clear()
+    until.clear()
   } else if (!learned.hasReferrersApi) {
     // One that has answered for another repository lacks this repository, not the API.
     until.set(repository, Date.now() + ASK_AGAIN_MS)
-    if ((learned.noReferrersPath.get(project)?.size ?? 0) >= SPEAK_FOR_ALL) {
+    if (unknownLately(learned.noReferrersPath.get(project)) >= SPEAK_FOR_ALL) {
       learned.noReferrersPath.delete(project)
       until.set(project, Date.now() + ASK_AGAIN_MS)
     }
@@ -145,8 +148,13 @@ async function fromApi(
 
 function noteUnknownPath({ learned, repository }: RepositorySession): void {
   const project = `${projectOf(repository)}/`
-  const some = learned.noReferrersPath.get(project) ?? new Set()
-  learned.noReferrersPath.set(project, some.add(repository))
+  const some = learned.noReferrersPath.get(project) ?? new Map<Repository, number>()
+  learned.noReferrersPath.set(project, some.set(repository, Date.now()))
+}
+
+function unknownLately(since: ReadonlyMap<Repository, number> = new Map()): number {
+  const from = Date.now() - LATELY_MS
+  return [...since.values()].filter((at) => at >= from).length
 }
 
 async function* pagesAfter(

@@ -21,6 +21,7 @@ const MAX_KEPT = 64
 const MAX_OPEN = 256
 /** How long a server whose answers are for the general client is left to that one. */
 const UNUSUAL_MS = 3_600_000
+const MAX_UNUSUAL = 100
 
 /** As axios has it. */
 export interface PlainAnswer {
@@ -98,6 +99,10 @@ export class PlainExchanges {
 
   /** What may have done something is not sent again by itself. */
   #noteUnusual({ method }: PlainRequest, { origin }: URL): void {
+    const [oldest] = this.#unusualUntil.keys()
+    // A hostile upstream can send to ever other hosts.
+    if (oldest !== undefined && this.#unusualUntil.size >= MAX_UNUSUAL)
+      this.#unusualUntil.delete(oldest)
     this.#unusualUntil.set(origin, performance.now() + UNUSUAL_MS)
     if (SAFE.has(method)) return
     throw new Error(

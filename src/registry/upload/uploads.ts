@@ -8,6 +8,7 @@ import { followLocation, withQuery } from '../words/links.ts'
 import type { Operation, OperationKind } from '../words/operation.ts'
 import { harmless, never } from '../transport/retry.ts'
 import { scopeOf } from '../words/scopes.ts'
+import { UNRECORDED } from '../words/upload-records.ts'
 import { operationOf, type RepositorySession } from '../session.ts'
 import type { Exchange, RegistryResponse } from '../transport/exchange.ts'
 
@@ -39,13 +40,23 @@ export async function mountBlob(
     discard(response.body)
     if (response.status === 201) return true
     const upload = uploadLocation(response)
-    if (upload !== undefined) await cancelUpload(session, upload)
+    if (upload !== undefined) await cancelRecorded(session, digest, upload)
     return false
   } catch (error) {
     // 401 and 403 also of the token service: the account may write here without reading there.
     if (error instanceof RegistryError && UNWILLING.has(error.status ?? 0)) return false
     throw error
   }
+}
+
+async function cancelRecorded(
+  session: RepositorySession,
+  digest: Digest,
+  upload: URL,
+): Promise<void> {
+  using record = session.uploads?.begin(session.repository, digest) ?? UNRECORDED
+  record.at(upload)
+  if (!(await cancelUpload(session, upload))) record.keep()
 }
 
 const UNWILLING = new Set([400, 401, 403, 404, 405, 415, 501])

@@ -65,10 +65,10 @@ export async function fetchBlob(
     })
   }
   turn.waitsWhile(() => false)
-  using ahead = unlessThere ? openedAhead(source, open, signal) : undefined
+  const continued = blob.size >= CONTINUED_FROM ? checkpoint : undefined
+  using ahead = unlessThere ? await openedAhead(source, { open, signal, continued }) : undefined
   try {
-    const continued = blob.size >= CONTINUED_FROM && checkpoint && { checkpoint }
-    const how = { unlessThere, ...continued }
+    const how = { unlessThere, ...(continued && { checkpoint: continued }) }
     if ((await target.bringBlob(blob, openedBy(ahead, open), signal, how)) === 'skipped') {
       tally.lost(arrival)
       if (ahead !== undefined) source.landed?.(blob.digest)
@@ -84,13 +84,21 @@ export async function fetchBlob(
   return 'copied'
 }
 
-/** Where clients wait for its first byte: it comes while the target is still asked. */
-function openedAhead(
+interface Opening {
+  readonly open: OpenBlob
+  readonly signal: AbortSignal
+  readonly continued: UploadCheckpoint | undefined
+}
+
+/** Where clients wait for its first byte, it comes while the target is still asked. */
+async function openedAhead(
   source: ContentSource,
-  open: OpenBlob,
-  signal: AbortSignal,
-): OpenedAhead | undefined {
-  return source.isFollowed?.() === true ? new OpenedAhead(open, signal) : undefined
+  { open, signal, continued }: Opening,
+): Promise<OpenedAhead | undefined> {
+  if (source.isFollowed?.() !== true) return undefined
+  // What was left of it is continued from where that ends.
+  if ((await continued?.load()) !== undefined) return undefined
+  return new OpenedAhead(open, signal)
 }
 
 function openedBy(ahead: OpenedAhead | undefined, open: OpenBlob): OpenBlob {

@@ -33,7 +33,7 @@ export function jobsRetryCommand(cli: Cli): Command {
 
 const EXAMPLES = `
 Examples:
-  $ pullsync jobs retry hq-9f2c01d4a7be
+  $ pullsync jobs retry hq-2qwm88hfki
   $ pullsync jobs retry --all --upstream hq --match 'team/*'`
 
 function requireOneKind(ids: readonly string[], { all, upstream, match }: RetryOptions): void {

@@ -3,10 +3,10 @@ import { buffer } from 'node:stream/consumers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Descriptor } from '../../../../src/oci/descriptor.ts'
 import { digestOf, type Digest } from '../../../../src/oci/digest.ts'
-import { fetchBlob } from '../../../../src/replication/graph/fetch-blob.ts'
+import { fetchBlob, type FetchOptions } from '../../../../src/replication/graph/fetch-blob.ts'
 import { Tally } from '../../../../src/replication/graph/tally.ts'
 import { TransferSchedule } from '../../../../src/replication/pace/transfer-schedule.ts'
-import type { ContentTarget } from '../../../../src/replication/ports.ts'
+import type { ContentTarget, UploadCheckpoint } from '../../../../src/replication/ports.ts'
 import { MemoryRegistry } from '../memory-registry.ts'
 
 const BYTES = Buffer.from('a layer')
@@ -55,7 +55,11 @@ describe('a blob that clients wait for', () => {
     job = new AbortController()
   })
 
-  async function fetched(bringBlob: ContentTarget['bringBlob']): Promise<'copied' | 'skipped'> {
+  async function fetched(
+    bringBlob: ContentTarget['bringBlob'],
+    blob = LAYER,
+    options: Partial<FetchOptions> = {},
+  ): Promise<'copied' | 'skipped'> {
     local.bringBlob = bringBlob
     const schedule = new TransferSchedule({ upstream: () => 1, local: () => 1 })
     const slots = schedule.slots('hq', { urgency: 0, queuedAt: 0 })
@@ -63,7 +67,7 @@ describe('a blob that clients wait for', () => {
     const { signal } = job
     const copy = { source: upstream, target: local, slots, tally, signal }
     return await slots.run({ bytes: LAYER.size, uploads: true }, signal, (turn) =>
-      fetchBlob(copy, LAYER, { turn, unlessThere: true }),
+      fetchBlob(copy, blob, { turn, unlessThere: true, ...options }),
     )
   }
 
@@ -150,4 +154,25 @@ describe('a blob that clients wait for', () => {
     expect(upstream.asked).toEqual(['GET', 'GET'])
     expect((await upstream.opened).aborted).toBe(true)
   })
+
+  it('is left to who continues what an earlier upload has left', async () => {
+    const large = { ...LAYER, size: 64 * 1024 * 1024 }
+    const askedBefore: unknown[] = []
+    const bringing: ContentTarget['bringBlob'] = async (_, open) => {
+      askedBefore.push(...upstream.asked)
+      await open(3, new AbortController().signal)
+      return 'copied'
+    }
+    const checkpoint = leftAt({ location: 'http://local/upload', offset: 3 })
+    await fetched(bringing, large, { checkpoint })
+
+    expect(askedBefore).toEqual([])
+    await fetched(bringing, large, { checkpoint: leftAt(undefined) })
+    expect(askedBefore).toEqual(['GET', 'GET'])
+  })
 })
+
+function leftAt(state: Awaited<ReturnType<UploadCheckpoint['load']>>): UploadCheckpoint {
+  const done = () => Promise.resolve()
+  return { load: () => Promise.resolve(state), save: done, clear: done }
+}
