@@ -31,7 +31,7 @@ projects: [{ name: team, upstream: hq }]
 
   await runCli(['sync', 'team/a-rather-long-name-of-an-image:1.0'], { env })
 
-  await terminal.waitForOutput(/hq-[0-9a-f]+ +waiting/)
+  await terminal.waitForOutput(/hq-[0-9a-z]+ +waiting/)
   expect(await runCli(['jobs', 'list', '--watch'], { env })).toMatchObject({ code: 2 })
   const narrow = await runCli(['jobs', 'list'], { env, columns: 60 })
   const lines = narrow.stdout.split('\n')
