@@ -7,7 +7,7 @@ import type { Offered } from '../enqueued.ts'
 type Offer = (requests: readonly ReplicationRequest[]) => Promise<readonly Offered[]>
 
 /** What of a connection is used. */
-export type AofRedis = Pick<Redis, 'set' | 'call' | 'disconnect'>
+export type AofRedis = Pick<Redis, 'set' | 'call' | 'on' | 'disconnect'>
 
 /** Less than a command may take. With `appendfsync everysec` Redis mostly needs up to a second. */
 const ON_DISK_MS = 1_800
@@ -19,7 +19,7 @@ const ON_DISK_MS = 1_800
  */
 export class DurableOffers implements AsyncDisposable {
   readonly #offer: Offer
-  readonly #connections: readonly [AofRedis, AofRedis]
+  readonly #connections: readonly [Connection, Connection]
   /** Which of them waits next. */
   #turn = 0
   #underWay: Promise<void> | undefined
@@ -28,7 +28,8 @@ export class DurableOffers implements AsyncDisposable {
   /** @param connections nobody else's; they are closed with this */
   constructor(offer: Offer, connections: readonly [AofRedis, AofRedis]) {
     this.#offer = offer
-    this.#connections = connections
+    const [one, other] = connections
+    this.#connections = [new Connection(one), new Connection(other)]
   }
 
   /** @throws QueueUnavailableError when they are not on disk within about two seconds; they may be later */
@@ -39,20 +40,20 @@ export class DurableOffers implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const connection of this.#connections) connection.disconnect()
+    for (const { redis } of this.#connections) redis.disconnect()
     await Promise.resolve()
   }
 
   /** One wait for all that ask while another is under way: that one may have begun before their jobs were there. */
   async #written(): Promise<void> {
-    const redis = this.#connections[this.#turn % 2 === 0 ? 0 : 1]
+    const connection = this.#connections[this.#turn % 2 === 0 ? 0 : 1]
     try {
-      // Redis waits for what a connection itself has written, and for all that came before that.
-      const marked = redis.set('pullsync:written', '1', 'PX', 10_000)
-      this.#next ??= this.#after(this.#underWay, redis)
+      const marked = connection.mark()
+      this.#next ??= this.#after(this.#underWay, connection.redis)
       const all = Promise.all([marked, this.#next])
       // However long the wait before has taken.
-      if ((await inTime(all, ON_DISK_MS)) === undefined) throw new NotOnDiskError(ON_DISK_MS)
+      const [made] = (await inTime(all, ON_DISK_MS)) ?? []
+      if (made !== connection.made) throw new NotOnDiskError(ON_DISK_MS)
     } catch (error) {
       throw new QueueUnavailableError('waiting for the append-only file of Redis', error)
     }
@@ -64,6 +65,27 @@ export class DurableOffers implements AsyncDisposable {
     this.#next = undefined
     this.#turn += 1
     await this.#underWay
+  }
+}
+
+class Connection {
+  readonly redis: AofRedis
+  #made = 0
+
+  constructor(redis: AofRedis) {
+    this.redis = redis
+    redis.on('ready', () => (this.#made += 1))
+  }
+
+  /** How often it was made. One that is made anew has written nothing, and Redis has nothing to wait for. */
+  get made(): number {
+    return this.#made
+  }
+
+  /** Redis waits for what a connection itself has written, and for all that came before that. */
+  async mark(): Promise<number> {
+    await this.redis.set('pullsync:written', '1', 'PX', 10_000)
+    return this.#made
   }
 }
 

@@ -12,6 +12,7 @@ const OFFERED: readonly Offered[] = [{ jobId: 'hq-1', duplicate: false }]
 function durableOffers() {
   const events: string[] = []
   const waits: ((answer: readonly [local: number, replicas: number]) => void)[] = []
+  const made: (() => void)[] = []
   const connection = (which: number) =>
     ({
       set: () => Promise.resolve(events.push(`${which}: SET`)),
@@ -19,6 +20,7 @@ function durableOffers() {
         events.push(`${which}: ${[name, local, replicas].join(' ')}`)
         return new Promise((resolve) => waits.push(resolve))
       },
+      on: (_: string, listener: () => void) => made.push(listener),
       disconnect: () => events.push(`${which}: disconnected`),
     }) as unknown as AofRedis
   const offers = new DurableOffers(() => {
@@ -36,7 +38,10 @@ function durableOffers() {
     await settled()
     return events.splice(0).sort()
   }
-  return { offer, write, settled, events }
+  const makeAnew = () => {
+    for (const listener of made) listener()
+  }
+  return { offer, write, settled, events, makeAnew }
 }
 
 it('answers once the disk of Redis has what was offered', async () => {
@@ -98,4 +103,20 @@ it('keeps nobody for longer than one wait may take, however long the one before 
   await settled()
 
   expect(events).toEqual([expect.stringMatching(/^two: QueueUnavailableError: .*to its disk/)])
+})
+
+it('does not take the word of a connection that was made anew, and has written nothing', async () => {
+  const { offer, write, settled, events, makeAnew } = durableOffers()
+  void offer('one')
+  await settled()
+  events.splice(0)
+  makeAnew()
+
+  expect(await write()).toEqual([
+    expect.stringMatching(/^one: QueueUnavailableError: .*to its disk/),
+  ])
+  void offer('two')
+  await settled()
+  events.splice(0)
+  expect(await write()).toEqual(['two: 1 on disk'])
 })
