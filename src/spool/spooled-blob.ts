@@ -105,7 +105,7 @@ export class SpooledBlob<File extends BlobFile = BlobFile> {
   /** Nothing more comes. Followers read to the end when all of it came, else they are cut there. */
   async end(complete: boolean): Promise<void> {
     // Of a window that breaks nothing is continued, and its readers need not come to its end.
-    const worthIt = complete || !this.#isWindow
+    const worthIt = complete || this.#file.capacity === Infinity
     while (worthIt && this.arriving && this.#unwritten > 0) {
       await (this.#writing ??= this.#write())
     }
@@ -247,10 +247,6 @@ export class SpooledBlob<File extends BlobFile = BlobFile> {
     return piece === undefined ? [] : [piece.subarray(piece.length - (from - at)), ...rest]
   }
 
-  get #isWindow(): boolean {
-    return this.#file.capacity !== Infinity
-  }
-
   get #unwritten(): number {
     return this.#received - this.#file.length
   }
@@ -276,8 +272,8 @@ export class SpooledBlob<File extends BlobFile = BlobFile> {
 
   /** What may be written now; nothing when no reader will ever make room for it. */
   async #writable(): Promise<readonly Buffer[]> {
-    const { length } = this.#file
-    if (!this.#isWindow) return this.#keptAt(length)
+    const { length, capacity } = this.#file
+    if (capacity === Infinity) return this.#keptAt(length)
     const room = await this.#places.room(this.#file, () => !this.arriving)
     this.#writingUntil = length + Math.min(room, this.#unwritten)
     return firstOf(this.#keptAt(length), room)
