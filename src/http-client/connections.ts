@@ -39,7 +39,7 @@ export class Connections implements Disposable {
   readonly #options: ConnectionOptions
   readonly #open = new Set<Connection>()
   readonly #kept = new Set<Connection>()
-  readonly #waiting: (() => void)[] = []
+  readonly #waiting = new Set<() => void>()
   #retired = false
   #disposed = false
 
@@ -93,19 +93,23 @@ export class Connections implements Disposable {
 
   async #anyFree(signal: AbortSignal): Promise<void> {
     await new Promise<void>((resolve, reject) => {
+      const lookAgain = () => {
+        signal.removeEventListener('abort', abort)
+        resolve()
+      }
       const abort = () => {
+        this.#waiting.delete(lookAgain)
         reject(signal.reason as Error)
       }
       signal.addEventListener('abort', abort, { once: true })
-      this.#waiting.push(() => {
-        signal.removeEventListener('abort', abort)
-        resolve()
-      })
+      this.#waiting.add(lookAgain)
     })
   }
 
   #tellFree(): void {
-    for (const lookAgain of this.#waiting.splice(0)) lookAgain()
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    for (const lookAgain of waiting) lookAgain()
   }
 
   #begin(): Connection {

@@ -1,8 +1,8 @@
 import { Answer } from '../../http-client/answer.ts'
 import { AnswerBody } from '../../http-client/answer-body.ts'
 import type { SecureContext } from 'node:tls'
-import type { Bounds, Connection, Dial } from '../../http-client/connection.ts'
-import { Connections } from '../../http-client/connections.ts'
+import type { Bounds, Connection } from '../../http-client/connection.ts'
+import { type ConnectionOptions, Connections } from '../../http-client/connections.ts'
 import { dialer, placeOf } from '../../http-client/dial.ts'
 import { newBlocks } from '../../http-client/memory.ts'
 import { Places } from '../../http-client/places.ts'
@@ -14,11 +14,25 @@ import type { AnswerLimits } from './brief-limit.ts'
 import type { Exchange, RegistryResponse, TransportOptions } from './exchange.ts'
 import { watchRequest } from './stall.ts'
 
-/** As the agents of all other requests have it. */
+/** As the agents of the general client have it. */
 const BOUNDS: Bounds = {
   // The request is watched until its answer comes, and the answer's body is guarded.
   idleMs: 0,
   keptMs: 30_000,
+}
+
+export type ContextOf = (zone: Zone) => SecureContext
+
+/** Connections to registries and to where they redirect to. */
+export function registryPlaces(
+  contextOf: ContextOf,
+  options: Omit<ConnectionOptions, 'dial' | 'bounds'>,
+): Places<Zone> {
+  return new Places((url, zone) => {
+    const guarded = zone === 'abroad' && { lookup: guardedLookup }
+    const dial = dialer(placeOf(url), () => ({ secureContext: contextOf(zone), ...guarded }))
+    return new Connections({ ...options, dial, bounds: BOUNDS })
+  })
 }
 
 /** One exchange that is under way. */
@@ -31,16 +45,12 @@ export interface Asking {
 
 /** Gets what may be gigabytes, with little work for each byte: read once, into memory that it stays in. */
 export class LargeAnswers {
-  readonly #contextOf: (zone: Zone) => SecureContext
   readonly #options: TransportOptions
-  readonly #places = new Places<Zone>((url, zone) => {
-    const dial = this.#dialFor(url, zone)
-    return new Connections({ dial, bounds: BOUNDS, memory: () => newBlocks })
-  })
+  readonly #places: Places<Zone>
 
-  constructor(contextOf: (zone: Zone) => SecureContext, options: TransportOptions) {
-    this.#contextOf = contextOf
+  constructor(contextOf: ContextOf, options: TransportOptions) {
     this.#options = options
+    this.#places = registryPlaces(contextOf, { memory: () => newBlocks })
   }
 
   /** Undefined where it has to be asked for in another way. Throws when there is no answer. */
@@ -74,26 +84,22 @@ export class LargeAnswers {
     const own = { host: url.host, ...always, 'user-agent': this.#options.userAgent }
     return Object.entries({ ...own, ...headers }).flat()
   }
-
-  #dialFor(url: URL, zone: Zone): Dial {
-    const guarded = zone === 'abroad' && { lookup: guardedLookup }
-    return dialer(placeOf(url), () => ({ secureContext: this.#contextOf(zone), ...guarded }))
-  }
 }
 
 /** Until an answer comes. */
-class ConnectionWatch implements Disposable {
+export class ConnectionWatch implements Disposable {
   connection: Connection | undefined
   readonly #stop: () => void
 
-  constructor({ limits, cut }: Asking) {
+  constructor({ exchange, limits, cut }: Asking) {
     const { stallMs } = limits
     const watched = {
       moved: () => this.connection?.moved ?? 0,
-      sent: () => this.connection?.connecting === false,
+      sent: () => this.connection?.connecting === false && this.connection.idle,
       waits: () => this.connection === undefined,
     }
-    this.#stop = watchRequest(watched, { stallMs, responseMs: stallMs }, (stall) => {
+    const responseMs = stallMs + (exchange.patienceMs ?? 0)
+    this.#stop = watchRequest(watched, { stallMs, responseMs }, (stall) => {
       limits.stalled()
       cut.abort(stall)
     })

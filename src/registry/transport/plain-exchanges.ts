@@ -1,21 +1,15 @@
 import { Readable } from 'node:stream'
-import type { SecureContext } from 'node:tls'
 import { Answer } from '../../http-client/answer.ts'
 import { AnswerBody } from '../../http-client/answer-body.ts'
-import type { Bounds, Connection } from '../../http-client/connection.ts'
-import { Connections, type PlainRequest } from '../../http-client/connections.ts'
-import { dialer, placeOf } from '../../http-client/dial.ts'
+import type { PlainRequest } from '../../http-client/connections.ts'
 import { smallBlocks } from '../../http-client/memory.ts'
-import { Places } from '../../http-client/places.ts'
+import type { Places } from '../../http-client/places.ts'
 import { plainHead } from '../../http-client/request-head.ts'
 import { headerIn, type ResponseHead } from '../../http-client/response-head.ts'
-import { guardedLookup, type Zone } from '../network/guard.ts'
+import type { Zone } from '../network/guard.ts'
 import type { Exchange, TransportOptions } from './exchange.ts'
-import type { Asking } from './large-answers.ts'
-import { watchRequest } from './stall.ts'
+import { type Asking, ConnectionWatch, type ContextOf, registryPlaces } from './large-answers.ts'
 
-// As the agents of the general client have it; the request is watched until its answer comes, and the answer's body is guarded.
-const BOUNDS: Bounds = { idleMs: 0, keptMs: 30_000 }
 const MAX_KEPT = 64
 // The engine limits how much runs at once; this only keeps a mistake there from opening thousands.
 const MAX_OPEN = 256
@@ -42,15 +36,10 @@ export class PlainExchanges {
   readonly #places: Places<Zone>
   readonly #unusualUntil = new Map<string, number>()
 
-  constructor(contextOf: (zone: Zone) => SecureContext, options: TransportOptions) {
+  constructor(contextOf: ContextOf, options: TransportOptions) {
     this.#options = options
-    this.#places = new Places((url, zone) => {
-      const guarded = zone === 'abroad' && { lookup: guardedLookup }
-      const secure = () => ({ secureContext: contextOf(zone), ...guarded })
-      const dial = dialer(placeOf(url), secure)
-      const most = { maxKept: MAX_KEPT, maxOpen: MAX_OPEN }
-      return new Connections({ dial, bounds: BOUNDS, memory: () => smallBlocks, ...most })
-    })
+    const most = { maxKept: MAX_KEPT, maxOpen: MAX_OPEN }
+    this.#places = registryPlaces(contextOf, { memory: () => smallBlocks, ...most })
   }
 
   /**
@@ -67,7 +56,7 @@ export class PlainExchanges {
     const { url } = exchange
     const request = this.#requestOf(exchange, headers)
     if (request === undefined) return undefined
-    using watch = new PlainWatch(asking)
+    using watch = new ConnectionWatch(asking)
     const answer = await this.#places.at(url, zone).ask(request, cut.signal, (connection) => {
       watch.connection = connection
     })
@@ -146,29 +135,5 @@ export class WholeBody extends Readable {
   override _read(): void {
     if (this.#bytes.length > 0) this.push(this.#bytes)
     this.push(null)
-  }
-}
-
-/** Until an answer comes. */
-class PlainWatch implements Disposable {
-  connection: Connection | undefined
-  readonly #stop: () => void
-
-  constructor({ exchange, limits, cut }: Asking) {
-    const { stallMs } = limits
-    const watched = {
-      moved: () => this.connection?.moved ?? 0,
-      sent: () => this.connection?.connecting === false && this.connection.idle,
-      waits: () => this.connection === undefined,
-    }
-    const responseMs = stallMs + (exchange.patienceMs ?? 0)
-    this.#stop = watchRequest(watched, { stallMs, responseMs }, (stall) => {
-      limits.stalled()
-      cut.abort(stall)
-    })
-  }
-
-  [Symbol.dispose](): void {
-    this.#stop()
   }
 }
