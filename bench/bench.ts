@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { tuneGarbageCollection } from '../workers/tune-garbage-collection.ts'
 import { type Bench, chosenBenches } from './benches.ts'
-import { machineLine } from './machine.ts'
+import { machineLine } from './figures/machine.ts'
 import { buildBefore } from './rivals/before.ts'
 import { FULL, SMALL, withRepetitions } from './scale.ts'
 

@@ -1,4 +1,9 @@
-import { benchLargeImage, benchLargeImageOverTls, benchManyTags, benchSmallLayers } from './copy.ts'
+import {
+  benchLargeImage,
+  benchLargeImageOverTls,
+  benchManyTags,
+  benchSmallLayers,
+} from './copies/copy.ts'
 import {
   benchColdPull,
   benchColdPullByGigabit,
@@ -7,19 +12,19 @@ import {
   benchOnePlatform,
   benchSmallColdPullFarAway,
   benchWarmPull,
-} from './gateway.ts'
+} from './pulls/gateway.ts'
 import { benchCounts } from './counts/counts.ts'
-import { benchHerd } from './herd.ts'
-import { benchHold } from './hold.ts'
+import { benchHerd } from './pulls/herd.ts'
+import { benchHold } from './pulls/hold.ts'
 import { benchSmallImages } from './images/images.ts'
-import { benchKill } from './kill.ts'
-import { benchLimited } from './limited.ts'
-import { benchMemory } from './memory.ts'
-import { benchOutage } from './outage.ts'
+import { benchKill } from './pool/kill.ts'
+import { benchLimited } from './copies/limited.ts'
+import { benchMemory } from './pool/memory.ts'
+import { benchOutage } from './pool/outage.ts'
 import type { Rivals } from './rivals/rivals.ts'
 import type { Scale } from './scale.ts'
-import { benchStart } from './start.ts'
-import { benchWebhook } from './webhook.ts'
+import { benchStart } from './pool/start.ts'
+import { benchWebhook } from './pool/webhook.ts'
 
 /** One table of docs/performance.md. */
 export interface Bench {

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { AccessLogLine } from '../../test/support/access-log.ts'
 import { startRegistry, type TestRegistry } from '../../test/support/docker-registry.ts'
 import { eventually } from '../../test/support/eventually.ts'
-import { startProduct } from '../product.ts'
-import type { PublishedImage } from '../publish.ts'
+import { startProduct } from '../pool/product.ts'
+import type { PublishedImage } from '../content/publish.ts'
 import { type CommandCounts, watchCommands } from './redis-commands.ts'
 
 /** What copying some images took, beside their bytes. */

@@ -1,7 +1,7 @@
 import { startRegistry } from '../../test/support/docker-registry.ts'
-import { layersOf, type PublishedImage, Publisher } from '../publish.ts'
+import { layersOf, type PublishedImage, Publisher } from '../content/publish.ts'
 import type { Scale } from '../scale.ts'
-import { markdownTable } from '../table.ts'
+import { markdownTable } from '../figures/table.ts'
 import { type CopyCounts, countCopies, totalOf } from './copy-counts.ts'
 
 const HEAD = ['', 'images', 'blobs', 'requests upstream', 'requests local', 'Redis sent', 'done']

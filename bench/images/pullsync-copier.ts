@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import type { ReplicationQueue } from '../../src/queue/replication-queue.ts'
-import { startProduct } from '../product.ts'
-import { requestFor } from '../request.ts'
-import { cpuMsOf } from '../usage.ts'
+import { startProduct } from '../pool/product.ts'
+import { requestFor } from '../copies/request.ts'
+import { cpuMsOf } from '../figures/usage.ts'
 import type { CopierEntry, ImagesCopier, StoreUsage } from './images.ts'
 
 const WORKERS = 2

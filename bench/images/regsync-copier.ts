@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import type { TestRegistry } from '../../test/support/docker-registry.ts'
 import { goProgram, missingProgram } from '../../test/support/go-program.ts'
 import { tempFolder } from '../../test/support/temp-folder.ts'
-import { measuredCommand } from '../measured-command.ts'
-import type { PublishedImage } from '../publish.ts'
+import { measuredCommand } from '../copies/measured-command.ts'
+import type { PublishedImage } from '../content/publish.ts'
 import type { CopierEntry, ImagesCopier } from './images.ts'
 
 /** A program that does nothing but copy, one image after the other, in one process: what the registries themselves cost. */

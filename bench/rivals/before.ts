@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { run } from '../../test/support/run.ts'
 import { tempFolder } from '../../test/support/temp-folder.ts'
-import { startProduct } from '../product.ts'
+import { startProduct } from '../pool/product.ts'
 import type { EarlierEntry } from './rivals.ts'
 
 /** The clone that the benchmarks were built in. */

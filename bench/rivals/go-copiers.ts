@@ -1,7 +1,7 @@
 import { type GoProgram, goProgram, missingProgram } from '../../test/support/go-program.ts'
 import { run } from '../../test/support/run.ts'
-import type { Entry, Pair, Wanted } from '../contestant.ts'
-import { measuredCommand } from '../measured-command.ts'
+import type { Entry, Pair, Wanted } from '../copies/contestant.ts'
+import { measuredCommand } from '../copies/measured-command.ts'
 
 type Arguments = (pair: Pair, wanted: Wanted) => readonly string[]
 

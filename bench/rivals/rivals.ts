@@ -1,7 +1,7 @@
-import type { Entry } from '../contestant.ts'
-import { ENGINE } from '../engine.ts'
-import { PRODUCT } from '../product.ts'
-import { SKOPEO_COPY, SKOPEO_SYNC } from '../skopeo.ts'
+import type { Entry } from '../copies/contestant.ts'
+import { ENGINE } from '../copies/engine.ts'
+import { PRODUCT } from '../pool/product.ts'
+import { SKOPEO_COPY, SKOPEO_SYNC } from '../copies/skopeo.ts'
 import { copiersOfOne, copiersOfTags } from './go-copiers.ts'
 
 /** Another build of pullsync. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { countCopies, totalOf } from '../../bench/counts/copy-counts.ts'
-import { layersOf, type PublishedImage, Publisher } from '../../bench/publish.ts'
+import { layersOf, type PublishedImage, Publisher } from '../../bench/content/publish.ts'
 import { startRegistry, type TestRegistry } from '../support/docker-registry.ts'
 
 const MIB = 1024 * 1024

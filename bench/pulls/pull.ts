@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { Agent, type IncomingMessage, request } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
-import { OCI_INDEX, OCI_MANIFEST } from '../src/oci/media-types.ts'
+import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
 
 /** What a client saw of one pull, in milliseconds from its first request. */
 export interface Pull {

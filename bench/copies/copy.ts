@@ -2,9 +2,9 @@ import { type Copies, measureCopies } from './copies.ts'
 import { copyReport } from './copy-report.ts'
 import { ENGINE } from './engine.ts'
 import { registryMaker } from './pair.ts'
-import { layersOf, Publisher } from './publish.ts'
-import { type Rivals, rivalsForOne, rivalsForTags } from './rivals/rivals.ts'
-import type { Scale } from './scale.ts'
+import { layersOf, Publisher } from '../content/publish.ts'
+import { type Rivals, rivalsForOne, rivalsForTags } from '../rivals/rivals.ts'
+import type { Scale } from '../scale.ts'
 
 /** One large image: side by side with others on the same two registries, as the rest. */
 export function benchLargeImage(scale: Scale, rivals: Rivals): Promise<string> {

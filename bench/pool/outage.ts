@@ -1,10 +1,10 @@
 import { createServer, request, type Server } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
-import { startRegistry } from '../test/support/docker-registry.ts'
+import { startRegistry } from '../../test/support/docker-registry.ts'
 import { type Product, startProduct } from './product.ts'
-import { Publisher } from './publish.ts'
-import type { Scale } from './scale.ts'
-import { markdownTable } from './table.ts'
+import { Publisher } from '../content/publish.ts'
+import type { Scale } from '../scale.ts'
+import { markdownTable } from '../figures/table.ts'
 
 const HEAD = [
   'waiting jobs',

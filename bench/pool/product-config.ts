@@ -1,4 +1,4 @@
-import type { Ends } from './contestant.ts'
+import type { Ends } from '../copies/contestant.ts'
 
 export type OnMiss = 'stream' | 'hold' | 'async'
 

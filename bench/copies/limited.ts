@@ -1,12 +1,12 @@
-import { startRegistry } from '../test/support/docker-registry.ts'
+import { startRegistry } from '../../test/support/docker-registry.ts'
 import { ENGINE } from './engine.ts'
-import { layersOf, Publisher } from './publish.ts'
-import { pullImage } from './pull.ts'
-import type { Scale } from './scale.ts'
-import { median } from './statistics.ts'
-import { markdownTable } from './table.ts'
+import { layersOf, Publisher } from '../content/publish.ts'
+import { pullImage } from '../pulls/pull.ts'
+import type { Scale } from '../scale.ts'
+import { median } from '../figures/statistics.ts'
+import { markdownTable } from '../figures/table.ts'
 import { verifyCopies } from './verify.ts'
-import { startWay } from './way.ts'
+import { startWay } from '../pulls/way.ts'
 
 /** As object stores have it. */
 const EACH = { bytesPerSecondEach: 30_000_000 }

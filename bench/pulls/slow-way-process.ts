@@ -1,5 +1,5 @@
 // slow-way-process.js REGISTRY_URL SLOWNESS: a slow way to that registry until it is told to stop. Prints where it begins.
-import { untilAborted } from '../src/waiting/until-aborted.ts'
+import { untilAborted } from '../../src/waiting/until-aborted.ts'
 import { type Slowness, startSlowWay } from './slow-way.ts'
 
 const [registryUrl = '', slowness = '{}'] = process.argv.slice(2)

@@ -1,6 +1,6 @@
 import type { Pull } from './pull.ts'
-import { median } from './statistics.ts'
-import { markdownTable } from './table.ts'
+import { median } from '../figures/statistics.ts'
+import { markdownTable } from '../figures/table.ts'
 
 export interface Pulls {
   readonly name: string

@@ -1,13 +1,13 @@
 // engine-process.js UPSTREAM LOCAL REPOSITORY TAG…: copies, and ends. No Redis, no queue.
-import type { RegistryConfig } from '../src/config/config.ts'
-import { openRegistry } from '../src/registry/registry.ts'
-import { BlobFlights } from '../src/replication/graph/blob-flights.ts'
-import { NO_LEDGER } from '../src/replication/graph/blob-ledger.ts'
-import { replicate } from '../src/replication/replicate.ts'
-import type { ReplicationRequest } from '../src/replication/request.ts'
-import { TransferSchedule } from '../src/replication/pace/transfer-schedule.ts'
-import { LOCAL_UPLOADS } from '../workers/transfer-limits.ts'
-import { tuneGarbageCollection } from '../workers/tune-garbage-collection.ts'
+import type { RegistryConfig } from '../../src/config/config.ts'
+import { openRegistry } from '../../src/registry/registry.ts'
+import { BlobFlights } from '../../src/replication/graph/blob-flights.ts'
+import { NO_LEDGER } from '../../src/replication/graph/blob-ledger.ts'
+import { replicate } from '../../src/replication/replicate.ts'
+import type { ReplicationRequest } from '../../src/replication/request.ts'
+import { TransferSchedule } from '../../src/replication/pace/transfer-schedule.ts'
+import { LOCAL_UPLOADS } from '../../workers/transfer-limits.ts'
+import { tuneGarbageCollection } from '../../workers/tune-garbage-collection.ts'
 import { requestFor } from './request.ts'
 
 /** As a worker has them with the default configuration. */

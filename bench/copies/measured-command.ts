@@ -1,5 +1,5 @@
-import { lastLines, startChild } from '../test/support/child.ts'
-import { cpuMsOf, peakMibOf, type Usage } from './usage.ts'
+import { lastLines, startChild } from '../../test/support/child.ts'
+import { cpuMsOf, peakMibOf, type Usage } from '../figures/usage.ts'
 
 /** Often enough that what the last look missed is lost in the noise. */
 const LOOK_EVERY_MS = 10

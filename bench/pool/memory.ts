@@ -1,9 +1,9 @@
-import { startRegistry } from '../test/support/docker-registry.ts'
+import { startRegistry } from '../../test/support/docker-registry.ts'
 import { startProduct } from './product.ts'
-import { layersOf, type PublishedImage, Publisher } from './publish.ts'
-import type { Scale } from './scale.ts'
-import { markdownTable } from './table.ts'
-import { verifyCopies } from './verify.ts'
+import { layersOf, type PublishedImage, Publisher } from '../content/publish.ts'
+import type { Scale } from '../scale.ts'
+import { markdownTable } from '../figures/table.ts'
+import { verifyCopies } from '../copies/verify.ts'
 
 const HEAD = ['one worker', 'MiB in all', 's', 'peak MiB']
 

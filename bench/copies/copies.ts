@@ -1,8 +1,8 @@
-import type { TestRegistry } from '../test/support/docker-registry.ts'
+import type { TestRegistry } from '../../test/support/docker-registry.ts'
 import type { Entry } from './contestant.ts'
-import type { PublishedImage } from './publish.ts'
+import type { PublishedImage } from '../content/publish.ts'
 import type { BenchRegistry, RegistryMaker } from './pair.ts'
-import { cpuMsOf, type Usage } from './usage.ts'
+import { cpuMsOf, type Usage } from '../figures/usage.ts'
 import { verifyCopies } from './verify.ts'
 
 /** Something that is copied as a whole: all its tags are of one repository. */

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
-import { startNginx, type TestNginx } from '../test/support/nginx.ts'
+import { startNginx, type TestNginx } from '../../test/support/nginx.ts'
 import type { GatewaySite } from './gateway-site.ts'
 
-const EXAMPLE = new URL('../../deploy/nginx/hand-over-miss.conf', import.meta.url)
+const EXAMPLE = new URL('../../../deploy/nginx/hand-over-miss.conf', import.meta.url)
 
 /** The nginx of the example, which asks the gateway of that site only for what the registry does not have. */
 export async function startHandOver({ url, local }: GatewaySite): Promise<TestNginx> {

@@ -1,5 +1,5 @@
-import type { TestRegistry } from '../test/support/docker-registry.ts'
-import type { Usage } from './usage.ts'
+import type { TestRegistry } from '../../test/support/docker-registry.ts'
+import type { Usage } from '../figures/usage.ts'
 
 /** Two registries on this machine: what everybody copies from, and an empty one. */
 export interface Pair {

@@ -1,6 +1,6 @@
 import type { CopyUsage, Measured } from './copies.ts'
-import { median } from './statistics.ts'
-import { markdownTable } from './table.ts'
+import { median } from '../figures/statistics.ts'
+import { markdownTable } from '../figures/table.ts'
 
 const HEAD = [
   ...['', 'median s', 'fastest–slowest s', 'CPU s', 'upstream CPU s', 'local CPU s'],

@@ -1,5 +1,5 @@
-import { type Digest, digestOf } from '../src/oci/digest.ts'
-import { OCI_INDEX, OCI_MANIFEST } from '../src/oci/media-types.ts'
+import { type Digest, digestOf } from '../../src/oci/digest.ts'
+import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { expectCreated, type NoiseLayer, pushNoiseLayer } from './noise-layer.ts'
 
 /** Layers are told apart by their seeds: the same seed and size give the same layer. */

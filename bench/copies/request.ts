@@ -1,6 +1,6 @@
-import { parseReference, parseRepository } from '../src/oci/reference.ts'
-import type { Parsed } from '../src/oci/parsed.ts'
-import type { ReplicationRequest } from '../src/replication/request.ts'
+import { parseReference, parseRepository } from '../../src/oci/reference.ts'
+import type { Parsed } from '../../src/oci/parsed.ts'
+import type { ReplicationRequest } from '../../src/replication/request.ts'
 
 /** A request as an operator makes it: `manual`, so that nothing is answered from memory. */
 export function requestFor(repository: string, tag: string, referrers = false): ReplicationRequest {

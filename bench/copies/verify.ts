@@ -1,5 +1,5 @@
-import type { PublishedImage } from './publish.ts'
-import { OCI_MANIFEST } from '../src/oci/media-types.ts'
+import type { PublishedImage } from '../content/publish.ts'
+import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
 
 /** Throws unless the registry names these images by their tags and holds all of their content. */
 export async function verifyCopies(

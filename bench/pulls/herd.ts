@@ -1,11 +1,11 @@
-import { startRegistry } from '../test/support/docker-registry.ts'
+import { startRegistry } from '../../test/support/docker-registry.ts'
 import { publishWarmUp, startGatewaySite } from './gateway-site.ts'
-import { layersOf, Publisher } from './publish.ts'
+import { layersOf, Publisher } from '../content/publish.ts'
 import { pullImage } from './pull.ts'
-import type { Scale } from './scale.ts'
-import { median } from './statistics.ts'
-import { markdownTable } from './table.ts'
-import { peakMibOf } from './usage.ts'
+import type { Scale } from '../scale.ts'
+import { median } from '../figures/statistics.ts'
+import { markdownTable } from '../figures/table.ts'
+import { peakMibOf } from '../figures/usage.ts'
 
 const HEAD = ['at the same moment', 'MiB', 'median s', 'upstream sent', 'gateway MiB', 'worker MiB']
 
