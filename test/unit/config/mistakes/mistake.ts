@@ -1,0 +1,20 @@
+import { ConfigError } from '../../../../src/config/config-error.ts'
+import { problemsOf, yamlWith } from '../parsed-yaml.ts'
+
+/** What is wrong, the parts of the file in which it stands, and what is said of it. */
+export type Mistake = readonly [string, Parameters<typeof yamlWith>[0], string]
+
+/** What is said of a file, otherwise correct and of a known number of lines, with these parts. */
+export function saidOf(parts: Mistake[1]): string {
+  const problems = problemsOf(yamlWith(parts), {
+    files: {
+      '/run/full': 'hunter2\n',
+      '/run/empty': '\n',
+      '/run/docker': '{}',
+      '/run/cert': '-----BEGIN CERTIFICATE-----',
+      '/run/key': '-----BEGIN EC PRIVATE KEY-----',
+      '/run/locked': '-----BEGIN ENCRYPTED PRIVATE KEY-----',
+    },
+  })
+  return new ConfigError('pullsync.yaml', problems).message
+}
