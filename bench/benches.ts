@@ -2,17 +2,19 @@ import {
   benchLargeImage,
   benchLargeImageOverTls,
   benchManyTags,
+  benchOneLayer,
   benchSmallLayers,
 } from './copies/copy.ts'
 import {
   benchColdPull,
   benchColdPullByGigabit,
   benchColdPullFarAway,
+  benchColdPullOverTls,
   benchColdPullThrottled,
   benchOnePlatform,
   benchSmallColdPullFarAway,
-  benchWarmPull,
-} from './pulls/gateway.ts'
+} from './pulls/cold-pull.ts'
+import { benchWarmPull } from './pulls/warm-pull.ts'
 import { benchCounts } from './counts/counts.ts'
 import { benchHerd } from './pulls/herd.ts'
 import { benchHold } from './pulls/hold.ts'
@@ -42,6 +44,7 @@ export const BENCHES: readonly Bench[] = [
     ...{ name: 'copy-tls', title: 'One large image, both registries over TLS', compares: true },
     measure: benchLargeImageOverTls,
   },
+  { name: 'copy-one', title: 'One large layer', measure: benchOneLayer, compares: true },
   { name: 'copy-small', title: 'Small layers', measure: benchSmallLayers, compares: true },
   {
     ...{ name: 'copy-tags', title: 'Many tags that share layers', compares: true },
@@ -57,6 +60,11 @@ export const BENCHES: readonly Bench[] = [
   { name: 'memory', title: 'Memory of a worker', measure: benchMemory },
   { name: 'kill', title: 'A worker killed at half of an image', measure: benchKill },
   { name: 'gateway-cold', title: 'First pull', measure: benchColdPull },
+  {
+    name: 'gateway-tls',
+    title: 'First pull, upstream over TLS',
+    measure: benchColdPullOverTls,
+  },
   {
     name: 'gateway-slow',
     title: 'First pull, upstream at 20 MB/s',

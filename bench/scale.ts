@@ -20,8 +20,8 @@ export interface Scale {
   readonly repetitionsOfPulls: number
   /** Of images of four layers that are pulled through the gateway. */
   readonly pulledLayerBytes: number
-  /** Clients that pull at the same moment. */
-  readonly herd: number
+  /** Clients that pull at the same moment: so many, and then so many. */
+  readonly herds: readonly number[]
   readonly herdLayerBytes: number
   /** Clients that wait for an image. */
   readonly held: number
@@ -48,7 +48,7 @@ export const FULL: Scale = {
   misses: 200,
   repetitionsOfPulls: 3,
   pulledLayerBytes: 64 * MIB,
-  herd: 64,
+  herds: [32, 64],
   herdLayerBytes: 32 * MIB,
   held: 2_000,
   deliveries: 30_000,
@@ -69,7 +69,7 @@ export const SMALL: Scale = {
   misses: 3,
   repetitionsOfPulls: 1,
   pulledLayerBytes: MIB,
-  herd: 4,
+  herds: [4],
   herdLayerBytes: MIB,
   held: 20,
   deliveries: 100,

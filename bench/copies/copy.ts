@@ -11,6 +11,11 @@ export function benchLargeImage(scale: Scale, rivals: Rivals): Promise<string> {
   return compared(largeImage, { scale, rivals })
 }
 
+/** As much in one layer: nothing of it can be copied beside the rest. */
+export function benchOneLayer(scale: Scale, rivals: Rivals): Promise<string> {
+  return compared(oneLayer, { scale, rivals })
+}
+
 /** The same where both registries are https, as nearly everywhere. */
 export function benchLargeImageOverTls(scale: Scale, rivals: Rivals): Promise<string> {
   return compared(largeImageOnce, { scale, rivals, overTls: true })
@@ -52,6 +57,15 @@ async function largeImage(publisher: Publisher, { scale, rivals }: Comparison): 
       { name: 'the same again', images: [first] },
       { name: 'second repository', images: [second] },
     ],
+  }
+}
+
+async function oneLayer(publisher: Publisher, { scale, rivals }: Comparison): Promise<Copies> {
+  const layers = layersOf('one', 1, scale.layerBytes * 8)
+  return {
+    entries: await rivalsForOne(rivals),
+    repetitions: scale.repetitions,
+    steps: [{ name: '1 large layer', images: [await publisher.publish('team/one', '1', layers)] }],
   }
 }
 

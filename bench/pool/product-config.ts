@@ -22,12 +22,13 @@ export function productConfig(
   { upstream, local, caFile }: Ends,
   { redisUrl, serving }: ProductOptions,
 ): string {
-  const trust = caFile === undefined ? '' : `, caFile: ${caFile}`
+  const trust = (url: string) =>
+    caFile === undefined || !url.startsWith('https:') ? '' : `, caFile: ${caFile}`
   return `
 redis: { url: ${redisUrl} }
-local: { url: ${local.url}${trust}${serving?.redirects === true ? `, redirectBlobsTo: ${local.url}` : ''} }
+local: { url: ${local.url}${trust(local.url)}${serving?.redirects === true ? `, redirectBlobsTo: ${local.url}` : ''} }
 upstreams:
-  hq: { url: ${upstream.url}${trust} }
+  hq: { url: ${upstream.url}${trust(upstream.url)} }
 projects:
   - { name: team, upstream: hq, onMiss: ${serving?.onMiss ?? 'stream'} }
 ${serving === undefined ? '' : servingPart(serving)}`

@@ -17,7 +17,7 @@ export interface GatewaySite extends AsyncDisposable {
 
 /** @param upstream at the end of whatever way pullsync is to take to it */
 export async function startGatewaySite(
-  upstream: { readonly url: string },
+  upstream: { readonly url: string; readonly caFile?: string },
   onMiss: OnMiss,
   { redirects = false, together = false }: SiteShape = {},
 ): Promise<GatewaySite> {
@@ -25,8 +25,11 @@ export async function startGatewaySite(
   try {
     const local = await started.add(startRegistry())
     const [listen, admin] = [await freePort(), await freePort()]
+    const trust = upstream.caFile !== undefined && { caFile: upstream.caFile }
     const serving = { listen, admin, secret: 'bench-secret-of-the-gateway', onMiss, redirects }
-    const product = await started.add(startProduct({ upstream, local }, { serving, together }))
+    const product = await started.add(
+      startProduct({ ...trust, upstream, local }, { serving, together }),
+    )
     const url = `http://127.0.0.1:${listen}`
     for (const tag of WARM_UP.tags) {
       await pullImage(url, WARM_UP.repository, tag)

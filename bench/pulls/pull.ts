@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { Agent, type IncomingMessage, request } from 'node:http'
+import { Agent as AgentOverTls, request as requestOverTls } from 'node:https'
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
 import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts'
@@ -12,6 +14,13 @@ export interface Pull {
   readonly bytes: number
 }
 
+export interface PullOptions {
+  /** It does unless told: without, its own work hides less of what the way costs. */
+  readonly hashes?: boolean
+  /** Of who vouches for the registry, where that is https. */
+  readonly caFile?: string | undefined
+}
+
 /** As Docker and containerd have it unless told. */
 const BLOBS_AT_ONCE = 3
 const TRY_AGAIN_AFTER_MS = 20
@@ -19,16 +28,14 @@ const TRY_AGAIN_AFTER_MS = 20
 /**
  * Pulls an image as a container engine does, but keeps nothing: what is measured is the way. Asks
  * for the manifest again until it is there, as a node does whose pull failed. Wrong bytes throw.
- *
- * @param hashes whether it does; without, its own work hides less of what the way costs
  */
 export async function pullImage(
   url: string,
   repository: string,
   tag: string,
-  { hashes = true } = {},
+  { hashes = true, caFile }: PullOptions = {},
 ): Promise<Pull> {
-  const agent = new Agent({ keepAlive: true })
+  const agent = agentFor(caFile)
   const startedAt = performance.now()
   const since = () => performance.now() - startedAt
   let [firstBlobByteMs, bytes] = [Infinity, 0]
@@ -76,9 +83,14 @@ async function manifestBlobs(agent: Agent, url: string): Promise<string[]> {
   }
 }
 
+function agentFor(caFile: string | undefined): Agent {
+  if (caFile === undefined) return new Agent({ keepAlive: true })
+  return new AgentOverTls({ keepAlive: true, ca: readFileSync(caFile) })
+}
+
 async function get(agent: Agent, url: string): Promise<IncomingMessage> {
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-    const asking = request(
+    const asking = (agent instanceof AgentOverTls ? requestOverTls : request)(
       url,
       { agent, headers: { accept: `${OCI_INDEX}, ${OCI_MANIFEST}` } },
       resolve,

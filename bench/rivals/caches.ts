@@ -5,7 +5,8 @@ import { run } from '../../test/support/run.ts'
 /** Another way to have what upstream has at the first pull. */
 export interface Cache {
   readonly name: string
-  readonly startCache: (upstreamUrl: string) => Promise<TestRegistry>
+  /** @param trusts a PEM file, where upstream is https */
+  readonly startCache: (upstreamUrl: string, trusts?: string) => Promise<TestRegistry>
 }
 
 /** CNCF distribution as a pull-through cache, if it is here. */
@@ -17,6 +18,7 @@ export async function pullThroughCaches(): Promise<readonly Cache[]> {
   }
   const { stdout } = await run(program, ['--version'])
   const version = /\d+\.\d+\.\d+/.exec(stdout.toString('utf8'))?.[0] ?? '3'
-  const startCache = (proxyOf: string) => startRegistry({ program, proxyOf })
+  const startCache = (proxyOf: string, trusts?: string) =>
+    startRegistry({ program, proxyOf, trusts })
   return [{ name: `distribution ${version} as a cache`, startCache }]
 }

@@ -74,6 +74,7 @@ async function startAt(
     child = await startChild({
       command: options.program ?? registryCommand(),
       args: ['serve', configFile],
+      ...(options.trusts !== undefined && { env: { SSL_CERT_FILE: options.trusts } }),
       onStdoutLine: (line) => {
         const parsed = parseAccessLogLine(line)
         if (parsed !== undefined && parsed.userAgent !== probe) log.push(parsed)

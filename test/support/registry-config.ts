@@ -37,6 +37,8 @@ export interface RegistryOptions {
   readonly readOnly?: boolean
   /** Makes it a pull-through cache of this registry. */
   readonly proxyOf?: string
+  /** A PEM file: who may vouch for that registry. */
+  readonly trusts?: string | undefined
 }
 
 /** Sends every event, also those of blobs and pulls. */
