@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { explore } from './explore.ts'
-import { ALL_GUARDS, type Guards, oneWriter, type Scenario } from './one-writer.ts'
+import { oneWriter, type Scenario } from './one-writer.ts'
+import { ALL_GUARDS, type Guards } from './one-writer/state.ts'
 
 const WITHIN_MS = 300_000
 
