@@ -66,8 +66,9 @@ export class Connection {
     })
   }
 
+  /** Or about to be: it carries no request any more. */
   get closed(): boolean {
-    return this.#socket.destroyed
+    return this.#socket.destroyed || this.#ended
   }
 
   /** The other side said that nothing more comes, and nothing went wrong. */

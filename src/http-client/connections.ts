@@ -62,16 +62,19 @@ export class Connections implements Disposable {
     const request = typeof asked === 'string' ? { method: 'GET', head: asked } : asked
     while (this.#isFull) await this.#anyFree(signal)
     if (this.#disposed) throw new ConnectionClosedError('the connections were closed here')
-    const kept = [...this.#kept].at(-1)
+    const kept = this.#latestKept
     if (kept === undefined) return await this.#askOn(this.#begin(), request, signal, using)
     this.#kept.delete(kept)
     try {
       return await this.#askOn(kept, request, signal, using)
     } catch (error) {
-      const isClosed = error instanceof ConnectionClosedError && !signal.aborted
-      if (!isClosed || !isSafe(request)) throw error
+      if (signal.aborted || !this.#mayAskAgain(request, error)) throw error
       return await this.#askOn(this.#begin(), request, signal, using)
     }
+  }
+
+  #mayAskAgain(request: PlainRequest, error: unknown): boolean {
+    return error instanceof ConnectionClosedError && isSafe(request) && !this.#disposed
   }
 
   /** Ends what is idle now; what is in use ends with its answer. */
@@ -88,7 +91,12 @@ export class Connections implements Disposable {
   }
 
   get #isFull(): boolean {
-    return this.#kept.size === 0 && this.#open.size >= (this.#options.maxOpen ?? Infinity)
+    return this.#open.size >= (this.#options.maxOpen ?? Infinity) && this.#latestKept === undefined
+  }
+
+  /** One that has ended, or that is not trusted any more, is still among the kept ones until it is closed. */
+  get #latestKept(): Connection | undefined {
+    return [...this.#kept].findLast(({ closed }) => !closed)
   }
 
   async #anyFree(signal: AbortSignal): Promise<void> {
