@@ -27,6 +27,8 @@ export type HeadReading =
 
 // Google's registries send 21 KiB. As the listener takes, and the clients on Node's parser.
 export const MAX_HEAD_BYTES = 64 * 1024
+// Dozens are many. Whoever looks for one among them, as axios does for each, takes seconds for ten thousand.
+export const MAX_HEADERS = 500
 
 const STATUS_LINE = /^HTTP\/1\.([01]) (\d{3}) ([\t\x20-\x7e\x80-\xff]*)$/
 const BEGINNING = 'HTTP/1.'
@@ -100,6 +102,7 @@ function keepsAlive(connection: string): boolean {
 type Header = readonly [name: string, value: string]
 
 function readHeaders(lines: readonly string[]): readonly Header[] | undefined {
+  if (lines.length > MAX_HEADERS) return undefined
   const headers: Header[] = []
   for (const line of lines) {
     const [, name, value] = HEADER.exec(line) ?? []

@@ -18,7 +18,7 @@ import type { RegistryConfig } from '../../config/config.ts'
 import { abortReason, onAbort } from '../../waiting/aborting.ts'
 import { guardedBody } from './body.ts'
 import { answerLimits } from './brief-limit.ts'
-import { MAX_HEAD_BYTES } from '../../http-client/response-head.ts'
+import { MAX_HEAD_BYTES, MAX_HEADERS } from '../../http-client/response-head.ts'
 import { CLOSED, CodedError } from '../words/coded-error.ts'
 import { networkFailure } from '../errors/failures.ts'
 import { guardedLookup, hostGuard, type Zone } from '../network/guard.ts'
@@ -199,6 +199,8 @@ function watchedTransport(
     request(options: RequestOptions, answered: (response: IncomingMessage) => void): ClientRequest {
       const start = options.protocol === 'https:' ? httpsRequest : httpRequest
       const request = start(forwarded(options, forwardBy), answered)
+      // Those beyond that are not shown; what the body's end is told by counts wherever it stands.
+      request.maxHeadersCount = MAX_HEADERS
       if (forwardBy !== undefined) addHeaders(request, proxyAuthorization(forwardBy))
       stop = watchRequest(watchedRequest(request), limits, stalled)
       return request

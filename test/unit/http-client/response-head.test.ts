@@ -122,6 +122,7 @@ describe('the head of an answer', () => {
     ['a 304 with two lengths', ['HTTP/1.1 304 x', 'Content-Length: 7', 'Content-Length: 8']],
     ['a provisional answer with a line that is none', ['HTTP/1.1 100 Continue', 'no header']],
     ['another protocol', ['HTTP/1.1 101 Switching', 'Upgrade: h2c', 'Content-Length: 7']],
+    ['more headers than anybody sends', [OK, ...Array.from({ length: 501 }, () => 'X: 1')]],
     ['a folded line', [OK, 'X: 1', ' Content-Length: 8', 'Content-Length: 7']],
     ['a space before the colon', [OK, 'Content-Length : 7']],
     ['a space before the name', [OK, ' Content-Length: 7']],
