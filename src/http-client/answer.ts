@@ -87,7 +87,7 @@ export class Answer {
     for (let bytes = first; ; bytes = await connection.read()) {
       const { pieces, surplus } = body.read(bytes)
       this.#whole = body.complete && !surplus
-      yield* pieces
+      yield* gathered(pieces)
       if (body.complete) return
     }
   }
@@ -105,3 +105,11 @@ export class Answer {
     }
   }
 }
+
+/** In chunks of a few bytes each, a MiB would be a GiB to whoever keeps its pieces: each takes a hundred bytes beside its own. */
+function gathered(pieces: readonly Buffer[]): readonly Buffer[] {
+  return pieces.length > MAX_PIECES_OF_ONE_READ ? [Buffer.concat(pieces)] : pieces
+}
+
+/** Of chunks as servers send them there are fewer; these are handed on without being copied. */
+const MAX_PIECES_OF_ONE_READ = 16

@@ -166,6 +166,17 @@ describe('an answer', () => {
     await expect(bodyOf(connections)).rejects.toMatchObject({ code: 'ECONNRESET' })
   })
 
+  it('in chunks of a byte each comes in few pieces', async () => {
+    const chunks = '1\r\na\r\n'.repeat(100_000)
+    registry.answer = (socket) =>
+      socket.write(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`)
+    const pieces: Buffer[] = []
+    for await (const piece of (await ask(connections)).pieces()) pieces.push(piece)
+
+    expect(Buffer.concat(pieces).equals(Buffer.alloc(100_000, 'a'))).toBe(true)
+    expect(pieces.length).toBeLessThan(1_000)
+  })
+
   it('whose chunks are malformed fails, and its connection is not used again', async () => {
     registry.answer = (socket) =>
       socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnothing\r\n')
