@@ -45,15 +45,35 @@ export async function readUpTo(
   limit: number,
   body: Readable,
 ): Promise<{ readonly bytes: Buffer; readonly complete: boolean }> {
-  const chunks: Buffer[] = []
+  const pieces = new Pieces()
   let length = 0
   body.on('data', (chunk: Buffer) => {
-    chunks.push(chunk)
+    pieces.push(chunk)
     length += chunk.length
     if (length > limit) body.destroy()
   })
   await finished(body).catch((error: unknown) => {
     if (length <= limit) throw error
   })
-  return { bytes: Buffer.concat(chunks).subarray(0, limit), complete: length <= limit }
+  return { bytes: pieces.joined().subarray(0, limit), complete: length <= limit }
+}
+
+/** Each takes a hundred bytes beside its own. */
+const JOINED_BY = 1_024
+
+/** Whoever sends a manifest byte by byte must not have a process keep millions of pieces. */
+class Pieces {
+  readonly #joined: Buffer[] = []
+  #latest: Buffer[] = []
+
+  push(piece: Buffer): void {
+    this.#latest.push(piece)
+    if (this.#latest.length < JOINED_BY) return
+    this.#joined.push(Buffer.concat(this.#latest))
+    this.#latest = []
+  }
+
+  joined(): Buffer {
+    return Buffer.concat([...this.#joined, ...this.#latest])
+  }
 }

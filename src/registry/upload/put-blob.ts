@@ -1,8 +1,8 @@
-import { buffer } from 'node:stream/consumers'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import type { OpenBlob, UploadCheckpoint } from '../../replication/ports.ts'
 import { abortReason } from '../../waiting/aborting.ts'
 import { RegistryError, wrongAnswer } from '../errors/registry-error.ts'
+import { readUpTo } from '../transport/body.ts'
 import type { RepositorySession } from '../session.ts'
 import { ComingBlob } from './coming-blob.ts'
 import { continuedUpload } from './continued-upload.ts'
@@ -130,7 +130,8 @@ async function putWhole(put: Put): Promise<'copied' | 'skipped'> {
   using ended = coming
   const { verified } = ended
   try {
-    const body = descriptor.size <= FROM_MEMORY_BYTES ? await buffer(verified) : verified
+    const { size } = descriptor
+    const body = size <= FROM_MEMORY_BYTES ? (await readUpTo(size, verified)).bytes : verified
     if (coming.failure !== undefined) throw coming.failure
     await sending.during(() =>
       commitUpload(session, descriptor, { location, body }, sending.signal),
