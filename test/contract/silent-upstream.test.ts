@@ -91,6 +91,21 @@ describe('an upstream that falls silent', () => {
     await expect(repo().getManifest(TAG, SIGNAL)).rejects.toThrow('came too slowly')
   })
 
+  it.each([
+    ['of a header without an end', 'HTTP/1.1 200 OK\r\nX: ', 'a'],
+    ['of an announcement of another one', '', 'HTTP/1.1 102 Processing\r\n\r\n'],
+  ])('is given up when an answer has its beginning, %s', async (_, start, more) => {
+    registry.script({ path: /manifests/ }, async ({ request: { socket } }) => {
+      socket.write(start)
+      while (!socket.destroyed) {
+        socket.write(more)
+        await setTimeout(BRIEF_MS / 10)
+      }
+    })
+
+    await expect(repo().getManifest(TAG, SIGNAL)).rejects.toThrow('no whole answer came within 2 s')
+  })
+
   it('has time for a large blob', async () => {
     let letGo = (): void => undefined
     registry.script({ path: /blobs/, times: 1 }, ({ serve }) => {

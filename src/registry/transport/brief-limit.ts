@@ -37,7 +37,7 @@ class BriefLimit {
   }
 }
 
-/** Of the least limit of silence, for all of a brief answer. */
+/** Of the least limit of silence, for all of a brief answer's headers, and as much for its body. */
 const TOTAL_TIMES = 10
 
 /** How long an answer may take, and who learns from it. */

@@ -92,14 +92,14 @@ export class ConnectionWatch implements Disposable {
   readonly #stop: () => void
 
   constructor({ exchange, limits, cut }: Asking) {
-    const { stallMs } = limits
+    const { stallMs, totalMs = Infinity } = limits
     const watched = {
       moved: () => this.connection?.moved ?? 0,
       sent: () => this.connection?.connecting === false && this.connection.idle,
       waits: () => this.connection === undefined,
     }
     const responseMs = stallMs + (exchange.patienceMs ?? 0)
-    this.#stop = watchRequest(watched, { stallMs, responseMs }, (stall) => {
+    this.#stop = watchRequest(watched, { stallMs, responseMs, totalMs }, (stall) => {
       limits.stalled()
       cut.abort(stall)
     })

@@ -87,6 +87,8 @@ export interface RequestLimits {
   readonly stallMs: number
   /** The longest time from the request's last byte to the response's headers. */
   readonly responseMs: number
+  /** The longest time from the beginning to the response's headers, however many bytes come of them. */
+  readonly totalMs: number
 }
 
 /** What there is to see of a request that has not been answered. */
@@ -119,23 +121,28 @@ export function watchRequest(
   const progress = () => `${sent()} ${moved()}`
   let seen = ''
   let since = performance.now()
+  let begun = since
   let stopped = false
   const interval = Math.max(Math.min(limits.stallMs, limits.responseMs) / 4, 5)
   const timer = setInterval(() => {
     const now = progress()
-    if (now !== seen || waits()) {
+    if (waits()) begun = performance.now()
+    // Whose answers take long has as long for the first byte.
+    const isLate = performance.now() - begun > Math.max(limits.totalMs, limits.responseMs)
+    if (!isLate && (now !== seen || waits())) {
       seen = now
       since = performance.now()
       return
     }
     const limitMs = sent() ? limits.responseMs : limits.stallMs
-    if (performance.now() - since < limitMs) return
+    if (!isLate && performance.now() - since < limitMs) return
     // As above: what has come while the process was busy must have been read before it is judged.
     setImmediate(() => {
-      if (stopped || progress() !== seen) return
+      if (stopped || (!isLate && progress() !== seen)) return
       clearInterval(timer)
       const what = sent() ? 'no answer came' : 'no byte was taken'
-      stalled(new CodedError(STALLED, `${what} for ${seconds(limitMs)}`))
+      const late = `no whole answer came within ${seconds(limits.totalMs)}`
+      stalled(new CodedError(STALLED, isLate ? late : `${what} for ${seconds(limitMs)}`))
     })
   }, interval)
   return () => {

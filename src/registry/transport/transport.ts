@@ -148,11 +148,11 @@ async function send(
   { exchange, limits, cut }: Asking,
   { userAgent, proxyFor }: TransportOptions,
 ): Promise<RegistryResponse> {
-  const { stallMs } = limits
+  const { stallMs, totalMs = Infinity } = limits
   const responseMs = stallMs + (exchange.patienceMs ?? 0)
   const askedAt = performance.now()
   const forwardBy = exchange.url.protocol === 'http:' ? proxyFor(exchange.url) : undefined
-  const watched = watchedTransport({ stallMs, responseMs }, forwardBy, (stall) => {
+  const watched = watchedTransport({ stallMs, responseMs, totalMs }, forwardBy, (stall) => {
     limits.stalled()
     cut.abort(stall)
   })
