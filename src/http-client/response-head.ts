@@ -145,14 +145,19 @@ function announcedFraming(
   if (codings.length === 0) return framingByLength(status, lengths)
   // Before 1.1 there were no chunks; RFC 9112, section 6.1, takes them for a broken head.
   const plain = minor === '1' && lengths.length === 0 && isChunked(codings)
-  return plain ? { kind: 'chunked' } : undefined
+  if (!plain) return undefined
+  return isWithoutBody(status) ? NO_BODY : { kind: 'chunked' }
 }
 
 function framingByLength(status: number, lengths: readonly string[]): Framing | undefined {
   const [length] = lengths
   if (lengths.length > 1 || !/^\d{1,15}$/.test(length ?? '0')) return undefined
-  if (status === 204 || status === 304) return { kind: 'sized', bytes: 0 }
+  if (isWithoutBody(status)) return NO_BODY
   return length === undefined ? { kind: 'until-close' } : { kind: 'sized', bytes: Number(length) }
+}
+
+function isWithoutBody(status: number): boolean {
+  return status === 204 || status === 304
 }
 
 function isChunked([coding, ...more]: readonly string[]): boolean {

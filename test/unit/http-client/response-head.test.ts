@@ -84,10 +84,15 @@ describe('the head of an answer', () => {
     expect(readResponseHead(lines(OK, ...headers))).toMatchObject({ head: { framing, reusable } })
   })
 
-  it('needs no length where no body can follow', () => {
-    expect(readResponseHead(lines('HTTP/1.1 304 '))).toMatchObject({
-      head: { framing: { kind: 'sized', bytes: 0 } },
-    })
+  it.each([
+    ['nothing', []],
+    ['chunks', ['Transfer-Encoding: chunked']],
+  ])('expects no body where none can follow, whatever is told: %s', (_, headers) => {
+    for (const status of ['204 No Content', '304 ']) {
+      expect(readResponseHead(lines(`HTTP/1.1 ${status}`, ...headers))).toMatchObject({
+        head: { framing: { kind: 'sized', bytes: 0 } },
+      })
+    }
   })
 
   it.each([
