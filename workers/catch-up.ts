@@ -14,7 +14,7 @@ const MARGIN_MS = 5 * 60_000
 export interface CatchUpParts {
   readonly config: () => Config
   readonly registries: OpenRegistries
-  readonly resync: Pick<Resync, 'walk' | 'enqueue'>
+  readonly resync: Pick<Resync, 'walkWhole' | 'enqueue'>
   readonly reporter: Pick<Reporter, 'caughtUp'>
 }
 
@@ -29,7 +29,7 @@ export class CatchUp {
     this.#parts = parts
   }
 
-  /** @throws RegistryError when upstream cannot be asked now */
+  /** @throws RegistryError when upstream, or the local registry, cannot be asked now */
   async run(
     { project: name, since }: { readonly project: string; readonly since: number },
     jobId: string,
@@ -41,7 +41,7 @@ export class CatchUp {
     const from = since - MARGIN_MS
     const requests = await this.#pushedSince(project, { from, jobId }, signal)
     if (requests === undefined) {
-      await resync.walk(name, jobId, signal)
+      await resync.walkWhole(name, jobId, signal)
       return
     }
     await resync.enqueue(requests, signal)

@@ -37,7 +37,15 @@ export class Resync {
     this.#parts = parts
   }
 
+  /** One that fails is not made again before the clock says so. */
   readonly walk = async (project: string, walkId: string, signal: AbortSignal): Promise<void> => {
+    await this.walkWhole(project, walkId, signal).catch(() => {
+      signal.throwIfAborted()
+    })
+  }
+
+  /** Rejects when it has failed, once that is reported. */
+  async walkWhole(project: string, walkId: string, signal: AbortSignal): Promise<void> {
     const { reporter } = this.#parts
     const found: Found = { repositories: 0, listedBy: 'catalog', tags: 0, queued: 0 }
     const startedAt = Date.now()
@@ -52,6 +60,7 @@ export class Resync {
     } catch (error) {
       signal.throwIfAborted()
       reporter.resyncFailed({ project, walkId, ...found, error })
+      throw error
     }
   }
 

@@ -19,6 +19,8 @@ export async function retryJob(queues: ReplicationQueues, id: string): Promise<A
     }
     if (state !== 'failed') return `it is ${state}; only failed and delayed jobs can be run again`
     await claimDeduplication(queues.redis, queue, job)
+    // BullMQ's count of the workers that it has lost: it may lose as many again.
+    await queues.redis.hdel(queue.toKey(id), 'stc')
     await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true })
     return undefined
   })

@@ -1,6 +1,7 @@
 import { DelayedError, WaitingError } from 'bullmq'
 import type { BackgroundWait } from '../../pool/pull-allowance.ts'
 import type { ReplicationJob } from '../replication-queue.ts'
+import type { RightOptions } from './holding-right.ts'
 
 /** To the queue, as if it had not been taken: it loses no attempt. */
 export async function giveBack(
@@ -32,7 +33,18 @@ export async function putOff(
   return await postpone(job, token, waitMs)
 }
 
-/** It is no longer this worker's: whatever becomes of it, others say. */
-export function leave(): never {
+// BullMQ counts it when the lock is found to have lapsed, be that before this or after. KEYS: the job.
+const NOT_ITS_FAULT = `
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HINCRBY', KEYS[1], 'stc', -1) end`
+
+/**
+ * It is no longer this worker's: whatever becomes of it, others say. It has not killed this one, so that does not
+ * count among the workers that it may lose; told to Redis when that is back.
+ */
+export function leave(
+  { id = '' }: ReplicationJob,
+  { connection, queue, listener }: Pick<RightOptions, 'connection' | 'queue' | 'listener'>,
+): never {
+  connection.eval(NOT_ITS_FAULT, 1, queue.toKey(id)).catch(listener.connectionError)
   throw new WaitingError()
 }

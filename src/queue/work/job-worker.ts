@@ -179,7 +179,7 @@ export class JobWorker implements AsyncDisposable {
     try {
       return await this.#run(taken)
     } catch (error) {
-      if (lock.signal.aborted || error instanceof LostRightError) return leave()
+      if (lock.signal.aborted || error instanceof LostRightError) return leave(job, this.#options)
       throw error
     }
   }

@@ -1,0 +1,106 @@
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { Breakers } from '../../src/pool/breaker.ts'
+import { openWorkerConnection } from '../../src/pool/connection.ts'
+import { retryJob } from '../../src/queue/records/job-actions.ts'
+import { findJob } from '../../src/queue/records/job-records.ts'
+import { ReplicationQueues } from '../../src/queue/queues.ts'
+import type { Replicate } from '../../src/queue/work/job.ts'
+import { JobWorker } from '../../src/queue/work/job-worker.ts'
+import { unlessAborted } from '../../src/waiting/aborting.ts'
+import { eventually } from '../support/eventually.ts'
+import { MISS_LIMITS } from '../support/miss-limits.ts'
+import { OUTAGES } from '../support/outages.ts'
+import { startRedis, type TestRedis } from '../support/redis.ts'
+import { replicationRequest as request } from '../support/replication-request.ts'
+import { SILENT } from '../support/silent-listener.ts'
+
+const JOBS = {
+  ...{ attempts: 3, backoffMs: 20, maxBackoffMs: 100 },
+  ...{ keepCompleted: { ageMs: 60_000, count: 100 }, keepFailed: { ageMs: 60_000, count: 100 } },
+}
+
+let redis: TestRedis
+let queues: ReplicationQueues
+let stop: () => Promise<void>
+
+beforeEach(async () => {
+  redis = await startRedis()
+  const onError = () => undefined
+  const upstreams = ['hq']
+  queues = new ReplicationQueues({
+    url: redis.url,
+    upstreams,
+    jobs: JOBS,
+    misses: MISS_LIMITS,
+    onError,
+  })
+  stop = () => Promise.resolve()
+  await eventually(() => queues.ping().then(() => true))
+})
+
+afterEach(async () => {
+  await stop()
+  await queues[Symbol.asyncDispose]()
+  await redis[Symbol.asyncDispose]()
+})
+
+function startWorker(replicate: Replicate): void {
+  const connection = openWorkerConnection(redis.url, () => undefined)
+  const worker = new JobWorker({
+    ...{ upstream: 'hq', queue: queues.of('hq'), connection, concurrency: 4, replicate },
+    jobs: () => JOBS,
+    misses: () => MISS_LIMITS,
+    backgroundWait: () => Promise.resolve(undefined),
+    lookAgain: () => Promise.resolve(),
+    breakers: new Breakers(connection, () => OUTAGES),
+    listener: SILENT,
+  })
+  stop = async () => {
+    await worker[Symbol.asyncDispose]()
+    connection.disconnect()
+  }
+}
+
+async function queued(): Promise<string> {
+  const [told] = await queues.enqueue([request()])
+  return told?.jobId ?? ''
+}
+
+async function stateOf(id: string) {
+  return (await findJob(queues, id))?.record.state
+}
+
+it('a job that has lost its workers too often runs again when somebody says so', async () => {
+  const id = await queued()
+  // As BullMQ leaves one that has killed six workers.
+  await queues.redis.hset(queues.of('hq').toKey(id), {
+    stc: 6,
+    defa: 'job stalled more than allowable limit',
+  })
+  startWorker(() => Promise.resolve({ kind: 'not-found', upstreams: ['hq'] }))
+  await eventually(async () => (await stateOf(id)) === 'failed')
+
+  expect(await retryJob(queues, id)).toEqual({ id, done: true })
+
+  await eventually(async () => ['completed', 'failed'].includes((await stateOf(id)) ?? ''))
+  expect(await stateOf(id)).toBe('completed')
+  expect(await queues.redis.hget(queues.of('hq').toKey(id), 'stc')).toBeNull()
+})
+
+it('what a worker loses because Redis did not hear from it does not count against the job', async () => {
+  const id = await queued()
+  const key = queues.of('hq').toKey(id)
+  let runs = 0
+  startWorker(async (_request, { signal }) => {
+    runs += 1
+    if (runs === 1) await unlessAborted(new Promise(() => undefined), signal)
+    return { kind: 'not-found', upstreams: ['hq'] }
+  })
+  await eventually(() => runs === 1)
+
+  await queues.redis.del(`${key}:lock`)
+
+  await eventually(async () => (await stateOf(id)) === 'completed')
+  expect(runs).toBe(2)
+  expect(Number(await queues.redis.hget(key, 'stc'))).toBe(0)
+})
