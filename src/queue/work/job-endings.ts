@@ -102,7 +102,8 @@ export class JobEndings {
     await guard.left()
     if (forMs === 0 || registry === undefined) return 0
     const reason = messageOf(error)
-    await job.log(`put off for ${forMs} ms: ${reason}`)
+    // In a long outage it comes here again and again, as all that wait do.
+    if (job.failedReason !== reason) await job.log(`put off for ${forMs} ms: ${reason}`)
     await noteReason(connection, queue, job, reason)
     if (registry !== upstream) return Math.round(Math.max(forMs, LOCAL_LOOK_MS) * jitter())
     await queue.rateLimit(forMs)

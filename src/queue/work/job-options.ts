@@ -3,6 +3,9 @@ import { isTag } from '../../oci/reference.ts'
 import type { ReplicationRequest } from '../../replication/request.ts'
 import type { ReplicationJob } from '../replication-queue.ts'
 
+/** No more of them are shown to anybody; a job that is put off for weeks would have more and more. */
+const LOG_LINES = 1_000
+
 /**
  * How a job is run is its worker's to know, as it is configured now. Kept with each job, it would take a third of
  * the memory of those that wait. Gives how often the job is tried.
@@ -14,6 +17,7 @@ export function giveOptions(
   opts.attempts = attempts
   opts.backoff = { type: 'custom' }
   opts.stackTraceLimit = 0
+  opts.keepLogs = LOG_LINES
   return attempts
 }
 

@@ -1,11 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Breakers, LOCAL } from '../../../src/pool/breaker.ts'
 import { retryJob } from '../../../src/queue/records/job-actions.ts'
-import { findJob } from '../../../src/queue/records/job-records.ts'
+import { findJob, readJobLog } from '../../../src/queue/records/job-records.ts'
 import { readCounts, readStatus } from '../../../src/queue/records/upstream-status.ts'
 import { RegistryError } from '../../../src/registry/errors/registry-error.ts'
 import { ReplicationError } from '../../../src/replication/errors.ts'
 import type { Outcome } from '../../../src/replication/outcome.ts'
 import { eventually } from '../../support/eventually.ts'
+import { OUTAGES } from '../../support/outages.ts'
 import { replicationRequest as request } from '../../support/replication-request.ts'
 import { COPIED, queueSite, type QueueSite } from './queue-site.ts'
 
@@ -179,5 +181,28 @@ describe('the queue', () => {
 
     expect(failed?.failedReason).toContain('payload')
     expect(failed?.attemptsMade).toBe(1)
+  })
+
+  it('says once why a job is put off again and again', async () => {
+    const breakers = new Breakers(site.queues.redis, () => OUTAGES)
+    await breakers.failed(LOCAL, { kind: 'down', reason: 'answered 503', forMs: 60_000 })
+    site.startWorker(() => Promise.resolve(COPIED))
+    const [told] = await site.queues.enqueue([request()])
+    const id = told?.jobId ?? ''
+    const putOff = async (before = 0) => {
+      const found = await findJob(site.queues, id)
+      const { state, startedAt = 0 } = found?.record ?? {}
+      return state === 'delayed' && startedAt > before && found && { found, startedAt }
+    }
+    let { found, startedAt } = await eventually(() => putOff())
+
+    for (let times = 0; times < 5; times += 1) {
+      await retryJob(site.queues, id)
+      const before = startedAt
+      ;({ found, startedAt } = await eventually(() => putOff(before)))
+    }
+
+    const lines = await readJobLog(found)
+    expect(lines.filter((line) => line.includes('answered 503'))).toHaveLength(1)
   })
 })
