@@ -34,7 +34,7 @@ const LOCK_MS = 10_000
 const STALLED_CHECK_MS = 5_000
 /** A worker gives a job up before Redis gives it to another. */
 const LOCK_MARGIN_MS = 1_000
-/** A job whose tag another one writes looks again after so long whether that has ended. */
+/** A job whose tag another one writes looks again after so long whether that has ended; so does one that has not ended here. */
 const TAG_BUSY_MS = 500
 /** How often one job may lose its worker before it counts as what kills them. */
 const MAX_STALLS = 5
@@ -167,6 +167,8 @@ export class JobWorker implements AsyncDisposable {
   async #take(job: ReplicationJob, token: string, signal?: AbortSignal): Promise<Outcome> {
     // BullMQ 6.7 can still take a job while it closes, even the one that was just given back.
     if (this.#stop.signal.aborted) return await giveBack(job, token)
+    // An earlier run of it has lost its lock and has not ended: BullMQ would renew no lock of this one after that.
+    if (this.#locks.watches(job.id)) return await postpone(job, token, TAG_BUSY_MS)
     const attempts = giveOptions(job, this.#options.jobs())
     using place = this.#places.take({ attempt: job.attemptsMade + 1, attempts })
     if (place === undefined) {
@@ -276,19 +278,15 @@ export class JobWorker implements AsyncDisposable {
       await recorder.finish()
       if (this.#stop.signal.aborted) {
         await guard.left()
-        return await this.#giveBack(job, token, facts)
+        return await giveBack(job, token, () => {
+          listener.handedBack(facts)
+        })
       }
       const durationMs = Date.now() - startedAt
       const waitMs = await this.#endings.heldFor(job, facts, error, guard)
       if (waitMs > 0) return await postpone(job, token, waitMs)
       throw await this.#endings.failed(job, facts, { error, durationMs }, guard)
     }
-  }
-
-  async #giveBack(job: ReplicationJob, token: string, facts: JobFacts): Promise<never> {
-    return await giveBack(job, token, () => {
-      this.#options.listener.handedBack(facts)
-    })
   }
 }
 

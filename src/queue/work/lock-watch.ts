@@ -26,7 +26,12 @@ export class LockWatch {
     this.#withinMs = withinMs
   }
 
-  /** To be called as soon as the lock has been taken. */
+  /** Whether a lock on that job is watched, be it lost or not. */
+  watches(id: string | undefined): boolean {
+    return id !== undefined && this.#locks.has(id)
+  }
+
+  /** To be called as soon as the lock has been taken; one for a job at a time. */
   watch(id: string): WatchedLock {
     const lost = new AbortController()
     const lose = () => {

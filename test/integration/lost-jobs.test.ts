@@ -104,3 +104,27 @@ it('what a worker loses because Redis did not hear from it does not count agains
   expect(runs).toBe(2)
   expect(Number(await queues.redis.hget(key, 'stc'))).toBe(0)
 })
+
+it('a job is not run again by a worker that has not come to the end of its lost run', async () => {
+  const id = await queued()
+  let runs = 0
+  let [running, most] = [0, 0]
+  startWorker(async (_request, { signal }) => {
+    runs += 1
+    running += 1
+    most = Math.max(most, running)
+    if (runs === 1) {
+      await unlessAborted(new Promise(() => undefined), signal).catch(() => undefined)
+      // As when the registry hangs that is to cancel an upload.
+      await eventually(async () => runs > 1 || (await stateOf(id)) === 'delayed')
+    }
+    running -= 1
+    return { kind: 'not-found', upstreams: ['hq'] }
+  })
+  await eventually(() => runs === 1)
+
+  await queues.redis.del(`${queues.of('hq').toKey(id)}:lock`)
+
+  await eventually(async () => (await stateOf(id)) === 'completed')
+  expect({ runs, most }).toEqual({ runs: 2, most: 1 })
+})
