@@ -18,6 +18,7 @@ import { newAudience } from '../src/first-pull/audience.ts'
 import { spooledSource } from '../src/first-pull/spooled-source.ts'
 import type { WorkerSpool } from '../src/first-pull/worker-spool.ts'
 import { tracedSource, tracedTarget } from '../src/telemetry/traces/traced-content.ts'
+import { unlessAborted } from '../src/waiting/aborting.ts'
 import type { ReferrerNews } from './referrer-news.ts'
 
 export interface JobSurroundings {
@@ -28,13 +29,13 @@ export interface JobSurroundings {
   readonly inFlight: InFlight
   readonly news: ReferrerNews
   readonly policies: Pick<LocalPolicies, 'note'>
-  /** Absent where there is no place for one. */
-  readonly spool: WorkerSpool | undefined
+  /** Undefined where there is no place for one. */
+  readonly spool: Promise<WorkerSpool | undefined>
 }
 
 /** A job's request carried out between the registries that it names. */
 export function replicateJob(surroundings: JobSurroundings): Replicate {
-  const { registries, schedule, flights, ledger, inFlight, news, policies, spool } = surroundings
+  const { registries, schedule, flights, ledger, inFlight, news, policies } = surroundings
   const localTags = new LocalTags()
   return async (
     request,
@@ -57,6 +58,7 @@ export function replicateJob(surroundings: JobSurroundings): Replicate {
       log(`ended: ${inWords(removed)}`)
       return removed
     }
+    const spool = await unlessAborted(surroundings.spool, signal)
     const outcome = await replicate(request, {
       ...repositories,
       target: tracedTarget(local),

@@ -80,8 +80,7 @@ export async function runWorker(options: RootOptions): Promise<void> {
   presence.onChange(schedule.startWaiting.bind(schedule))
   const inFlight = new InFlight(queues.redis, onError)
   const publicity = { inFlight, ...(options.spools && { here: options.spools }) }
-  const spool = await openSpool(queues, config, { publicity, reporter, signal })
-  if (spool !== undefined) stack.use(spool)
+  const spool = openSpool(queues, config, { publicity, reporter, stack })
   const known = memories(queues, onError)
   stack.use(cancelLeftUploads({ uploads, registries, ledger: known.ledger }))
   const job = replicateJob({
@@ -163,22 +162,27 @@ function reconfigure(config: Config, parts: Configured): void {
 interface SpoolParts {
   readonly publicity: Publicity
   readonly reporter: Reporter
-  readonly signal: AbortSignal
+  readonly stack: Stack
 }
 
+/** Others find it by this process's address, which is not known before Redis is there: jobs are not, either. */
 async function openSpool(
   { redis }: ReplicationQueues,
   { spool }: Config,
-  { publicity, reporter, signal }: SpoolParts,
-) {
-  return await WorkerSpool.open(
-    await ownAddress(redis, signal),
-    spool,
-    publicity,
-    (folder, error) => {
+  { publicity, reporter, stack }: SpoolParts,
+): Promise<WorkerSpool | undefined> {
+  const leaving = new AbortController()
+  const opening = ownAddress(redis, leaving.signal).then(async (address) => {
+    if (address === undefined) return undefined
+    return await WorkerSpool.open(address, spool, publicity, (folder, error) => {
       reporter.spoolRefused({ folder, error })
-    },
-  )
+    })
+  })
+  stack.defer(async () => {
+    leaving.abort()
+    await (await opening)?.[Symbol.asyncDispose]()
+  })
+  return await opening
 }
 
 /** Both wait for Redis however long that takes; the process has started and can be stopped meanwhile. */

@@ -56,11 +56,14 @@ export async function whenReady(redis: Redis, signal?: AbortSignal): Promise<voi
 }
 
 /**
- * This process's address as others that use the same Redis can reach it: the one by which it reaches
- * Redis itself. Loopback when that is not known, or Redis is reached through a file.
+ * This process's address as others that use the same Redis can reach it: the one by which it reaches Redis itself, once
+ * it does. Loopback where Redis is reached through a file; undefined when the signal is aborted first.
  */
-export async function ownAddress(redis: Redis, signal: AbortSignal): Promise<string> {
-  await whenReady(redis, signal).catch(() => undefined)
+export async function ownAddress(redis: Redis, signal: AbortSignal): Promise<string | undefined> {
+  while (redis.status !== 'ready' && !signal.aborted) {
+    await whenReady(redis, signal).catch(() => undefined)
+  }
+  if (signal.aborted) return undefined
   const { stream } = redis as { readonly stream?: { readonly localAddress?: string } }
   return stream?.localAddress?.replace(/^::ffff:/, '') ?? '127.0.0.1'
 }
@@ -70,6 +73,10 @@ const FIRST_CONNECTION_MS = 2_000
 // distribution gives a delivery one second by default: an answer after that is no answer, but the job
 // is there when the delivery is repeated. A machine under load is not a Redis that is away.
 const COMMAND_TIMEOUT_MS = 2_000
+
+// A machine that dies closes no connection, and Linux takes a quarter of an hour to see that. Nothing that is asked
+// takes so long: BullMQ waits for a job for ten seconds at most.
+const SILENT_MS = 15_000
 
 // After a fail-over the address leads to another Redis, and connections that are open stay with what is a replica now,
 // or with a node of a cluster that has the keys no more, or is cut off from it.
@@ -85,6 +92,7 @@ function open(address: RedisAddress, onError: ConnectionErrorListener, options: 
   const common: Options = {
     ...options,
     connectTimeout: 5_000,
+    socketTimeout: SILENT_MS,
     retryStrategy: pauseBefore,
     reconnectOnError: (error) => (isElsewhere(error) ? RECONNECT_AND_ASK_AGAIN : false),
   }

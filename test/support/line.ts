@@ -11,6 +11,8 @@ export interface Line extends AsyncDisposable {
   hold(afterBytes: number): void
   /** Lets nothing pass in either direction, and closes nothing, as when a cable is pulled. */
   partition(): void
+  /** The same, for good, on the connections that are open now: as when the machine that they led to is gone. */
+  strand(): void
   /** From now on all that comes from there takes so long more, in milliseconds. */
   slow(ms: number): void
   /** Where new connections go from now on. */
@@ -85,6 +87,9 @@ export async function startLine(port: number): Promise<Line> {
       isPartitioned = true
       left = 0
       for (const client of clients) client.pause()
+    },
+    strand: () => {
+      for (const socket of sockets) socket.unpipe().pause()
     },
     lead: (another) => {
       to = another

@@ -140,7 +140,7 @@ function jobRecord(
 
 function explain(reason: string): string {
   if (!reason.startsWith('job stalled more than')) return reason
-  return "The worker died or lost Redis each time it ran this job. Look at the worker's log and memory limit, then retry."
+  return "Too many workers died while they ran this job. Look at the worker's log and memory limit, then retry."
 }
 
 function stateOf(state: string): JobState {
