@@ -4,7 +4,7 @@ import { openWorkerConnection } from '../../src/pool/connection.ts'
 import { retryJob } from '../../src/queue/records/job-actions.ts'
 import { findJob } from '../../src/queue/records/job-records.ts'
 import { ReplicationQueues } from '../../src/queue/queues.ts'
-import type { Replicate } from '../../src/queue/work/job.ts'
+import type { JobListener, Replicate } from '../../src/queue/work/job.ts'
 import { JobWorker } from '../../src/queue/work/job-worker.ts'
 import { unlessAborted } from '../../src/waiting/aborting.ts'
 import { eventually } from '../support/eventually.ts'
@@ -44,7 +44,7 @@ afterEach(async () => {
   await redis[Symbol.asyncDispose]()
 })
 
-function startWorker(replicate: Replicate): void {
+function startWorker(replicate: Replicate, heard: Partial<JobListener> = {}): void {
   const connection = openWorkerConnection(redis.url, () => undefined)
   const worker = new JobWorker({
     ...{ upstream: 'hq', queue: queues.of('hq'), connection, concurrency: 4, replicate },
@@ -53,7 +53,7 @@ function startWorker(replicate: Replicate): void {
     backgroundWait: () => Promise.resolve(undefined),
     lookAgain: () => Promise.resolve(),
     breakers: new Breakers(connection, () => OUTAGES),
-    listener: SILENT,
+    listener: { ...SILENT, ...heard },
   })
   stop = async () => {
     await worker[Symbol.asyncDispose]()
@@ -70,15 +70,22 @@ async function stateOf(id: string) {
   return (await findJob(queues, id))?.record.state
 }
 
-it('a job that has lost its workers too often runs again when somebody says so', async () => {
+it('a job that has lost its workers too often has failed, as others do, and runs again when somebody says so', async () => {
   const id = await queued()
   // As BullMQ leaves one that has killed six workers.
   await queues.redis.hset(queues.of('hq').toKey(id), {
     stc: 6,
     defa: 'job stalled more than allowable limit',
   })
-  startWorker(() => Promise.resolve({ kind: 'not-found', upstreams: ['hq'] }))
+  const failed: unknown[] = []
+  startWorker(() => Promise.resolve({ kind: 'not-found', upstreams: ['hq'] }), {
+    failed: ({ id: jobId, request: { reference } }, { error, retryInMs }) =>
+      failed.push({ jobId, reference, reason: String(error), retryInMs }),
+  })
   await eventually(async () => (await stateOf(id)) === 'failed')
+  const reason = expect.stringMatching(/workers died/) as string
+  await eventually(() => failed.length > 0, { within: 10_000 })
+  expect(failed).toEqual([{ jobId: id, reference: '1.0', reason, retryInMs: undefined }])
 
   expect(await retryJob(queues, id)).toEqual({ id, done: true })
 

@@ -1,6 +1,7 @@
 import type { Outcome } from '../../replication/outcome.ts'
 import type { Progress } from '../../replication/progress.ts'
 import type { ReplicationRequest } from '../../replication/request.ts'
+import { inOwnWords } from '../lost-too-often.ts'
 import { parsePayload } from '../payload.ts'
 import type { ReplicationQueues } from '../queues.ts'
 import type { ReplicationJob, ReplicationQueue } from '../replication-queue.ts'
@@ -131,16 +132,11 @@ function jobRecord(
     ...(request.ok && { request: request.value }),
     ...(progress && { progress }),
     ...(isOutcome(job.returnvalue) && { outcome: job.returnvalue }),
-    ...(job.failedReason && { failedReason: explain(job.failedReason) }),
+    ...(job.failedReason && { failedReason: inOwnWords(job.failedReason) }),
     ...(job.processedOn !== undefined && { startedAt: job.processedOn }),
     ...(job.finishedOn !== undefined && { finishedAt: job.finishedOn }),
     ...(state === 'delayed' && { dueAt: job.timestamp + job.delay }),
   }
-}
-
-function explain(reason: string): string {
-  if (!reason.startsWith('job stalled more than')) return reason
-  return "Too many workers died while they ran this job. Look at the worker's log and memory limit, then retry."
 }
 
 function stateOf(state: string): JobState {

@@ -9,6 +9,8 @@ import { ReplicationError } from '../../replication/errors.ts'
 import type { Outcome } from '../../replication/outcome.ts'
 import type { ReplicationRequest } from '../../replication/request.ts'
 import { announceHeld, noteReason, rememberEnding } from '../endings.ts'
+import { inOwnWords } from '../lost-too-often.ts'
+import { parsePayload } from '../payload.ts'
 import type { ReplicationJob, ReplicationQueue } from '../replication-queue.ts'
 import { hasLongNames, shortened } from '../stored-request.ts'
 import type { JobFacts, JobFailure, JobListener } from './job.ts'
@@ -135,6 +137,19 @@ export class JobEndings {
     // A worker of an earlier version may take it next.
     await job.updateData(hasLongNames(job.data) ? { ...job.data, unpaid: true } : unpaid)
     await this.#limits.giveBack(request)
+  }
+
+  /** To be told of every failed job: some BullMQ fails without running them, for the workers that they have lost. */
+  readonly lostTooOften = (job?: ReplicationJob): void => {
+    if (!job?.deferredFailure) return
+    const { upstream, listener } = this.#options
+    const { id = '', attemptsMade: attempt } = job
+    const request = parsePayload(job, upstream)
+    if (!request.ok) return
+    const error = new ReplicationError(inOwnWords(job.deferredFailure), {
+      disposition: 'permanent',
+    })
+    listener.failed({ id, upstream, request: request.value, attempt }, { error, durationMs: 0 })
   }
 
   /** The error that BullMQ is to get. */

@@ -124,6 +124,7 @@ export class JobWorker implements AsyncDisposable {
     this.#worker.on('error', (error) => {
       options.listener.connectionError(error)
     })
+    this.#worker.on('failed', this.#endings.lostTooOften)
     this.#worker.on('locksRenewed', ({ jobIds }) => {
       this.#locks.renewed(jobIds)
     })
