@@ -11,6 +11,7 @@ import { startPullsync } from '../support/pullsync-process.ts'
 import { pushOverHttp } from '../support/push-over-http.ts'
 import { startRedis } from '../support/redis.ts'
 import { replicationRequest } from '../support/replication-request.ts'
+import { JOBS } from '../integration/queue/queue-site.ts'
 
 const noNetwork = await whyNoNetwork()
 
@@ -39,10 +40,7 @@ projects: [{ name: team, upstream: hq }]
 
     await using queues = new ReplicationQueues({
       ...{ url: redis.url, upstreams: ['hq'], misses: MISS_LIMITS, onError: () => undefined },
-      jobs: {
-        ...{ attempts: 3, backoffMs: 20, maxBackoffMs: 100 },
-        ...{ keepCompleted: { ageMs: 60_000, count: 9 }, keepFailed: { ageMs: 60_000, count: 9 } },
-      },
+      jobs: JOBS,
     })
     await eventually(() => queues.ping().then(() => true))
     await queues.enqueue([replicationRequest({ followed: true })])
