@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import type { BlobPart } from '../oci/descriptor.ts'
 import { type BlobReader, BlobReaders } from './blob-readers.ts'
 import type { FarParts } from './far-parts.ts'
+import { LatestBytes } from './latest-bytes.ts'
 import type { BlobFile } from './spool-file.ts'
 import { firstOf } from './window-file.ts'
 
@@ -32,9 +33,8 @@ export class SpooledBlob<File extends BlobFile = BlobFile> {
   readonly #inMemory: number
   readonly #onRefused: ((error: unknown) => void) | undefined
   readonly #farParts: FarParts | undefined
-  /** From `#keptFrom` to `#received`, never without what is not written yet. */
-  readonly #kept: Buffer[] = []
-  #keptFrom: number
+  /** Until `#received`, never without what is not written yet. */
+  readonly #kept: LatestBytes
   #received: number
   #state: State = 'arriving'
   readonly #places = new BlobReaders()
@@ -51,7 +51,7 @@ export class SpooledBlob<File extends BlobFile = BlobFile> {
     this.#inMemory = inMemory
     this.#onRefused = onRefused
     this.#farParts = farParts
-    this.#keptFrom = file.length
+    this.#kept = new LatestBytes(file.length)
     this.#received = file.length
   }
 
@@ -235,16 +235,8 @@ export class SpooledBlob<File extends BlobFile = BlobFile> {
   }
 
   async #readAt(at: number): Promise<Buffer> {
-    if (at >= this.#keptFrom) return this.#keptAt(at)[0] ?? Buffer.alloc(0)
+    if (at >= this.#kept.from) return this.#kept.at(at)[0] ?? Buffer.alloc(0)
     return await this.#file.read(at, READ_BYTES)
-  }
-
-  /** What is in memory from there on. */
-  #keptAt(at: number): Buffer[] {
-    let from = this.#keptFrom
-    const first = this.#kept.findIndex(({ length }) => (from += length) > at)
-    const [piece, ...rest] = first < 0 ? [] : this.#kept.slice(first)
-    return piece === undefined ? [] : [piece.subarray(piece.length - (from - at)), ...rest]
   }
 
   get #unwritten(): number {
@@ -273,20 +265,16 @@ export class SpooledBlob<File extends BlobFile = BlobFile> {
   /** What may be written now; nothing when no reader will ever make room for it. */
   async #writable(): Promise<readonly Buffer[]> {
     const { length, capacity } = this.#file
-    if (capacity === Infinity) return this.#keptAt(length)
+    if (capacity === Infinity) return this.#kept.at(length)
     const room = await this.#places.room(this.#file, () => !this.arriving)
     this.#writingUntil = length + Math.min(room, this.#unwritten)
-    return firstOf(this.#keptAt(length), room)
+    return firstOf(this.#kept.at(length), room)
   }
 
   #forget(): void {
     const kept = this.#state === 'arriving' ? this.#inMemory : 0
     const until = Math.min(this.#file.length, this.#received - kept)
-    for (let [first] = this.#kept; first !== undefined; [first] = this.#kept) {
-      if (this.#keptFrom + first.length > until) return
-      this.#kept.shift()
-      this.#keptFrom += first.length
-    }
+    this.#kept.forget(until)
   }
 
   async #anyNews(): Promise<void> {
