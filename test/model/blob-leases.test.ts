@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { ALL_GUARDS, blobLeases, type Faults, type Guards } from './blob-leases.ts'
+import { blobLeases } from './blob-leases.ts'
+import { ALL_GUARDS, type Faults, type Guards } from './blob-leases/state.ts'
 import { explore } from './explore.ts'
 
 const WORKERS = 3
