@@ -1,5 +1,6 @@
 import { getEventListeners } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import { buffer } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Answer } from '../../src/http-client/answer.ts'
 import { Connections, type PlainRequest } from '../../src/http-client/connections.ts'
@@ -18,6 +19,7 @@ const NONE = 'HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n'
 // RFC 9112, section 4, wants a space after the status, where nothing follows, too.
 const SPACELESS = 'HTTP/1.1 404\r\nContent-Length: 0\r\n\r\n'
 const DIGEST = digestOf(Buffer.from('blob'))
+const BLOB = { digest: DIGEST, size: 4, mediaType: 'application/octet-stream' }
 
 let server: RegistryInBytes
 
@@ -240,6 +242,18 @@ describe('a server whose answers only the general client reads', () => {
     expect(requestsOf()).toEqual(['HEAD', 'HEAD'])
     expect(await repository.hasBlob(DIGEST, SIGNAL)).toBe(false)
     expect(requestsOf()).toEqual(['HEAD', 'HEAD', 'HEAD'])
+  })
+
+  it('is asked once for what is large, after the first time', async () => {
+    server.answer = (socket) => socket.write('HTTP/1.1 200\r\nContent-Length: 4\r\n\r\nblob')
+    const repository = registry.repository('team/app' as Repository)
+    const getBlob = async () => {
+      const body = await repository.getBlob(BLOB, SIGNAL)
+      return (await buffer(body)).toString()
+    }
+
+    expect([await getBlob(), await getBlob(), await getBlob()]).toEqual(['blob', 'blob', 'blob'])
+    expect(requestsOf()).toEqual(['GET', 'GET', 'GET', 'GET'])
   })
 
   it('is not sent a second time what may have done something', async () => {

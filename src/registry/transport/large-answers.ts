@@ -5,6 +5,7 @@ import type { Bounds, Connection } from '../../http-client/connection.ts'
 import { type ConnectionOptions, Connections } from '../../http-client/connections.ts'
 import { dialer, placeOf } from '../../http-client/dial.ts'
 import { newBlocks } from '../../http-client/memory.ts'
+import { OddServers } from '../../http-client/odd-servers.ts'
 import { Places } from '../../http-client/places.ts'
 import { getHead } from '../../http-client/request-head.ts'
 import { headerIn } from '../../http-client/response-head.ts'
@@ -47,6 +48,7 @@ export interface Asking {
 export class LargeAnswers {
   readonly #options: TransportOptions
   readonly #places: Places<Zone>
+  readonly #odd = new OddServers()
 
   constructor(contextOf: ContextOf, options: TransportOptions) {
     this.#options = options
@@ -59,7 +61,7 @@ export class LargeAnswers {
     const { url, signal } = exchange
     const { proxyFor } = this.#options
     // Node gives the bytes of TLS that goes through a tunnel of somebody else in its own way only.
-    if (proxyFor(url) !== undefined) return undefined
+    if (proxyFor(url) !== undefined || this.#odd.has(url)) return undefined
     const head = getHead(url.pathname + url.search, this.#headers(exchange))
     if (head === undefined) return undefined
     using watch = new ConnectionWatch(asking)
@@ -67,7 +69,11 @@ export class LargeAnswers {
     const asked = await this.#places.at(url, zone).ask(head, cut.signal, (connection) => {
       watch.connection = connection
     })
-    if (!(asked instanceof Answer)) return undefined
+    if (!(asked instanceof Answer)) {
+      // An error may come from something before it.
+      if ((asked.status ?? 200) < 300) this.#odd.note(url)
+      return undefined
+    }
     limits.answered(performance.now() - askedAt)
     const { head: answered } = asked
     const header = (name: string) => headerIn(answered, name)

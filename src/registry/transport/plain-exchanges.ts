@@ -3,6 +3,7 @@ import { Answer } from '../../http-client/answer.ts'
 import { AnswerBody } from '../../http-client/answer-body.ts'
 import type { PlainRequest } from '../../http-client/connections.ts'
 import { smallBlocks } from '../../http-client/memory.ts'
+import { OddServers } from '../../http-client/odd-servers.ts'
 import type { Places } from '../../http-client/places.ts'
 import { plainHead } from '../../http-client/request-head.ts'
 import { headerIn, type ResponseHead } from '../../http-client/response-head.ts'
@@ -13,9 +14,6 @@ import { type Asking, ConnectionWatch, type ContextOf, registryPlaces } from './
 const MAX_KEPT = 64
 // The engine limits how much runs at once; this only keeps a mistake there from opening thousands.
 const MAX_OPEN = 256
-/** How long a server whose answers are for the general client is left to that one. */
-const UNUSUAL_MS = 3_600_000
-const MAX_UNUSUAL = 100
 
 /** As axios has it. */
 export interface PlainAnswer {
@@ -34,7 +32,7 @@ export interface PlainAnswer {
 export class PlainExchanges {
   readonly #options: TransportOptions
   readonly #places: Places<Zone>
-  readonly #unusualUntil = new Map<string, number>()
+  readonly #odd = new OddServers()
 
   constructor(contextOf: ContextOf, options: TransportOptions) {
     this.#options = options
@@ -80,19 +78,15 @@ export class PlainExchanges {
   ): PlainRequest | undefined {
     const { url, large = false, body } = exchange
     if (large || body instanceof Readable) return undefined
-    if (performance.now() < (this.#unusualUntil.get(url.origin) ?? 0)) return undefined
+    if (this.#odd.has(url)) return undefined
     // Node gives the bytes of TLS that goes through a tunnel of somebody else in its own way only.
     if (this.#options.proxyFor(url) !== undefined) return undefined
     return requestOf(exchange, body, headers)
   }
 
   /** What may have done something is not sent again by itself. */
-  #noteUnusual({ method }: PlainRequest, { origin }: URL): void {
-    const [oldest] = this.#unusualUntil.keys()
-    // A hostile upstream can send to ever other hosts.
-    if (oldest !== undefined && this.#unusualUntil.size >= MAX_UNUSUAL)
-      this.#unusualUntil.delete(oldest)
-    this.#unusualUntil.set(origin, performance.now() + UNUSUAL_MS)
+  #noteUnusual({ method }: PlainRequest, url: URL): void {
+    this.#odd.note(url)
     if (SAFE.has(method)) return
     throw new Error(
       'the answer was not plain HTTP/1.1; what is sent to that host next is read by a more tolerant parser',
