@@ -31,12 +31,19 @@ export function guardedBody(
   return body
 }
 
+/** What does not come soon is not waited for: whoever sends it byte by byte would keep ever more connections open. */
+const READ_AWAY_MS = 2_000
+
 /** Lets go of a body that nobody reads. Small ones are read away, so that the connection is kept. */
-export function discard(body: Readable, limit = 64 * 1024): void {
+export function discard(body: Readable, limit = 64 * 1024, withinMs = READ_AWAY_MS): void {
   let read = 0
   body.on('data', (chunk: Buffer) => {
     read += chunk.length
     if (read > limit) body.destroy()
+  })
+  const late = setTimeout(() => body.destroy(), withinMs).unref()
+  body.once('close', () => {
+    clearTimeout(late)
   })
 }
 

@@ -1,6 +1,7 @@
+import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
-import { readUpTo } from '../../../../src/registry/transport/body.ts'
+import { discard, readUpTo } from '../../../../src/registry/transport/body.ts'
 
 const MIB = 1024 * 1024
 
@@ -28,5 +29,24 @@ describe('a body that is read whole', () => {
     const { bytes, complete } = await readUpTo(4, body)
 
     expect([bytes.toString(), complete, body.destroyed]).toEqual(['abcd', false, true])
+  })
+})
+
+describe('a body that nobody reads', () => {
+  it('is let go of where its end does not come soon', async () => {
+    const body = new Readable({ read: () => undefined })
+    body.push('a')
+    discard(body, 1_000, 20)
+    await once(body, 'close')
+
+    expect(body.readableEnded).toBe(false)
+  })
+
+  it('is read to its end where that is here', async () => {
+    const body = Readable.from([Buffer.from('abc')], { objectMode: false })
+    discard(body)
+    await once(body, 'close')
+
+    expect(body.readableEnded).toBe(true)
   })
 })
