@@ -13,13 +13,14 @@ const REMEMBERED_MS = 5_000
 const MAX_REMEMBERED = 20_000
 
 // Redis' own clock, so that processes whose clocks differ agree. Gives back for how many milliseconds
-// the tag is fresh; 0: it is due, and whoever was told so is the one who looks.
+// the tag is fresh; 0: it is due, and whoever was told so is the one who looks. A look that is still to come was noted
+// before the clock was set back, or by another Redis before a fail-over: when it was, nobody knows.
 const DUE = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local at = tonumber(redis.call('GET', KEYS[1]) or '')
 local within = tonumber(ARGV[1])
-if at and now - at < within then return within - (now - at) end
+if at and at <= now and now - at < within then return within - (now - at) end
 redis.call('SET', KEYS[1], string.format('%.0f', now), 'PX', ARGV[2])
 return 0`
 

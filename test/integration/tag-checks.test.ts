@@ -43,6 +43,13 @@ describe('how long ago a tag was looked up', () => {
     expect(await one.due({ ...APP, reference: '2.0' as Tag }, HOUR)).toBe(true)
   })
 
+  it('is not known where the clock of Redis was set back since then', async () => {
+    await redis.set('pullsync:checked:team/app:1.0', Date.now() + 24 * HOUR)
+
+    expect(await one.due(APP, HOUR)).toBe(true)
+    expect(await another.due(APP, HOUR)).toBe(false)
+  })
+
   it('is counted from the look, which may be long before the end of the copy', async () => {
     await noteChecked(redis, APP, HOUR / 2)
 

@@ -89,7 +89,13 @@ async function bringBlob(copy: BlobCopy, blob: Descriptor, nothing?: KnownBlob):
     }
     const instead = [other, flight?.state].find((state) => state && patience.isOver(state))
     const begun = await slots.run({ bytes: size, uploads: true }, signal, (turn) =>
-      bringUnlessBegun(copy, blob, { turn, refused, instead, isNew: nothing !== undefined }),
+      bringUnlessBegun(copy, blob, {
+        turn,
+        refused,
+        patience,
+        instead,
+        isNew: nothing !== undefined,
+      }),
     )
     if (begun !== undefined) return begun
   }
@@ -164,7 +170,8 @@ async function upstreamHas(
 interface Beginning {
   readonly turn: PendingRequest
   readonly refused: ReadonlySet<Repository>
-  /** Who brings it too slowly to be waited for. */
+  readonly patience: Patience
+  /** Who may lose the lease because it brings it too slowly to be waited for. */
   readonly instead: TransferState | undefined
   /** The target was not asked for it. */
   readonly isNew: boolean
@@ -177,13 +184,13 @@ interface Beginning {
 async function bringUnlessBegun(
   copy: BlobCopy,
   blob: Descriptor,
-  { turn, refused, instead, isNew }: Beginning,
+  { turn, refused, patience, instead, isNew }: Beginning,
 ): Promise<'copied' | 'skipped' | undefined> {
   const { flights, ledger, source, target } = copy
   const { digest } = blob
   turn.waitsWhile(() => false)
   const flight = flights.underWay(digest)
-  if (flight !== undefined && flight.state.holder !== instead?.holder) return undefined
+  if (flight !== undefined && !patience.isOver(flight.state)) return undefined
   const state = { holder: randomUUID(), origin: source.registry, bytes: 0 }
   const onBytes = (bytes: number) => {
     state.bytes = bytes

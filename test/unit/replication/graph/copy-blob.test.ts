@@ -1,5 +1,6 @@
 import { buffer } from 'node:stream/consumers'
-import { expect, it } from 'vitest'
+import { setImmediate } from 'node:timers/promises'
+import { expect, it, vi } from 'vitest'
 import type { Descriptor } from '../../../../src/oci/descriptor.ts'
 import type { Manifest } from '../../../../src/oci/manifest.ts'
 import type { Repository } from '../../../../src/oci/reference.ts'
@@ -80,6 +81,41 @@ it('takes the bytes of a blob back whose upload fails', async () => {
   await expect(copying).rejects.toThrow('the registry went away')
   expect(progress.map(({ bytes }) => bytes)).toContain(layer.size)
   expect(progress.at(-1)).toMatchObject({ bytes: 0, blobs: 0, underWay: [] })
+})
+
+it('brings a blob itself that two others bring too slowly to be waited for, one of them in this process', async () => {
+  const { upstream, local, layer } = layerUpstream()
+  const now = performance.now.bind(performance)
+  using _hurried = vi.spyOn(performance, 'now').mockImplementation(() => now() * 50)
+  const flights = new BlobFlights()
+  const other = {
+    into: 'team/other' as Repository,
+    state: { holder: 'here', origin: 'slow', bytes: 1 },
+  }
+  void flights.run(layer.digest, other, () => new Promise(() => undefined))
+  let looks = 0
+  const ledger: BlobLedger = {
+    ...NO_LEDGER,
+    // It has taken the lease of the one here for the same reason.
+    look: async () => {
+      looks += 1
+      // As Redis answers; not for ever.
+      await setImmediate()
+      if (looks > 1_000) throw new Error('it asks again and again without a pause')
+      return { holders: [], coming: { holder: 'there', origin: 'slow', bytes: 1 } }
+    },
+    lease: async (digest, state, instead) =>
+      instead === 'there' ? await NO_LEDGER.lease(digest, state, instead) : undefined,
+  }
+  const { tally } = watchedTally()
+  const signal = AbortSignal.timeout(15_000)
+
+  await copyBlob(
+    { ...around(tally), source: upstream, target: local, flights, ledger, signal },
+    layer,
+  )
+
+  expect(tally.blobs).toMatchObject({ copied: 1 })
 })
 
 function layerUpstream() {
