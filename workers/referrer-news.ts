@@ -59,7 +59,9 @@ export class ReferrerNews {
       const subject = parseDigest(name)
       if (!subject.ok) return
       const news = { reference: subject.value, trigger: 'push', onlyIfPresent: true } as const
-      if (await holds(subject.value)) await this.#queues.enqueue([{ ...about, ...news }])
+      // Where that cannot be told now, the next copy asks again.
+      if (await holds(subject.value).catch(() => false))
+        await this.#queues.enqueue([{ ...about, ...news }])
       else await this.#awaited.add(repository, name)
     })
   }
