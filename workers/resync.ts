@@ -5,8 +5,10 @@ import type { OpenRegistries } from '../src/roots/open-registries.ts'
 import { decideResync } from '../src/policy/decide.ts'
 import { projectOfLocal } from '../src/policy/matching.ts'
 import { knownRepositories } from '../src/queue/resync/known-repositories.ts'
+import { readHold } from '../src/pool/breaker.ts'
 import { readAllowance } from '../src/pool/pull-allowance.ts'
 import type { ReplicationQueues } from '../src/queue/queues.ts'
+import { WalkPutOffError } from '../src/queue/resync/resync-worker.ts'
 import { readCounts } from '../src/queue/records/upstream-status.ts'
 import type { ReplicationRequest } from '../src/replication/request.ts'
 import type { Reporter } from '../src/telemetry/reports/report.ts'
@@ -39,8 +41,9 @@ export class Resync {
 
   /** One that fails is not made again before the clock says so. */
   readonly walk = async (project: string, walkId: string, signal: AbortSignal): Promise<void> => {
-    await this.walkWhole(project, walkId, signal).catch(() => {
+    await this.walkWhole(project, walkId, signal).catch((error: unknown) => {
       signal.throwIfAborted()
+      if (error instanceof WalkPutOffError) throw error
     })
   }
 
@@ -59,6 +62,7 @@ export class Resync {
       reporter.resyncEnded({ project, walkId, ...found, durationMs: Date.now() - startedAt })
     } catch (error) {
       signal.throwIfAborted()
+      if (error instanceof WalkPutOffError) throw error
       reporter.resyncFailed({ project, walkId, ...found, error })
       throw error
     }
@@ -104,17 +108,27 @@ export class Resync {
     return found
   }
 
-  /** No faster than they are done. */
+  /**
+   * No faster than they are done.
+   * @throws WalkPutOffError when none of them will be for a while: what it asks for then, it asks for once more
+   */
   async enqueue(requests: readonly ReplicationRequest[], signal: AbortSignal): Promise<void> {
     const { queues } = this.#parts
     for (let at = 0; at < requests.length; at += MAX_UNFINISHED) {
       const some = requests.slice(at, at + MAX_UNFINISHED)
       const upstream = some[0]?.upstreams[0] ?? ''
       while ((await this.#unfinished(upstream)) > MAX_UNFINISHED) {
+        if (await this.#isHeld(upstream)) throw new WalkPutOffError(upstream)
         await delay(LOOK_AGAIN_MS, undefined, { signal })
       }
       await queues.enqueue(some)
     }
+  }
+
+  async #isHeld(upstream: string): Promise<boolean> {
+    const { queues } = this.#parts
+    const hold = await readHold(queues.redis, upstream)
+    return hold !== undefined || (await queues.of(upstream).isPaused())
   }
 
   /** What is put off because the upstream gives few pulls waits, too; what failed is not the walk's. */

@@ -2,7 +2,7 @@ import { Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
 import { inTime } from '../../waiting/in-time.ts'
-import { giveBack } from '../work/give-back.ts'
+import { giveBack, postpone } from '../work/give-back.ts'
 import { keyPrefix } from '../../pool/cluster/cluster-redis.ts'
 import { RESYNC_QUEUE } from './resync-schedule.ts'
 
@@ -11,6 +11,18 @@ const STALLED_CHECK_MS = 5_000
 const CLOSE_WITHIN_MS = 500
 /** A walk is begun again where its worker died. */
 const MAX_STALLS = 5
+
+/** One that waits for an upstream that nobody asks is begun again after so long. */
+const PUT_OFF_MS = 60_000
+
+/** Thrown by a walk that can do nothing now, so that it keeps no other one waiting. */
+export class WalkPutOffError extends Error {
+  override readonly name = 'WalkPutOffError'
+
+  constructor(upstream: string) {
+    super(`as many looks wait for upstream "${upstream}" as may, and nobody asks it now`)
+  }
+}
 
 const payload = z.object({ project: z.string(), since: z.number().optional() })
 
@@ -23,7 +35,7 @@ export interface Missed {
 
 export interface ResyncWorkerOptions {
   readonly connection: Redis
-  /** Walks one project. Its failure is its own affair: it must not reject but for the signal. */
+  /** Walks one project. Its failure is its own affair: it must not reject but for the signal, or to be put off. */
   readonly walk: (project: string, walkId: string, signal: AbortSignal) => Promise<void>
   /** Looks at what was pushed since then. It is tried again when it rejects. */
   readonly catchUp: (missed: Missed, jobId: string, signal: AbortSignal) => Promise<void>
@@ -47,6 +59,7 @@ export class ResyncWorker implements AsyncDisposable {
           else await catchUp({ project, since }, id, signal)
         } catch (error) {
           if (this.#stop.signal.aborted) return await giveBack(job, token)
+          if (error instanceof WalkPutOffError) return await postpone(job, token, PUT_OFF_MS)
           throw error
         }
       },
