@@ -1,5 +1,5 @@
 import { startRegistry } from '../../test/support/docker-registry.ts'
-import { publishWarmUp, type SiteShape, startGatewaySite } from './gateway-site.ts'
+import { publishWarmUp, pullWarmUp, type SiteShape, startGatewaySite } from './gateway-site.ts'
 import type { OnMiss } from '../pool/product-config.ts'
 import { layersOf, type PublishedImage, Publisher } from '../content/publish.ts'
 import type { Pull } from './pull.ts'
@@ -125,6 +125,7 @@ async function comparedPulls(
       name,
       pull: async () => {
         await using cache = await startCache(url, caFile)
+        await pullWarmUp(cache.url)
         return await pullWhole(cache.url, image)
       },
     })),

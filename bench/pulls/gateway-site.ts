@@ -31,10 +31,7 @@ export async function startGatewaySite(
       startProduct({ ...trust, upstream, local }, { serving, together }),
     )
     const url = `http://127.0.0.1:${listen}`
-    for (const tag of WARM_UP.tags) {
-      await pullImage(url, WARM_UP.repository, tag)
-      await copied(local, tag)
-    }
+    await pullWarmUp(url, (tag) => copied(local, tag))
     const dispose = () => started[Symbol.asyncDispose]()
     return { url, local, product, [Symbol.asyncDispose]: dispose }
   } catch (error) {
@@ -60,6 +57,17 @@ const WARM_UP = {
 export async function publishWarmUp(publisher: Publisher): Promise<void> {
   for (const tag of WARM_UP.tags) {
     await publisher.publish(WARM_UP.repository, tag, layersOf(`warm-up ${tag}`, 3, 1024 * 1024))
+  }
+}
+
+/** @param settled what is waited for after each pull */
+export async function pullWarmUp(
+  url: string,
+  settled: (tag: string) => Promise<void> = () => Promise.resolve(),
+): Promise<void> {
+  for (const tag of WARM_UP.tags) {
+    await pullImage(url, WARM_UP.repository, tag)
+    await settled(tag)
   }
 }
 

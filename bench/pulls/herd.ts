@@ -6,7 +6,7 @@ import { peakMibOf } from '../figures/usage.ts'
 import { pullThroughCaches } from '../rivals/caches.ts'
 import type { Rivals } from '../rivals/rivals.ts'
 import type { Scale } from '../scale.ts'
-import { publishWarmUp, startGatewaySite } from './gateway-site.ts'
+import { publishWarmUp, pullWarmUp, startGatewaySite } from './gateway-site.ts'
 import { pullImage } from './pull.ts'
 
 const HEAD = [
@@ -65,6 +65,7 @@ async function caches(): Promise<readonly Contestant[]> {
     name,
     start: async ({ url }) => {
       const cache = await startCache(url)
+      await pullWarmUp(cache.url)
       const dispose = () => cache[Symbol.asyncDispose]()
       return { url: cache.url, pids: [cache.pid()], [Symbol.asyncDispose]: dispose }
     },
