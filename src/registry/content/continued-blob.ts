@@ -5,8 +5,10 @@ import { PassThroughBody } from '../../waiting/pass-through-body.ts'
 /** A blob's bytes from the offset on, as the registry sends them. */
 export type OpenAt = (offset: number) => Promise<Readable>
 
-/** In a row without a single byte: then the way to the registry is not flaky, it is gone. */
+/** In a row with next to nothing: then the way to the registry is not flaky, it is gone. */
 const MAX_FRUITLESS = 3
+/** For less, a large blob would take more requests than any registry should be asked. */
+const WORTH_BYTES = 64 * 1024
 
 /**
  * One stream over as many requests as it takes: where a body breaks, the next request continues.
@@ -48,7 +50,7 @@ class ContinuedBlob extends PassThroughBody {
   }
 
   protected override broken(cause: Error): void {
-    this.#fruitless = this.#at > this.#begunAt ? 0 : this.#fruitless + 1
+    this.#fruitless = this.#at - this.#begunAt >= WORTH_BYTES ? 0 : this.#fruitless + 1
     if (!isBroken(cause) || this.#fruitless >= MAX_FRUITLESS || this.#at >= this.#size) {
       this.destroy(cause)
       return
