@@ -12,8 +12,8 @@ const MAX_INTERIM = 8
 export interface ConnectionOptions {
   readonly dial: Dial
   readonly bounds: Bounds
-  /** For a new connection: where it reads to. */
-  readonly memory: () => NextBlock
+  /** For a new connection, beside so many others: where it reads to. */
+  readonly memory: (open: number) => NextBlock
   /** Between two requests, at most; each holds the memory that it reads into. */
   readonly maxKept?: number
   /** At once; whoever asks then waits until one is free. No bound unless told. */
@@ -122,7 +122,7 @@ export class Connections implements Disposable {
 
   #begin(): Connection {
     const { dial, bounds, memory } = this.#options
-    const connection = new Connection(dial, bounds, memory(), () => {
+    const connection = new Connection(dial, bounds, memory(this.#open.size), () => {
       this.#open.delete(connection)
       this.#kept.delete(connection)
       this.#tellFree()

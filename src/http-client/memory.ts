@@ -17,10 +17,20 @@ const SMALL_BLOCK_BYTES = 32 * 1024
 export const smallBlocks: NextBlock = () => Buffer.allocUnsafeSlow(SMALL_BLOCK_BYTES)
 
 /** Two blocks by turns: bytes are good until the next ones are asked for, and nothing is ever allocated. */
-export function sameBlocks(): NextBlock {
-  let [next, other] = [Buffer.allocUnsafeSlow(BLOCK_BYTES), Buffer.allocUnsafeSlow(BLOCK_BYTES)]
+export function sameBlocks(bytes = BLOCK_BYTES): NextBlock {
+  let [next, other] = [Buffer.allocUnsafeSlow(bytes), Buffer.allocUnsafeSlow(bytes)]
   return () => {
     ;[next, other] = [other, next]
     return other
   }
+}
+
+/** With so many at once, none of them is fast, and half a MiB for each would be more than all else. */
+const MANY_CONNECTIONS = 128
+// What comes over TLS after reading was stopped, 64 KiB at most, has room in the block whose turn it is.
+const ONE_OF_MANY_BYTES = 128 * 1024
+
+/** The same, of less memory each where many have theirs already. */
+export function sameBlocksBeside(connections: number): NextBlock {
+  return sameBlocks(connections < MANY_CONNECTIONS ? BLOCK_BYTES : ONE_OF_MANY_BYTES)
 }

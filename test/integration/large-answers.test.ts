@@ -9,7 +9,7 @@ import { Answer } from '../../src/http-client/answer.ts'
 import { AnswerBody } from '../../src/http-client/answer-body.ts'
 import { Connections } from '../../src/http-client/connections.ts'
 import { dialer, placeOf } from '../../src/http-client/dial.ts'
-import { newBlocks, sameBlocks } from '../../src/http-client/memory.ts'
+import { newBlocks, sameBlocksBeside } from '../../src/http-client/memory.ts'
 import { makeCertificate } from '../support/certificate.ts'
 import { eventually } from '../support/eventually.ts'
 import { type RegistryInBytes, startRegistryInBytes } from '../support/registry-in-bytes.ts'
@@ -96,13 +96,13 @@ describe('an answer over TLS', () => {
     expect(lengths.length).toBeLessThan(700)
   })
 
-  it('can be read into the same memory again and again', async () => {
+  it.each([0, 1_000])('can be read into the same memory, beside %i others', async (others) => {
     respond = (response) => {
       response.writeHead(200, { 'content-length': BLOB.length }).end(BLOB)
     }
     const hash = createHash('sha256')
     const seen = new Set<ArrayBufferLike>()
-    for await (const piece of (await ask(connections(sameBlocks()))).pieces()) {
+    for await (const piece of (await ask(connections(sameBlocksBeside(others)))).pieces()) {
       // Whoever is slow finds the bytes where they are, also when more have come.
       const copy = Buffer.from(piece)
       await new Promise((resolve) => setImmediate(resolve))

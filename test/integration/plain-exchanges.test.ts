@@ -193,6 +193,22 @@ describe('a request that is sent whole', () => {
     expect(getEventListeners(staying, 'abort')).toEqual([])
   })
 
+  it('reads into memory that is chosen by how many connections there are', async () => {
+    const others: number[] = []
+    using some = new Connections({
+      ...{ dial: dialer(placeOf(server.url)), bounds: BOUNDS },
+      memory: (open) => {
+        others.push(open)
+        return smallBlocks
+      },
+    })
+    server.answer = (socket) => socket.write(NONE)
+    const head = plainHead('GET', '/v2/', ['host', 'a']) ?? ''
+    await Promise.all([some.ask(head, SIGNAL), some.ask(head, SIGNAL), some.ask(head, SIGNAL)])
+
+    expect(others).toEqual([0, 1, 2])
+  })
+
   it('ends where the connections are closed while it waits for one', async () => {
     const dial = dialer(placeOf(server.url))
     const few = new Connections({ dial, bounds: BOUNDS, memory: () => smallBlocks, maxOpen: 1 })

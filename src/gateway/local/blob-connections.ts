@@ -2,7 +2,7 @@ import { Answer } from '../../http-client/answer.ts'
 import type { Bounds } from '../../http-client/connection.ts'
 import { Connections } from '../../http-client/connections.ts'
 import { dialer, placeOf } from '../../http-client/dial.ts'
-import { sameBlocks } from '../../http-client/memory.ts'
+import { sameBlocksBeside } from '../../http-client/memory.ts'
 import { getHead } from '../../http-client/request-head.ts'
 import type { ForwardedRequest } from './forwarded-request.ts'
 import { RelayedAnswer } from './relayed-answer.ts'
@@ -22,7 +22,7 @@ export class BlobConnections implements Disposable {
   /** @param ca the authorities that are trusted, where it speaks TLS; Node's own unless told */
   constructor(url: URL, bounds: Bounds, ca?: string) {
     const dial = dialer(placeOf(url), () => (ca === undefined ? {} : { ca }))
-    this.#connections = new Connections({ dial, bounds, memory: sameBlocks })
+    this.#connections = new Connections({ dial, bounds, memory: sameBlocksBeside })
     this.#prefix = url.pathname.replace(/\/$/, '')
   }
 
