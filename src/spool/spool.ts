@@ -131,12 +131,10 @@ export class Spool implements AsyncDisposable {
    * stays on disk for whoever continues it. Each open file is one of the few that a process may have.
    */
   async closeIdle(idleMs: number, now = performance.now()): Promise<void> {
-    for (const kept of [...this.#kept.values()]) {
-      const isBusy = kept.blob.arriving || kept.blob.followed
-      kept.idleSince = isBusy ? undefined : (kept.idleSince ?? now)
-      if (kept.idleSince === undefined || now - kept.idleSince < idleMs) continue
-      await (kept.released ? this.#drop(kept) : this.#leave(kept))
-    }
+    const idle = [...this.#kept.values()].filter((kept) => idleFor(kept, now) >= idleMs)
+    for (const kept of idle) await (kept.released ? this.#drop(kept) : this.#leave(kept))
+    // Its room is for others from now on, and they take as much of the disk again.
+    if (idle.some(({ released }) => !released)) await this.sweep()
   }
 
   /** Removes what was left behind, also by others, and is too old or too much. */
@@ -245,6 +243,13 @@ export class Spool implements AsyncDisposable {
       return onDisk instanceof SpoolFile ? this.#folder.remove(onDisk) : onDisk.close()
     })
   }
+}
+
+/** As far as it was seen, in milliseconds: this is a look. */
+function idleFor(kept: Kept, now: number): number {
+  const isBusy = kept.blob.arriving || kept.blob.followed
+  kept.idleSince = isBusy ? undefined : (kept.idleSince ?? now)
+  return now - (kept.idleSince ?? Infinity)
 }
 
 /** Of one blob of one repository; the names of both do not fit into a file's name. */

@@ -45,6 +45,21 @@ describe('the spool', () => {
     expect(await place.openFiles()).toEqual([])
   })
 
+  it('leaves no more on the disk than it may have, however many fail one after the other', async () => {
+    await using spool = await place.open(2_000)
+    for (let failed = 0; failed < 4; failed += 1) {
+      const bytes = randomBytes(1_000)
+      const { blob } = await added(spool, { blob: blobOf(bytes), followed: true })
+      blob.append(bytes.subarray(0, 900))
+      await blob.end(false)
+      await spool.closeIdle(60_000, failed * 100_000)
+      await spool.closeIdle(60_000, failed * 100_000 + 60_000)
+    }
+
+    const sizes = (await place.files()).map(async (path) => (await stat(path)).size)
+    expect((await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)).toBe(1_800)
+  })
+
   it('has no more files open than it may: what is idle is closed first, and nothing is lost by that', async () => {
     await using spool = await Spool.open({
       parent: place.parent.path,
