@@ -1,7 +1,8 @@
 import { Agent, request } from 'node:http'
 
 export interface Deliveries {
-  readonly url: string
+  /** They take turns. */
+  readonly urls: readonly string[]
   readonly secret: string
   readonly count: number
   /** Senders at once, each of which waits for its answer. */
@@ -17,12 +18,15 @@ export interface Delivered {
 
 /** Posts them all. Throws when one is answered with anything but 202. */
 export async function deliver(deliveries: Deliveries): Promise<Delivered> {
-  const { count, senders, body } = deliveries
+  const { count, senders, body, urls } = deliveries
   const agent = new Agent({ keepAlive: true, maxSockets: senders })
   const answeredMs: number[] = []
   let next = 0
   const send = async () => {
-    while (next < count) answeredMs.push(await post(agent, deliveries, body(next++)))
+    for (let at = next++; at < count; at = next++) {
+      const url = urls[at % urls.length] ?? ''
+      answeredMs.push(await post(agent, { url, ...deliveries }, body(at)))
+    }
   }
   const startedAt = performance.now()
   try {
@@ -33,7 +37,11 @@ export async function deliver(deliveries: Deliveries): Promise<Delivered> {
   return { perSecond: (count / (performance.now() - startedAt)) * 1_000, answeredMs }
 }
 
-function post(agent: Agent, { url, secret }: Deliveries, body: string): Promise<number> {
+function post(
+  agent: Agent,
+  { url, secret }: Pick<Deliveries, 'secret'> & { readonly url: string },
+  body: string,
+): Promise<number> {
   const headers = {
     authorization: `Bearer ${secret}`,
     'content-type': 'application/json',

@@ -3,6 +3,7 @@ import { loadConfig } from '../../src/config/load-config.ts'
 import { freePort } from '../../test/support/free-port.ts'
 import { startPullsync } from '../../test/support/pullsync-process.ts'
 import { startRedis } from '../../test/support/redis.ts'
+import { Started } from '../../test/support/started.ts'
 import { type Delivered, deliver } from './deliveries.ts'
 import { productConfig } from './product-config.ts'
 import type { Scale } from '../scale.ts'
@@ -16,32 +17,50 @@ const SENDERS = 64
 const NOBODY = { url: 'http://127.0.0.1:9' }
 const HEAD = ['deliveries', 'events/s', 'median ms', 'p99 ms', 'slowest ms', 'CPU µs each', 'jobs']
 
-/** One event each: `pullsync serve` alone, Redis with its append-only file, and the senders. */
-export async function benchWebhook({ deliveries: count }: Scale): Promise<string> {
-  await using redis = await startRedis()
+/** One event each: one `pullsync serve`, then two, Redis with its append-only file, and the senders. */
+export async function benchWebhook(scale: Scale): Promise<string> {
+  const byOne = await rowsOf(scale, 1, CASES)
+  const byTwo = await rowsOf(scale, 2, CASES.slice(-1))
+  return markdownTable([HEAD, ...byOne, ...byTwo])
+}
+
+async function rowsOf(
+  { deliveries: count }: Scale,
+  servings: number,
+  cases: typeof CASES,
+): Promise<string[][]> {
+  await using started = new Started()
+  const redis = await started.add(startRedis())
+  const first = await startServing(redis.url, started)
+  const sites = [first]
+  while (sites.length < servings) sites.push(await startServing(redis.url, started))
+  const queues = await started.add(openQueues(await loadConfig(first.serving.configFile, {}), ''))
+  const cpuMs = () => sites.reduce((sum, site) => sum + (cpuMsOf(site.serving.child.pid) ?? NaN), 0)
+  const rows: string[][] = []
+  for (const [name, image] of cases) {
+    const jobsBefore = await queues.of('hq').count()
+    const cpuBefore = cpuMs()
+    const body = (index: number) => JSON.stringify(image(index))
+    const urls = sites.map(({ url }) => url)
+    const delivered = await deliver({ urls, secret: SECRET, count, senders: SENDERS, body })
+    const cpuUs = ((cpuMs() - cpuBefore) * 1_000) / count
+    const jobs = (await queues.of('hq').count()) - jobsBefore
+    const to = servings === 1 ? '' : `, to ${servings} \`serve\``
+    rows.push(rowOf(`${count} ${name}${to}`, delivered, { cpuUs, jobs }))
+  }
+  return rows
+}
+
+async function startServing(redisUrl: string, started: Started) {
   const [listen, admin] = [await freePort(), await freePort()]
   const config = productConfig(
     { upstream: NOBODY, local: NOBODY },
-    { redisUrl: redis.url, serving: { listen, admin, secret: SECRET } },
+    { redisUrl, serving: { listen, admin, secret: SECRET } },
   )
-  await using serving = await startPullsync({
-    args: ['serve'],
-    config,
-    readyLine: /process started/,
-  })
-  await using queues = await openQueues(await loadConfig(serving.configFile, {}), '')
-  const url = `http://127.0.0.1:${listen}/v1/events/miss`
-  const rows: string[][] = []
-  for (const [name, image] of CASES) {
-    const jobsBefore = await queues.of('hq').count()
-    const cpuBefore = cpuMsOf(serving.child.pid) ?? 0
-    const body = (index: number) => JSON.stringify(image(index))
-    const delivered = await deliver({ url, secret: SECRET, count, senders: SENDERS, body })
-    const cpuMs = (cpuMsOf(serving.child.pid) ?? NaN) - cpuBefore
-    const jobs = (await queues.of('hq').count()) - jobsBefore
-    rows.push(rowOf(`${count} ${name}`, delivered, { cpuUs: (cpuMs * 1_000) / count, jobs }))
-  }
-  return markdownTable([HEAD, ...rows])
+  const serving = await started.add(
+    startPullsync({ args: ['serve'], config, readyLine: /process started/ }),
+  )
+  return { serving, url: `http://127.0.0.1:${listen}/v1/events/miss` }
 }
 
 interface Image {

@@ -55,7 +55,7 @@ describe('the benchmarks', () => {
 
     expect(ran.stderr.toString('utf8')).toBe('')
     const jobs = rowsOf(ran.stdout.toString('utf8')).map((row) => row.split('|').at(-2)?.trim())
-    expect(jobs).toEqual(['0', '1', '100'])
+    expect(jobs).toEqual(['0', '1', '100', '100'])
   })
 
   it('copy small images, and find each of them', async () => {
