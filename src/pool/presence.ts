@@ -21,15 +21,17 @@ const NOW = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)`
 
+// Whoever was seen much later than now was seen before that clock was set back, and will be again if it is there.
 // KEYS: the upstream's workers. ARGV: this one. Gives back all that are there.
 const BEAT = `${NOW}
 redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - ${GONE_AFTER_MS}))
+redis.call('ZREMRANGEBYSCORE', KEYS[1], string.format('%.0f', now + ${GONE_AFTER_MS}), '+inf')
 redis.call('PEXPIRE', KEYS[1], ${KEPT_MS})
 return redis.call('ZRANGE', KEYS[1], 0, -1)`
 
 const COUNT = `${NOW}
-return redis.call('ZCOUNT', KEYS[1], string.format('%.0f', now - ${GONE_AFTER_MS}), '+inf')`
+return redis.call('ZCOUNT', KEYS[1], string.format('%.0f', now - ${GONE_AFTER_MS}), string.format('%.0f', now + ${GONE_AFTER_MS}))`
 
 const ALONE: Place = { workers: 1, rank: 0 }
 

@@ -77,3 +77,13 @@ it('divides alike with a process whose clock is 20 s ahead', async () => {
   expect(ahead.share('hq', 8)).toBe(4)
   await eventually(() => first.share('hq', 8) === 4)
 })
+
+it('counts nobody who was seen before the clock of Redis was set back, and since then no more', async () => {
+  await redis.zadd('pullsync:presence:hq', Date.now() + 3_600_000, 'dead')
+  expect(await countWorkers(redis, 'hq')).toBe(0)
+
+  const first = await join('a')
+
+  expect(first.share('hq', 8)).toBe(8)
+  expect(await countWorkers(redis, 'hq')).toBe(1)
+})
