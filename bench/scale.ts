@@ -25,6 +25,8 @@ export interface Scale {
   readonly herdLayerBytes: number
   /** Clients that wait for an image. */
   readonly held: number
+  /** For how long they are watched, in milliseconds. */
+  readonly watchedMs: number
   /** To the webhook, of each kind. */
   readonly deliveries: number
   /** Jobs that wait for an upstream which is away for so long, in milliseconds. */
@@ -51,6 +53,7 @@ export const FULL: Scale = {
   herds: [32, 64],
   herdLayerBytes: 32 * MIB,
   held: 2_000,
+  watchedMs: 10_000,
   deliveries: 30_000,
   outage: { jobs: 20_000, ms: 600_000 },
 }
@@ -72,6 +75,7 @@ export const SMALL: Scale = {
   herds: [4],
   herdLayerBytes: MIB,
   held: 20,
+  watchedMs: 500,
   deliveries: 100,
   outage: { jobs: 50, ms: 3_000 },
 }

@@ -50,6 +50,14 @@ describe('the benchmarks', () => {
     },
   )
 
+  it('keep clients waiting', async () => {
+    const ran = await run(process.execPath, [BENCH, '--small', 'hold'])
+
+    expect(ran.stderr.toString('utf8')).toBe('')
+    const held = rowsOf(ran.stdout.toString('utf8')).map((row) => row.split('|')[1]?.trim())
+    expect(held).toEqual(['0', '20'])
+  })
+
   it('deliver events, and find a job for each that is to have one', async () => {
     const ran = await run(process.execPath, [BENCH, '--small', 'webhook'])
 
