@@ -119,6 +119,8 @@ export function watchRequest(
   stalled: (error: CodedError) => void,
 ): () => void {
   const progress = () => `${sent()} ${moved()}`
+  // Whose answers take long has as long for the first byte.
+  const wholeMs = Math.max(limits.totalMs, limits.responseMs)
   let seen = ''
   let since = performance.now()
   let begun = since
@@ -127,8 +129,7 @@ export function watchRequest(
   const timer = setInterval(() => {
     const now = progress()
     if (waits()) begun = performance.now()
-    // Whose answers take long has as long for the first byte.
-    const isLate = performance.now() - begun > Math.max(limits.totalMs, limits.responseMs)
+    const isLate = performance.now() - begun > wholeMs
     if (!isLate && (now !== seen || waits())) {
       seen = now
       since = performance.now()
@@ -141,7 +142,7 @@ export function watchRequest(
       if (stopped || (!isLate && progress() !== seen)) return
       clearInterval(timer)
       const what = sent() ? 'no answer came' : 'no byte was taken'
-      const late = `no whole answer came within ${seconds(limits.totalMs)}`
+      const late = `no whole answer came within ${seconds(wholeMs)}`
       stalled(new CodedError(STALLED, isLate ? late : `${what} for ${seconds(limitMs)}`))
     })
   }, interval)
