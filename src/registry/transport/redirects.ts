@@ -29,8 +29,14 @@ export async function exchangeWithRedirects(
     const url = nextHop(first, exchange, response)
     if (hops === MAX_REDIRECTS) throw refused(first, `redirected more than ${MAX_REDIRECTS} times`)
     if (url.origin !== first.url.origin) exchanger = elsewhere
-    exchange = { ...exchange, url }
+    const isElsewhere = exchanger === elsewhere
+    exchange = { ...exchange, url, ...(isElsewhere && { headers: forAnybody(exchange) }) }
   }
+}
+
+/** What a request shows of who we are is for where it was first addressed. */
+function forAnybody({ headers: { authorization: _own, ...others } }: Exchange) {
+  return others
 }
 
 function nextHop(first: Exchange, { url: asked }: Exchange, response: RegistryResponse): URL {

@@ -24,23 +24,18 @@ const MAX_TOKEN_BYTES = 128 * 1024
 const FORM = 'application/x-www-form-urlencoded'
 
 export function tokenAsker(transport: Transport, retries: RetryOptions): AskToken {
+  const { exchange } = transport
+  const send = createSend({ atHome: exchange, elsewhere: exchange }, retries)
   return async ({ operation, url, authorization, form, signal }) => {
-    const send = createSend(
-      {
-        atHome: (exchange) =>
-          transport.exchange({
-            ...exchange,
-            headers: { ...exchange.headers, ...(authorization !== undefined && { authorization }) },
-          }),
-        elsewhere: transport.exchange,
-      },
-      retries,
-    )
     const response = await send({
       operation,
       method: form === undefined ? 'GET' : 'POST',
       url,
-      headers: { accept: 'application/json', ...(form !== undefined && { 'content-type': FORM }) },
+      headers: {
+        accept: 'application/json',
+        ...(authorization !== undefined && { authorization }),
+        ...(form !== undefined && { 'content-type': FORM }),
+      },
       ...(form !== undefined && { body: Buffer.from(form.toString(), 'utf8') }),
       scopes: [],
       expect: [200],

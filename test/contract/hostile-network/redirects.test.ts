@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { refuse } from '../../support/scripted-registry.ts'
-import { bytesOf, failureOf, randomBlob, SIGNAL } from '../contract-content.ts'
+import { bytesOf, configFor, failureOf, open, randomBlob, SIGNAL } from '../contract-content.ts'
 import { ACCOUNT, MANIFEST, TAG, twoOrigins, type TwoOrigins } from './two-origins.ts'
 
 let origins: TwoOrigins
@@ -36,6 +36,30 @@ describe('redirects', () => {
 
       expect((await bytesOf(body)).equals(blob.bytes)).toBe(true)
       expect(origins.registry.requests.at(-1)?.headers.authorization).toBeDefined()
+      expect(origins.other.requests.map(({ headers }) => headers.authorization)).toEqual([
+        undefined,
+      ])
+    },
+  )
+
+  it.each(['GET', 'HEAD'] as const)(
+    "of a %s at Harbor's own API do not take the password along",
+    async (method) => {
+      origins.registry.script({ path: /^\/api\// }, ({ request, response }) => {
+        const isFirst = request.url?.endsWith('/projects') === true
+        const location = isFirst ? '/api/v2.0/moved' : `${origins.other.url}/login`
+        response.writeHead(302, { location }).end()
+      })
+      const trusting = { id: 'hq', trustedHosts: ['127.0.0.1'], ...ACCOUNT }
+      await using client = open(configFor(origins.registry.url, trusting))
+      const asked = { path: 'projects', what: 'look at', expect: [404], signal: SIGNAL }
+
+      await client.askHarbor({ ...asked, method })
+
+      expect(origins.registry.requests.map(({ headers }) => headers.authorization)).toEqual([
+        expect.stringMatching(/^Basic /),
+        expect.stringMatching(/^Basic /),
+      ])
       expect(origins.other.requests.map(({ headers }) => headers.authorization)).toEqual([
         undefined,
       ])
