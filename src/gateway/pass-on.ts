@@ -1,9 +1,11 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
+import { untilClosed } from '../http/until-closed.ts'
+import { onAbort } from '../waiting/aborting.ts'
 import type { ForwardedRequest } from './local/forwarded-request.ts'
 import { framed, type Framing } from './framing/framing.ts'
 import { progressing } from './framing/progressing.ts'
-import { answerOf, type LocalRegistry } from './local/local-registry.ts'
+import { answerOf, isRepeatable, type LocalRegistry } from './local/local-registry.ts'
 import { streamAnswer } from './local/stream-answer.ts'
 
 // A client that sends nothing for so long has gone, or keeps a connection of the registry for nothing.
@@ -20,31 +22,44 @@ interface Passing {
 export async function passOn(
   request: IncomingMessage,
   response: ServerResponse,
-  { forwarded, body, stallMs = STALL_MS }: Passing,
+  passing: Passing,
   local: LocalRegistry,
 ): Promise<void> {
-  const outgoing = local.begin(forwarded, body)
-  const gone = () => outgoing.destroy()
-  response.once('close', gone)
-  if (body.kind !== 'none' && request.headers.expect !== undefined) {
-    outgoing.once('continue', () => {
-      response.writeContinue()
-    })
-    outgoing.flushHeaders()
+  const gone = untilClosed(response)
+  const { forwarded } = passing
+  if (isRepeatable(forwarded)) {
+    await streamAnswer(await local.ask(forwarded, gone), response)
+    return
   }
+  const outgoing = local.begin(forwarded, passing.body)
+  onAbort(gone, () => outgoing.destroy())
   // Resolves when the body was sent, or could not be; the answer tells which.
-  const sending =
-    body.kind === 'none'
-      ? void outgoing.end()
-      : pipeline(request, () => framed(progressing(request, stallMs), body), outgoing).catch(
-          () => undefined,
-        )
+  const sending = sendBody(request, response, outgoing, passing)
   const answer = await answerOf(outgoing)
   // An answer before the end of the body is the registry's last word: what is left of the body must
   // not be taken for the next request.
   if (!request.complete) response.shouldKeepAlive = false
   await streamAnswer(answer, response)
-  response.off('close', gone)
   if (!request.complete) request.destroy()
   await sending
+}
+
+async function sendBody(
+  request: IncomingMessage,
+  response: ServerResponse,
+  outgoing: ClientRequest,
+  { body, stallMs = STALL_MS }: Passing,
+): Promise<void> {
+  if (body.kind === 'none') {
+    outgoing.end()
+    return
+  }
+  if (request.headers.expect !== undefined) {
+    outgoing.once('continue', () => {
+      response.writeContinue()
+    })
+    outgoing.flushHeaders()
+  }
+  const pieces = () => framed(progressing(request, stallMs), body)
+  await pipeline(request, pieces, outgoing).catch(() => undefined)
 }

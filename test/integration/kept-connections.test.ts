@@ -1,8 +1,14 @@
 import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { LocalRegistry } from '../../src/gateway/local/local-registry.ts'
+import type { HttpServer } from '../../src/http/server.ts'
 import { eventually } from '../support/eventually.ts'
-import { type RegistryInBytes, startRegistryInBytes } from '../support/registry-in-bytes.ts'
+import { startFront } from '../support/gateway-front.ts'
+import {
+  type RegistryInBytes,
+  sendBlob,
+  startRegistryInBytes,
+} from '../support/registry-in-bytes.ts'
 
 const ASKED = { method: 'GET', path: '/v2/a/manifests/x', headers: ['Host', 'a'] }
 const UNASKED = 'HTTP/1.1 299 Unasked\r\nContent-Length: 4\r\n\r\nevil'
@@ -49,5 +55,57 @@ describe('a kept connection to the registry', () => {
 
     expect(await askWhole()).toBe('good')
     expect(requests()).toEqual([1, 1])
+  })
+
+  it('is closed when nobody has used it for a while, also after the registry was configured anew', async () => {
+    using before = new LocalRegistry({ url: registry.url }, { idleMs: 30_000, keptMs: 200 })
+    const pending = before.ask(ASKED)
+    await eventually(() => registry.asked.length === 1)
+    before.retire()
+    const answer = await pending
+    answer.resume()
+    await once(answer, 'end')
+
+    await eventually(() => registry.open.size === 0, { describe: 'it to be closed' })
+  })
+})
+
+describe('a connection that the registry ends as it is used again', () => {
+  let registry: RegistryInBytes
+  let local: LocalRegistry
+  let front: HttpServer
+  const unreachable: string[] = []
+
+  beforeEach(async () => {
+    registry = await startRegistryInBytes(Buffer.from('good'))
+    local = new LocalRegistry({ url: registry.url })
+    front = await startFront(() => local, unreachable)
+  })
+
+  afterEach(async () => {
+    await front.stop(0)
+    local[Symbol.dispose]()
+    registry[Symbol.dispose]()
+  })
+
+  it.each([
+    ['GET', '/v2/'],
+    ['GET', '/v2/_catalog'],
+    ['HEAD', '/v2/a/tags/list'],
+    ['GET', '/v2/a/blobs/uploads/1'],
+    ['POST', '/v2/a/blobs/uploads/'],
+    ['PATCH', '/v2/a/blobs/uploads/1'],
+    ['PUT', '/v2/a/manifests/1'],
+    ['DELETE', '/v2/a/manifests/1'],
+  ])('keeps no client from its %s of %s', async (method, path) => {
+    await (await fetch(`${front.url}/v2/`)).text()
+    const [first] = registry.open
+    registry.answer = (socket) => {
+      if (socket === first) socket.destroy()
+      else sendBlob(socket, Buffer.from('good'))
+    }
+
+    expect((await fetch(front.url + path, { method })).status).toBe(200)
+    expect(unreachable).toEqual([])
   })
 })

@@ -28,6 +28,8 @@ const BOUNDS: Bounds = {
   keptMs: 10_000,
 }
 
+const KEEP_ALIVE_MS = 1_000
+
 const OF_BODIES = ['Content-Length', 'Transfer-Encoding']
 /** Methods whose requests have no body unless they say so, RFC 9110, section 9.3. */
 const WITHOUT_BODY = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE'])
@@ -37,19 +39,19 @@ export class LocalRegistry implements Disposable {
   readonly #config: LocalRegistryConfig
   readonly #idleMs: number
   readonly #agent: HttpAgent
+  /** A kept connection may have ended at the other side just now, and what changes something is sent once. */
+  readonly #anew: HttpAgent
   readonly #blobs: BlobConnections
 
   constructor(config: LocalRegistryConfig, bounds = BOUNDS) {
     this.#config = config
     this.#idleMs = bounds.idleMs
-    const options = {
-      ...{ keepAlive: true, noDelay: true, scheduling: 'lifo' as const },
-      highWaterMark: BUFFERED_BYTES,
-    }
-    const secure = config.url.protocol === 'https:'
-    this.#agent = secure
-      ? new WaryHttpsAgent({ ...options, ca: config.ca })
-      : new WaryHttpAgent(options)
+    const options = { noDelay: true, highWaterMark: BUFFERED_BYTES, ca: config.ca }
+    // The time limit of an agent is that of what it keeps; a request has its own.
+    const kept = { keepAlive: true, scheduling: 'lifo' as const, timeout: bounds.keptMs }
+    const Agent = config.url.protocol === 'https:' ? WaryHttpsAgent : WaryHttpAgent
+    this.#agent = new Agent({ ...options, ...kept })
+    this.#anew = new Agent(options)
     this.#blobs = new BlobConnections(config.url, bounds, config.ca)
   }
 
@@ -80,10 +82,12 @@ export class LocalRegistry implements Disposable {
       path: url.pathname.replace(/\/$/, '') + path,
       headers: [...withoutHeaders(headers, OF_BODIES), ...framingHeaders(method, body)],
       setHost: false,
-      agent: this.#agent,
+      agent: isRepeatable({ method }) ? this.#agent : this.#anew,
       timeout: this.#idleMs,
       maxHeaderSize: MAX_HEAD_BYTES,
     })
+    // What stands in between forgets a connection that is silent while the registry works.
+    request.setSocketKeepAlive(true, KEEP_ALIVE_MS)
     // Or Node would frame the body of an answer by headers that it does not show.
     request.maxHeadersCount = 0
     request.once('timeout', () => {
@@ -92,7 +96,7 @@ export class LocalRegistry implements Disposable {
     return request
   }
 
-  /** A request without a body, answered. Once more when a kept connection turned out to be closed. */
+  /** A GET or HEAD, answered. Once more when a kept connection turned out to be closed. */
   async ask(forwarded: ForwardedRequest, signal?: AbortSignal): Promise<IncomingMessage> {
     try {
       return await this.#askOnce(forwarded, signal)
@@ -116,6 +120,7 @@ export class LocalRegistry implements Disposable {
 
   [Symbol.dispose](): void {
     this.#agent.destroy()
+    this.#anew.destroy()
     this.#blobs[Symbol.dispose]()
   }
 
@@ -128,6 +133,11 @@ export class LocalRegistry implements Disposable {
     request.end()
     return await answerOf(request)
   }
+}
+
+/** Whether it can be asked twice without anything being done twice, RFC 9110, section 9.2.1; it has no body. */
+export function isRepeatable({ method }: Pick<ForwardedRequest, 'method'>): boolean {
+  return method === 'GET' || method === 'HEAD'
 }
 
 function framingHeaders(method: string, body: Framing): string[] {

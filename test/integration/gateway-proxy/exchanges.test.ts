@@ -162,6 +162,24 @@ describe('what passes through the gateway', () => {
     await eventually(() => closed, { describe: 'the registry to see the end' })
   })
 
+  it('ends at the registry when the client goes away before its turn on the connection', async () => {
+    const open = new Set<string>()
+    site.answer = ({ url = '' }, response) => {
+      open.add(url)
+      response.once('close', () => open.delete(url))
+      if (url !== '/v2/') response.end(Buffer.alloc(50_000_000))
+    }
+    const leaving = connect(site.front.address.port, '127.0.0.1')
+    leaving.write(
+      'GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\nGET /v2/_catalog HTTP/1.1\r\nHost: a\r\n\r\n',
+    )
+    await eventually(() => open.size === 2, { describe: 'both requests' })
+
+    leaving.destroy()
+
+    await eventually(() => open.size === 0, { describe: 'the registry to see the end of both' })
+  })
+
   it('is cut for the client where it is cut by the registry', async () => {
     site.answer = (_request, response) => {
       response.writeHead(200, { 'Content-Length': 10 })
