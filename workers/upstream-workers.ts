@@ -6,6 +6,7 @@ import type { Connection } from '../src/pool/connection.ts'
 import { backgroundWait } from '../src/pool/pull-allowance.ts'
 import type { Presence } from '../src/pool/presence.ts'
 import type { ReplicationQueues } from '../src/queue/queues.ts'
+import { Suspects } from '../src/queue/suspects.ts'
 import type { ReplicationRequest } from '../src/replication/request.ts'
 
 /** How long handing back may take before the connection to Redis is given up. */
@@ -25,6 +26,7 @@ export class UpstreamWorkers implements AsyncDisposable {
   readonly #options: UpstreamWorkersOptions
   readonly #workers = new Map<string, JobWorker>()
   readonly #closing = new Set<JobWorker>()
+  readonly #suspects = new Suspects()
   #config: Config
   #starting: Promise<void> = Promise.resolve()
   #stopped = false
@@ -105,6 +107,7 @@ export class UpstreamWorkers implements AsyncDisposable {
         }),
       replicate,
       breakers,
+      suspects: this.#suspects,
       lookAgain: (request) => lookAgain(queues, connection, request),
       listener,
     })

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { JobsConfig } from '../../src/config/config.ts'
 import { Breakers } from '../../src/pool/breaker.ts'
 import { openWorkerConnection } from '../../src/pool/connection.ts'
+import { Suspects } from '../../src/queue/suspects.ts'
 import { JobWorker } from '../../src/queue/work/job-worker.ts'
 import { backgroundWait, PullAllowances, readAllowance } from '../../src/pool/pull-allowance.ts'
 import { ReplicationQueues } from '../../src/queue/queues.ts'
@@ -63,6 +64,7 @@ function startWorker(lookEveryMs: number) {
     },
     lookAgain: () => Promise.resolve(),
     breakers: new Breakers(connection, () => OUTAGES),
+    suspects: new Suspects(),
     listener: SILENT,
   })
   return {

@@ -6,6 +6,7 @@ import { ReplicationQueues } from '../../src/queue/queues.ts'
 import { listJobs } from '../../src/queue/records/job-records.ts'
 import { retryJob } from '../../src/queue/records/job-actions.ts'
 import type { Replicate } from '../../src/queue/work/job.ts'
+import { Suspects } from '../../src/queue/suspects.ts'
 import { JobWorker } from '../../src/queue/work/job-worker.ts'
 import { ReplicationError } from '../../src/replication/errors.ts'
 import type { ReplicationRequest } from '../../src/replication/request.ts'
@@ -49,6 +50,7 @@ function startWorker(upstream: string, replicate: Replicate) {
     backgroundWait: () => Promise.resolve(undefined),
     replicate,
     breakers: new Breakers(connection, () => OUTAGES),
+    suspects: new Suspects(),
     lookAgain: (each) => {
       again.push(each)
       return Promise.resolve()

@@ -2,15 +2,12 @@ import { Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
 import { inTime } from '../../waiting/in-time.ts'
+import { LOCK_MS, MAX_STALLS, STALLED_CHECK_MS } from '../locks.ts'
 import { giveBack, postpone } from '../work/give-back.ts'
 import { keyPrefix } from '../../pool/cluster/cluster-redis.ts'
 import { RESYNC_QUEUE } from './resync-schedule.ts'
 
-const LOCK_MS = 10_000
-const STALLED_CHECK_MS = 5_000
 const CLOSE_WITHIN_MS = 500
-/** A walk is begun again where its worker died. */
-const MAX_STALLS = 5
 
 /** One that waits for an upstream that nobody asks is begun again after so long. */
 const PUT_OFF_MS = 60_000

@@ -31,3 +31,15 @@ export function forgetIfPassing({ opts }: ReplicationJob, request: ReplicationRe
     opts.removeOnComplete = true
   }
 }
+
+/** Asked again at each end of a job, since the configuration may have changed. */
+export function kept(asConfigured: () => JobsConfig['keepFailed']) {
+  return {
+    get age() {
+      return asConfigured().ageMs / 1_000
+    },
+    get count() {
+      return asConfigured().count
+    },
+  }
+}

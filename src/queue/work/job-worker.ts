@@ -8,6 +8,8 @@ import { ReplicationError } from '../../replication/errors.ts'
 import type { Outcome } from '../../replication/outcome.ts'
 import type { ReplicationRequest } from '../../replication/request.ts'
 import { unlessAborted } from '../../waiting/aborting.ts'
+import { LOCK_MS, MAX_STALLS, STALLED_CHECK_MS } from '../locks.ts'
+import type { Suspects } from '../suspects.ts'
 import { parsePayload } from '../payload.ts'
 import { LOOKS_FROM, PRIORITY, URGENT } from '../priority.ts'
 import { keyPrefix } from '../../pool/cluster/cluster-redis.ts'
@@ -17,7 +19,7 @@ import { giveBack, leave, postpone, putOff } from './give-back.ts'
 import { priorityOfNext } from './head-of-queue.ts'
 import type { JobFacts, JobListener, Replicate } from './job.ts'
 import { JobEndings } from './job-endings.ts'
-import { forgetIfPassing, giveOptions } from './job-options.ts'
+import { forgetIfPassing, giveOptions, kept } from './job-options.ts'
 import { LockWatch, LostRightError } from './lock-watch.ts'
 import { ProgressRecorder } from './progress-recorder.ts'
 import { type Place, Places } from './places.ts'
@@ -29,15 +31,12 @@ import { needsRight, type TagRight } from './tag-right.ts'
 // For misses, and what people ask for by hand.
 const PLACES_FOR_URGENT = 8
 
-// A worker that dies holds its jobs until their lock lapses; another sees that at the next check.
-const LOCK_MS = 10_000
-const STALLED_CHECK_MS = 5_000
 /** A worker gives a job up before Redis gives it to another. */
 const LOCK_MARGIN_MS = 1_000
 /** A job whose tag another one writes looks again after so long whether that has ended; so does one that has not ended here. */
 const TAG_BUSY_MS = 500
-/** How often one job may lose its worker before it counts as what kills them. */
-const MAX_STALLS = 5
+/** So does one that may kill its worker, and must not run beside another such. */
+const SUSPECT_BUSY_MS = 2_000
 
 /** How long BullMQ may take to close once no job runs: by then only a Redis that hangs is waited for. */
 const CLOSE_MS = 1_000
@@ -55,21 +54,11 @@ export interface JobWorkerOptions {
   readonly backgroundWait: () => Promise<BackgroundWait | undefined>
   readonly replicate: Replicate
   readonly breakers: Breakers
+  /** Of this process. */
+  readonly suspects: Suspects
   /** Queues another look at an image whose tag may have been set back; waits for Redis. */
   readonly lookAgain: (request: ReplicationRequest) => Promise<void>
   readonly listener: JobListener
-}
-
-/** Asked again at each end of a job, since the configuration may have changed. */
-function kept(asConfigured: () => JobsConfig['keepFailed']) {
-  return {
-    get age() {
-      return asConfigured().ageMs / 1_000
-    },
-    get count() {
-      return asConfigured().count
-    },
-  }
 }
 
 /** Runs the jobs of one upstream. Disposing it waits for the running ones; `handBack` hurries them. */
@@ -170,6 +159,8 @@ export class JobWorker implements AsyncDisposable {
     if (this.#stop.signal.aborted) return await giveBack(job, token)
     // An earlier run of it has lost its lock and has not ended: BullMQ would renew no lock of this one after that.
     if (this.#locks.watches(job.id)) return await postpone(job, token, TAG_BUSY_MS)
+    using alone = this.#options.suspects.admit(job.stalledCounter)
+    if (alone === undefined) return await postpone(job, token, SUSPECT_BUSY_MS)
     const attempts = giveOptions(job, this.#options.jobs())
     using place = this.#places.take({ attempt: job.attemptsMade + 1, attempts })
     if (place === undefined) {

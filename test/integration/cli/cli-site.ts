@@ -9,6 +9,7 @@ import { waitUntilReady } from '../../../src/pool/ready.ts'
 import { ReplicationQueues } from '../../../src/queue/queues.ts'
 import { findJob, type JobState } from '../../../src/queue/records/job-records.ts'
 import type { Replicate } from '../../../src/queue/work/job.ts'
+import { Suspects } from '../../../src/queue/suspects.ts'
 import { JobWorker } from '../../../src/queue/work/job-worker.ts'
 import { ReplicationError } from '../../../src/replication/errors.ts'
 import type { Outcome } from '../../../src/replication/outcome.ts'
@@ -172,6 +173,7 @@ projects:
       replicate: this.#replicate,
       lookAgain: () => Promise.resolve(),
       breakers: new Breakers(connection, () => OUTAGES),
+      suspects: new Suspects(),
       listener: SILENT,
     })
     this.#opened.push({

@@ -13,6 +13,7 @@ import { isLimited } from '../../../src/queue/enqueued.ts'
 import { ReplicationQueues } from '../../../src/queue/queues.ts'
 import { readCounts } from '../../../src/queue/records/upstream-status.ts'
 import type { JobContext, Replicate } from '../../../src/queue/work/job.ts'
+import { Suspects } from '../../../src/queue/suspects.ts'
 import { JobWorker } from '../../../src/queue/work/job-worker.ts'
 import { HeldError } from '../../../src/queue/work/registry-guard.ts'
 import { ReplicationError } from '../../../src/replication/errors.ts'
@@ -94,6 +95,7 @@ export class MissesSite implements AsyncDisposable {
         ...{
           lookAgain: () => Promise.resolve(),
           breakers: new Breakers(connection, () => OUTAGES),
+          suspects: new Suspects(),
           listener: SILENT,
         },
       })

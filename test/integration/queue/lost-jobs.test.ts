@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import type { Repository } from '../../../src/oci/reference.ts'
 import { retryJob } from '../../../src/queue/records/job-actions.ts'
 import { findJob } from '../../../src/queue/records/job-records.ts'
 import { unlessAborted } from '../../../src/waiting/aborting.ts'
 import { eventually } from '../../support/eventually.ts'
 import { replicationRequest as request } from '../../support/replication-request.ts'
-import { queueSite, type QueueSite } from './queue-site.ts'
+import { COPIED, queueSite, type QueueSite } from './queue-site.ts'
 
 let site: QueueSite
 
@@ -87,4 +88,32 @@ it('a job is not run again by a worker that has not come to the end of its lost 
 
   await eventually(async () => (await stateOf(id)) === 'completed')
   expect({ runs, most }).toEqual({ runs: 2, most: 1 })
+})
+
+it('jobs that may be what kills their workers run one at a time in a process, beside all others', async () => {
+  const names = ['killer', 'victim', 'fresh', 'once lost']
+  const told = await site.queues.enqueue(
+    names.map((name) => request({ repository: `team/${name.replace(' ', '-')}` as Repository })),
+  )
+  for (const [at, lost] of [3, 5, 0, 1].entries()) {
+    const key = site.queues.of('hq').toKey(told[at]?.jobId ?? '')
+    await site.queues.redis.hset(key, { stc: lost })
+  }
+  const running = new Set<string>()
+  let together = 0
+  let beside = 0
+  site.startWorker(async ({ repository }) => {
+    running.add(repository)
+    if (/killer|victim/.test(repository)) {
+      await eventually(() => running.size === 3 || beside > 0)
+      beside = Math.max(beside, running.size)
+    } else await eventually(() => beside > 0)
+    if (running.has('team/killer') && running.has('team/victim')) together += 1
+    running.delete(repository)
+    return COPIED
+  })
+
+  await eventually(async () => (await site.jobs('completed')).length === 4)
+
+  expect({ together, beside }).toEqual({ together: 0, beside: 3 })
 })

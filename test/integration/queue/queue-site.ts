@@ -5,6 +5,7 @@ import { openWorkerConnection } from '../../../src/pool/connection.ts'
 import { ReplicationQueues } from '../../../src/queue/queues.ts'
 import { JOB_STATES, type JobState, listJobs } from '../../../src/queue/records/job-records.ts'
 import type { JobListener, Replicate } from '../../../src/queue/work/job.ts'
+import { Suspects } from '../../../src/queue/suspects.ts'
 import { JobWorker } from '../../../src/queue/work/job-worker.ts'
 import type { Outcome } from '../../../src/replication/outcome.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -73,6 +74,7 @@ export class QueueSite implements AsyncDisposable {
       replicate,
       lookAgain: () => Promise.resolve(),
       breakers: new Breakers(connection, () => OUTAGES),
+      suspects: new Suspects(),
       listener: { ...SILENT, ...changes },
     })
     this.#opened.push({

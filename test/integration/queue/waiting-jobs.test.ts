@@ -4,6 +4,7 @@ import { Breakers } from '../../../src/pool/breaker.ts'
 import { openWorkerConnection } from '../../../src/pool/connection.ts'
 import { QueueUnavailableError } from '../../../src/pool/redis-errors.ts'
 import { findJob, JOB_STATES, listJobs } from '../../../src/queue/records/job-records.ts'
+import { Suspects } from '../../../src/queue/suspects.ts'
 import { JobWorker } from '../../../src/queue/work/job-worker.ts'
 import { readCounts, readStatus } from '../../../src/queue/records/upstream-status.ts'
 import { digestOf } from '../../../src/oci/digest.ts'
@@ -57,6 +58,7 @@ describe('the queue', () => {
       },
       lookAgain: () => Promise.resolve(),
       breakers: new Breakers(connection, () => OUTAGES),
+      suspects: new Suspects(),
       listener: SILENT,
     })
     await eventually(() => order.length === 3)
