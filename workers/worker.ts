@@ -19,6 +19,7 @@ import { OpenUploads } from '../src/pool/open-uploads.ts'
 import { PullAllowances } from '../src/pool/pull-allowance.ts'
 import { Presence } from '../src/pool/presence.ts'
 import { ReplicationQueues } from '../src/queue/queues.ts'
+import { SetBackClock } from '../src/queue/set-back-clock.ts'
 import { RedisBlobLedger } from '../src/pool/redis-blob-ledger.ts'
 import { watchOpenFiles } from '../src/roots/open-files.ts'
 import { FigureRecording, recordStories } from '../src/roots/record-figures.ts'
@@ -100,6 +101,7 @@ export async function runWorker(options: RootOptions): Promise<void> {
   live.onChange(({ config: changed }) => {
     reconfigure(changed, { queues, registries, schedule, workers, onError })
   })
+  stack.use(new SetBackClock({ connection, upstreams: () => queues.upstreams, onError }))
   beginCounting(live, telemetry)
   if (adminListen !== undefined) {
     stack.use(await startWorkerAdmin(adminListen, { telemetry, queues }))

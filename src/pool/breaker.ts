@@ -59,19 +59,31 @@ const TRUST_MS = 10_000
 const PATIENCE_MS = 2_000
 
 /** While a probe is under way, that is when to ask again. */
-const LOOK_MS = 1_000
+export const LOOK_MS = 1_000
 
+// Redis' clock may have been set back since: nobody is to wait longer than was said, not even for a probe.
 const NOW = `
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)`
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local function endOf(key, field, atMost)
+  local till = tonumber(redis.call('HGET', key, field) or '')
+  if till and atMost and till - now > atMost then
+    till = now + atMost
+    redis.call('HSET', key, field, string.format('%.0f', till))
+  end
+  return till
+end
+local function heldUntil(key)
+  return endOf(key, 'until', tonumber(redis.call('HGET', key, 'wait') or ''))
+end`
 
 // KEYS: breakers. Gives back what each of them is, and of an open one the hold.
 const ADMIT = `${NOW}
 local function admit(key)
-  local till = tonumber(redis.call('HGET', key, 'until') or '')
+  local till = heldUntil(key)
   if not till then return {'closed'} end
-  local hold = redis.call('HMGET', key, 'kind', 'reason', 'since', 'probeUntil')
-  local probing = tonumber(hold[4] or '') or 0
+  local hold = redis.call('HMGET', key, 'kind', 'reason', 'since')
+  local probing = endOf(key, 'probeUntil', ${PROBE_MS}) or 0
   if now < till then return {'open', till - now, hold[1], hold[2], hold[3]} end
   if now < probing then return {'open', math.min(probing - now, ${LOOK_MS}), hold[1], hold[2], hold[3]} end
   if ARGV[1] == '0' then return {'open', 0, hold[1], hold[2], hold[3]} end
@@ -87,7 +99,7 @@ return admissions`
 const FAILED = `${NOW}
 redis.call('SADD', KEYS[2], ARGV[4])
 redis.call('PEXPIRE', KEYS[2], ARGV[8])
-local till = tonumber(redis.call('HGET', KEYS[1], 'until') or '')
+local till = heldUntil(KEYS[1])
 local least = tonumber(ARGV[3])
 if till and now < till and now + least <= till then return {till - now, 0} end
 if not till and least == 0 and redis.call('SCARD', KEYS[2]) < tonumber(ARGV[5]) then return {0, 0} end
@@ -96,7 +108,7 @@ if till and now < till then pause = pause or tonumber(ARGV[6])
 elseif pause then pause = math.min(pause * 2, tonumber(ARGV[7]))
 else pause = tonumber(ARGV[6]) end
 local wait = math.max(least, math.floor(pause * ARGV[10]))
-redis.call('HSET', KEYS[1], 'until', string.format('%.0f', now + wait), 'pause', pause, 'kind', ARGV[1], 'reason', ARGV[2])
+redis.call('HSET', KEYS[1], 'until', string.format('%.0f', now + wait), 'wait', wait, 'pause', pause, 'kind', ARGV[1], 'reason', ARGV[2])
 redis.call('HSETNX', KEYS[1], 'since', string.format('%.0f', now))
 redis.call('HDEL', KEYS[1], 'probeUntil')
 redis.call('PEXPIRE', KEYS[1], math.max(tonumber(ARGV[9]), 2 * wait))
@@ -104,11 +116,14 @@ redis.call('PUBLISH', ARGV[11], ARGV[12])
 return {wait, 1}`
 
 // KEYS: of each, the breaker and its streak. Gives back which of them were open.
-const SUCCEEDED = `
+// A registry that asked to be left alone is, until then: what it answers before that was under way when it asked.
+const SUCCEEDED = `${NOW}
 local closed = {}
 for at = 1, #KEYS, 2 do
+  local till = heldUntil(KEYS[at])
+  local keeps = till and now < till and redis.call('HGET', KEYS[at], 'kind') == 'held'
   redis.call('DEL', KEYS[at + 1])
-  table.insert(closed, redis.call('DEL', KEYS[at]))
+  table.insert(closed, keeps and 0 or redis.call('DEL', KEYS[at]))
 end
 return closed`
 
@@ -116,7 +131,8 @@ const RELEASE = `redis.call('HDEL', KEYS[1], 'probeUntil')`
 
 /**
  * One circuit breaker for each registry, shared by all processes through Redis and on its clock. Open,
- * it lets nothing through but one probe at a time, after pauses that grow; a success closes it.
+ * it lets nothing through but one probe at a time, after pauses that grow; a success closes it, but not before the time
+ * that the registry asked for.
  * By name: an upstream's id, `LOCAL`, or `parkedName` of a repository.
  */
 export class Breakers {
@@ -181,7 +197,7 @@ export class Breakers {
     return { forMs: open, opened: opened === 1 }
   }
 
-  /** It answers. True when it had been open. */
+  /** It answers. True when it had been open, and no longer is. */
   async succeeded(name: string): Promise<boolean> {
     this.#failing.delete(name)
     return await this.#successes.ask(name)
@@ -204,7 +220,7 @@ export async function readHold(redis: Redis, name: string): Promise<Hold | undef
 
 /** Somebody has mended it, or wants to see: everything may go. */
 export async function endHold(redis: Redis, name: string): Promise<void> {
-  await close(redis, [name])
+  await redis.del(breakerKey(name), streakKey(name))
 }
 
 /** @param probeMs for how long whoever is admitted as the probe may take; 0 admits nobody as that */

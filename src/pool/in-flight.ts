@@ -40,6 +40,13 @@ for _, key in ipairs(KEYS) do
 end
 return 0`
 
+// The digest of a tag. What only lingers must not do so for as long as Redis' clock was set back: the tag may have moved.
+const TAG = `
+if redis.call('HLEN', KEYS[1]) == 1 and redis.call('TTL', KEYS[1]) > tonumber(ARGV[1]) then
+  redis.call('EXPIRE', KEYS[1], ARGV[1])
+end
+return redis.call('HGET', KEYS[1], '${VALUE}')`
+
 export interface Publication {
   readonly repository: Repository
   readonly reference: Reference
@@ -127,9 +134,9 @@ export class InFlight {
   async manifest(repository: Repository, reference: Reference): Promise<Manifest | undefined> {
     return await this.#attempt(undefined, async () => {
       const told = isTag(reference)
-        ? await this.#redis.hget(tagKey(repository, reference), VALUE)
+        ? await this.#redis.eval(TAG, 1, tagKey(repository, reference), LINGERS_SECONDS)
         : reference
-      const digest = parseDigest(told ?? '')
+      const digest = parseDigest(typeof told === 'string' ? told : '')
       if (!digest.ok) return undefined
       const published = await this.#redis.hgetBuffer(manifestKey(repository, digest.value), VALUE)
       const end = published?.indexOf('\n') ?? -1

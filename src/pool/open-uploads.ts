@@ -35,13 +35,21 @@ const END = `
 redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])`
 
+// Whose time is further off than any lease or claim lasts is from before Redis' clock was set back, as may be its beginning.
 // ARGV: how long they are the claimer's, how many. Gives back name, age and facts, one after the other.
 const CLAIM = `${NOW}
 local claimed = {}
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], string.format('(%.0f', now + ARGV[1]), '+inf')) do
+  redis.call('ZADD', KEYS[1], now + ARGV[1], name)
+end
 for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[2])) do
   redis.call('ZADD', KEYS[1], now + ARGV[1], name)
   local begun, facts = string.match(redis.call('HGET', KEYS[2], name) or '', '^(%d+) (.*)$')
   if begun then
+    if tonumber(begun) > now then
+      begun = now
+      redis.call('HSET', KEYS[2], name, string.format('%.0f', now) .. ' ' .. facts)
+    end
     for _, value in ipairs({name, now - begun, facts}) do table.insert(claimed, value) end
   else redis.call('ZREM', KEYS[1], name) end
 end

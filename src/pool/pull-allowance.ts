@@ -86,6 +86,12 @@ export interface FloorOptions {
 
 const LOOK_EVERY_MS = 5 * 60_000
 
+// Redis' clock may have been set back since the last look.
+const LOOK = `
+if redis.call('SET', KEYS[1], '1', 'PX', ARGV[1], 'NX') then return 1 end
+if redis.call('PTTL', KEYS[1]) > tonumber(ARGV[1]) then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+return 0`
+
 /** Why and for how long a job is put off. */
 export interface BackgroundWait extends Pick<PullAllowance, 'limit' | 'remaining'> {
   readonly waitMs: number
@@ -104,9 +110,9 @@ export async function backgroundWait(
   if (known === undefined || known.remaining >= floor()) return undefined
   const lookMs = Math.min(lookEveryMs, known.windowMs)
   const looks = await redis
-    .set(`pullsync:allowance-look:${upstream}`, '1', 'PX', lookMs, 'NX')
-    .catch(() => 'OK')
-  if (looks === 'OK') return undefined
+    .eval(LOOK, 1, `pullsync:allowance-look:${upstream}`, lookMs)
+    .catch(() => 1)
+  if (looks === 1) return undefined
   const { limit, remaining } = known
   // Not all of them at the same moment.
   return { limit, remaining, waitMs: Math.round(lookMs * (1 + Math.random() / 4)) }

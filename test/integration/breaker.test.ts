@@ -1,8 +1,10 @@
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { digestOf } from '../../src/oci/digest.ts'
+import type { Tag } from '../../src/oci/reference.ts'
 import { type BreakerFailure, Breakers, endHold, readHold } from '../../src/pool/breaker.ts'
 import { RegistryGuard } from '../../src/queue/work/registry-guard.ts'
+import type { Outage } from '../../src/replication/errors.ts'
 import { eventually } from '../support/eventually.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 import { MemoryRegistry } from '../unit/replication/memory-registry.ts'
@@ -102,6 +104,34 @@ it('obeys what a registry asks for, and is opened by nothing that was under way'
   expect(await readHold(redis, 'hq')).toMatchObject({ kind: 'held', reason: 'answered 429' })
   await endHold(redis, 'hq')
   expect(await one.admit('hq')).toEqual({ kind: 'closed' })
+})
+
+it('is not closed before the time that a registry asked for by what that answers to others until then', async () => {
+  const closed: string[] = []
+  const opened: string[] = []
+  const guardOf = (breakers: Breakers) =>
+    new RegistryGuard(breakers, {
+      opened: (registry) => Promise.resolve(void opened.push(registry)),
+      closed: (registry) => closed.push(registry),
+    })
+  const upstream = new MemoryRegistry('hq', 'team/app')
+  upstream.addImage('1.0', 'layer')
+  const underWay = guardOf(other)
+  await underWay.enter('hq')
+  const asked: Outage = {
+    side: 'upstream',
+    kind: 'held',
+    registry: 'hq',
+    retryAfterMs: 60_000,
+    isSure: true,
+    isUnreachable: false,
+  }
+  await guardOf(one).failed(asked, { reason: 'answered 429', image: 'team/other:1' })
+
+  await underWay.guard(upstream).headManifest('1.0' as Tag, new AbortController().signal)
+
+  expect((await one.admit('hq')).kind).toBe('open')
+  expect({ opened, closed }).toEqual({ opened: ['hq'], closed: [] })
 })
 
 it('keeps parts of layers that are far from coming from an upstream that is held', async () => {

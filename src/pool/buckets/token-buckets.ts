@@ -24,12 +24,20 @@ export interface Told<B extends Bucket> {
 }
 
 // A bucket is a key whose time to live is how long it takes to be full again, so a full one is no key
-// at all.
+// at all. It never lacks more than twice what it holds: what does is from before Redis' clock was set back, or of a smaller rate.
+const LACK = `
+local function atMost(key, most)
+  local left = math.max(redis.call('PTTL', key), 0)
+  if left <= most then return left end
+  redis.call('PEXPIRE', key, most)
+  return most
+end
+local function lackOf(bucket, interval, burst) return atMost(bucket, 2 * burst * interval) end`
 
 // For each entry the place of the first bucket that is empty, 0, or -1 for what was let in free. One script
 // judges and takes: of entries that come at once, over all processes, no more are let in than the bucket
 // holds.
-const ADMIT = `
+const ADMIT = `${LACK}
 local key, number, told = 0, 0, {}
 local function nextKey() key = key + 1 return KEYS[key] end
 local function nextNumber() number = number + 1 return tonumber(ARGV[number]) end
@@ -39,7 +47,7 @@ for entry = 1, nextNumber() do
   local empty, full = 0, {}
   for i = 1, count do
     local bucket, interval, burst = nextKey(), nextNumber(), nextNumber()
-    local lack = math.max(redis.call('PTTL', bucket), 0)
+    local lack = lackOf(bucket, interval, burst)
     if empty == 0 and lack > (burst - 1) * interval then empty = i end
     full[bucket] = lack + interval
   end
@@ -54,9 +62,9 @@ return told`
 // One that is empty goes on to lack more, up to twice what it holds: what was let in before it was empty
 // would otherwise come on top of the rate. What still comes from an empty bucket does not count against
 // the next one: what else that one is for is not to pay for it.
-const TAKE = `
+const TAKE = `${LACK}
 local function take(key, interval, burst)
-  local lack = math.max(redis.call('PTTL', key), 0)
+  local lack = lackOf(key, interval, burst)
   redis.call('SET', key, 1, 'PX', math.min(lack + interval, 2 * burst * interval))
   return lack > (burst - 1) * interval
 end
@@ -70,8 +78,8 @@ for i, key in ipairs(KEYS) do
 end`
 
 // Who is told to wait keeps that turn: its end is how long those after it wait.
-const TURN = `
-local wait = math.max(redis.call('PTTL', KEYS[1]), 0)
+const TURN = `${LACK}
+local wait = atMost(KEYS[1], ARGV[1] + ARGV[2])
 if wait > tonumber(ARGV[2]) then return -1 end
 redis.call('SET', KEYS[1], 1, 'PX', wait + ARGV[1])
 return wait`

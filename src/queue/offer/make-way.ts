@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { ReplicationRequest } from '../../replication/request.ts'
-import { deduplicationKey } from '../endings.ts'
+import { deduplicationKey, REMEMBERED_MS } from '../endings.ts'
 import type { Enqueued } from '../enqueued.ts'
 import { LOOKS_FROM, PRIORITY } from '../priority.ts'
 import type { ReplicationQueue } from '../replication-queue.ts'
@@ -13,14 +13,18 @@ import { deduplicationId } from '../stored-request.ts'
 // - one that waits further back in the queue than this request may be made to wait;
 // - one that only looks upstream and was put off, when something else is asked for;
 // - a miss that waits, when there is news of upstream: it looks there only if nothing is here by then.
+// An ending that would be remembered for longer than any is, is from before Redis' clock was set back.
 // The job itself stays. When its turn comes it finds its work done, which costs one HEAD.
 const MAKE_WAY = `
 local prefix, looksFrom = ARGV[1], tonumber(ARGV[2])
+local longest = ${Math.max(...Object.values(REMEMBERED_MS))}
 for i, key in ipairs(KEYS) do
   local endings, brings, priority = ARGV[i * 3], ARGV[i * 3 + 1], tonumber(ARGV[i * 3 + 2])
   local id = redis.call('GET', key)
   if id then
-    local drop = endings == 'forget' and redis.call('PTTL', key) > 0
+    local left = redis.call('PTTL', key)
+    if left > longest then redis.call('PEXPIRE', key, longest) end
+    local drop = endings == 'forget' and left > 0
     if not drop and brings == 'brings' then
       local data = redis.call('HGET', prefix .. id, 'data')
       drop = data and (string.find(data, '"h":1', 1, true) or string.find(data, '"onlyIfPresent":true', 1, true))
