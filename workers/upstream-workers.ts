@@ -6,7 +6,7 @@ import type { Connection } from '../src/pool/connection.ts'
 import { backgroundWait } from '../src/pool/pull-allowance.ts'
 import type { Presence } from '../src/pool/presence.ts'
 import type { ReplicationQueues } from '../src/queue/queues.ts'
-import { Suspects } from '../src/queue/suspects.ts'
+import { Suspects } from '../src/queue/lost-workers/suspects.ts'
 import type { ReplicationRequest } from '../src/replication/request.ts'
 
 /** How long handing back may take before the connection to Redis is given up. */

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import { LOOK_MS, readHold } from '../pool/breaker.ts'
 import { keyPrefix } from '../pool/cluster/cluster-redis.ts'
-import { LOCK_MS, STALLED_CHECK_MS } from './locks.ts'
+import { LOCK_MS, STALLED_CHECK_MS } from './lost-workers/locks.ts'
 import { RESYNC_QUEUE } from './resync/resync-schedule.ts'
 
 const EVERY_MS = 5_000

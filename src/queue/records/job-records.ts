@@ -1,7 +1,7 @@
 import type { Outcome } from '../../replication/outcome.ts'
 import type { Progress } from '../../replication/progress.ts'
 import type { ReplicationRequest } from '../../replication/request.ts'
-import { inOwnWords } from '../lost-too-often.ts'
+import { inOwnWords } from '../lost-workers/lost-too-often.ts'
 import { parsePayload } from '../payload.ts'
 import type { ReplicationQueues } from '../queues.ts'
 import type { ReplicationJob, ReplicationQueue } from '../replication-queue.ts'
