@@ -26,21 +26,23 @@ export async function passOn(
   local: LocalRegistry,
 ): Promise<void> {
   const gone = untilClosed(response)
-  const { forwarded } = passing
+  const { forwarded, body } = passing
   if (isRepeatable(forwarded)) {
     await streamAnswer(await local.ask(forwarded, gone), response)
     return
   }
-  const outgoing = local.begin(forwarded, passing.body)
+  const outgoing = local.begin(forwarded, body)
   onAbort(gone, () => outgoing.destroy())
   // Resolves when the body was sent, or could not be; the answer tells which.
   const sending = sendBody(request, response, outgoing, passing)
-  const answer = await answerOf(outgoing)
-  // An answer before the end of the body is the registry's last word: what is left of the body must
-  // not be taken for the next request.
-  if (!request.complete) response.shouldKeepAlive = false
+  const isUnread = () => body.kind !== 'none' && !request.readableEnded
+  const answer = await answerOf(outgoing).finally(() => {
+    // An answer before the end of the body is the last word, be it the registry's or that there is none: what is
+    // left of the body must not be taken for the next request.
+    if (isUnread()) response.shouldKeepAlive = false
+  })
   await streamAnswer(answer, response)
-  if (!request.complete) request.destroy()
+  if (isUnread()) request.destroy()
   await sending
 }
 
@@ -60,6 +62,6 @@ async function sendBody(
     })
     outgoing.flushHeaders()
   }
-  const pieces = () => framed(progressing(request, stallMs), body)
-  await pipeline(request, pieces, outgoing).catch(() => undefined)
+  // Not the request itself, which Node would take from its connection: its client is still to be answered.
+  await pipeline(framed(progressing(request, stallMs), body), outgoing).catch(() => undefined)
 }

@@ -101,11 +101,12 @@ function drainable(server: Server): (graceMs: number) => Promise<void> {
   const running = new Set<{ readonly headersSent: boolean; shouldKeepAlive: boolean }>()
   let draining = false
   server.on('request', (request, response) => {
+    const { socket } = request
     running.add(response)
     response.shouldKeepAlive &&= !draining
     // An answer whose turn on the connection has not come is not told that the connection has ended; its request is.
     request.once('close', () => {
-      if (request.socket.destroyed) running.delete(response)
+      if (socket.destroyed) running.delete(response)
     })
     response.once('close', () => {
       running.delete(response)

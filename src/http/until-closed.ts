@@ -9,9 +9,10 @@ export function untilClosed(response: ServerResponse): AbortSignal {
   response.once('close', left)
   // An answer whose turn on the connection has not come is not told that the connection has ended; its request is.
   const { req: request } = response
+  const { socket } = request
   request.once('close', () => {
-    if (request.socket.destroyed) left()
+    if (socket.destroyed) left()
   })
-  if (response.closed || request.socket.destroyed) left()
+  if (response.closed || socket.destroyed) left()
   return gone.signal
 }

@@ -5,7 +5,7 @@ const PROGRESS_BYTES = 1024
 
 /**
  * The body, whose sender is cut off when it lets us wait for so long without progress. However long the whole takes
- * does not matter, nor how long whoever reads it takes.
+ * does not matter, nor how long whoever reads it takes. Where that is given up the rest is left, and so is the sender.
  */
 export async function* progressing(body: Readable, withinMs: number): AsyncGenerator<Buffer> {
   let leftMs = withinMs
@@ -14,7 +14,7 @@ export async function* progressing(body: Readable, withinMs: number): AsyncGener
   const stall = () => body.destroy(new Error(`the body made no progress for ${withinMs / 1_000} s`))
   let timer = setTimeout(stall, leftMs)
   try {
-    for await (const piece of body as AsyncIterable<Buffer>) {
+    for await (const piece of untouched(body)) {
       clearTimeout(timer)
       leftMs -= performance.now() - since
       bytes += piece.length
@@ -26,4 +26,8 @@ export async function* progressing(body: Readable, withinMs: number): AsyncGener
   } finally {
     clearTimeout(timer)
   }
+}
+
+function untouched(body: Readable): AsyncIterable<Buffer> {
+  return body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
 }

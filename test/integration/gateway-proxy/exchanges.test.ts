@@ -202,6 +202,23 @@ describe('what passes through the gateway', () => {
     expect(site.unreachable).toHaveLength(1)
   })
 
+  it.each([
+    ['cannot be reached', () => site.behind.close()],
+    ['breaks off', () => (site.answer = ({ socket }) => socket.resetAndDestroy())],
+  ])(
+    'is answered 502, and the gateway goes on, where a registry %s in the middle of a body',
+    async (_, fail) => {
+      fail()
+
+      const told = await site.say(
+        'PUT /v2/a/manifests/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf',
+      )
+
+      expect(told).toMatch(/^HTTP\/1.1 502 [^]*UNAVAILABLE/)
+      expect(site.unreachable).toEqual(['PUT'])
+    },
+  )
+
   it('is not sent round and round when local.url is the gateway itself', async () => {
     const port = await freePort()
     const itself = new LocalRegistry({ url: new URL(`http://127.0.0.1:${port}`) })
