@@ -19,6 +19,7 @@ import { clientAddress, TrustedProxies } from '../http/trusted-proxies.ts'
 import { Stack } from '../lifecycle/stack.ts'
 import { stopReason } from '../lifecycle/stop-signal.ts'
 import { untilAborted } from '../waiting/until-aborted.ts'
+import { adminCredentials } from './admin-login.ts'
 import { countSent } from './count-sent.ts'
 import { openConfig } from './open-config.ts'
 import { watchOpenFiles } from './open-files.ts'
@@ -181,7 +182,7 @@ function adminApp(parts: Parts, listen: Address) {
   app.use(healthRoutes({ checks: { redis: () => queues.checkTakesJobs() } }))
   app.use(metricsRoute(metrics))
   app.use(sameOriginOnly())
-  app.use(adminLogin(live, reporter))
+  app.use(adminLogin(live, listen, reporter))
   app.use('/dashboard', dashboardRouter({ queues }))
   app.use(overview.router)
   app.use(notFound())
@@ -202,18 +203,13 @@ function guarded(listen: Address, { admin, file }: Config): Address {
   throw new ConfigError(file, [{ path: 'admin', message }])
 }
 
-function adminLogin(live: LiveConfig, reporter: ProcessReporter) {
+function adminLogin(live: LiveConfig, listen: Address, reporter: ProcessReporter) {
   return basicAuth({
-    credentials: () => credentials(live),
+    credentials: adminCredentials(live, listen),
     peerOf: (request) =>
       clientAddress(request, new TrustedProxies(live.current().trustedProxies)) ?? 'unknown',
     onRefused: (refused) => {
       reporter.loginRefused(refused)
     },
   })
-}
-
-function credentials(live: LiveConfig) {
-  const { username, password } = live.current().admin
-  return password === undefined ? undefined : { username, password }
 }

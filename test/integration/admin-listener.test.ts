@@ -64,3 +64,34 @@ projects: [{ name: team, upstream: hq }]
     })
   }
 })
+
+describe('an admin listener that a network reaches', () => {
+  it('keeps its password until the next start, when a new configuration has none', async () => {
+    await using redis = await startRedis({ appendOnly: false })
+    const port = await freePort()
+    const config = `
+redis: { url: ${redis.url} }
+listen: 127.0.0.1:${await freePort()}
+local: { url: http://127.0.0.1:5999 }
+upstreams: { hq: { url: http://127.0.0.1:5998 } }
+projects: [{ name: team, upstream: hq }]
+`
+    await using pullsync = await startPullsync({
+      args: ['serve'],
+      config: `${config}admin: { listen: 0.0.0.0:${port}, username: ops, password: moonlight }\n`,
+      readyUrl: `http://127.0.0.1:${port}/readyz`,
+    })
+    const status = async (password?: string) => {
+      const headers = password === undefined ? {} : { authorization: `Basic ${btoa(password)}` }
+      return (await fetch(`http://127.0.0.1:${port}/`, { headers })).status
+    }
+    expect(await status()).toBe(401)
+
+    await pullsync.writeConfig(config)
+    const line = await pullsync.child.waitForOutput(/configuration reloaded/)
+
+    expect(JSON.parse(line)).toMatchObject({ needRestart: ['admin'] })
+    expect(await status()).toBe(401)
+    expect(await status('ops:moonlight')).toBe(200)
+  })
+})
