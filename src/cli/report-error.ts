@@ -3,6 +3,7 @@ import { ConfigError } from '../config/config-error.ts'
 import { EXIT } from '../lifecycle/exit-codes.ts'
 import { CommandError } from './command-error.ts'
 import { type Streams, writeLine } from './screen/io.ts'
+import { redisFailure } from '../pool/redis-errors.ts'
 import { plainText } from '../text/plain-text.ts'
 import { messageOf } from '../thrown.ts'
 
@@ -14,7 +15,7 @@ export function reportError(error: unknown, { stderr }: Streams, env: NodeJS.Pro
     writeLine(stderr, plainText(error.message))
     return EXIT.config
   }
-  const message = messageOf(error)
+  const message = redisFailure(error) ?? messageOf(error)
   writeLine(stderr, `error: ${plainText(message)}`)
   if ((env['PULLSYNC_DEBUG'] ?? '') !== '') writeStack(stderr, error)
   return error instanceof CommandError ? error.exitCode : EXIT.failed

@@ -1,10 +1,11 @@
 import { createBullBoard } from '@bull-board/api'
-import express, { type Router } from 'express'
+import express, { type RequestHandler, type Router } from 'express'
 import type { ReplicationQueues } from '../queue/queues.ts'
 import { BoardAdapter } from './board-adapter.ts'
 import { boardQueue } from './board-queue.ts'
 import { onlyAllowedActions } from './allowed-actions.ts'
 import { onlyFromHere } from './only-from-here.ts'
+import { messageOf } from '../thrown.ts'
 
 export interface DashboardOptions {
   readonly queues: ReplicationQueues
@@ -36,8 +37,24 @@ export function dashboardRouter({ queues }: DashboardOptions): Router {
     showNew()
     next()
   })
-  router.use(serverAdapter.getRouter())
+  router.use(needsRedis(queues), serverAdapter.getRouter())
   return router
+}
+
+/**
+ * Lets nobody wait for a Redis that is not there: bull-board does so without an end, and says what is wrong in the
+ * words of its client.
+ */
+function needsRedis(queues: ReplicationQueues): RequestHandler {
+  return async (_request, response, next) => {
+    try {
+      await queues.ping()
+    } catch (error) {
+      response.status(503).json({ error: messageOf(error) })
+      return
+    }
+    next()
+  }
 }
 
 const UI = {

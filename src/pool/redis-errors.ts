@@ -61,6 +61,17 @@ export function redisTrouble(cause: unknown): RedisTrouble {
   return { isAway: true, reason }
 }
 
+/** The same of an error, if it is Redis or the way there that failed; undefined for everything else. */
+export function redisFailure(error: unknown): string | undefined {
+  if (error instanceof QueueUnavailableError) return error.message
+  if (!(error instanceof Error)) return undefined
+  const isClient = IN_WORDS.some(([said]) => error.message.includes(said))
+  return isClient || error.name === REPLY ? redisTrouble(error).reason : undefined
+}
+
+/** What ioredis calls an answer of Redis that is an error. */
+const REPLY = 'ReplyError'
+
 export interface RedisTrouble {
   readonly isAway: boolean
   readonly reason: string

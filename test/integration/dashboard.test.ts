@@ -201,3 +201,22 @@ describe('the dashboard', () => {
     expect((await findJob(queues, id))?.record.request?.repository).toBe('team/app')
   })
 })
+
+describe('the dashboard of a process whose Redis was never there', () => {
+  it('says so instead of waiting for it', async () => {
+    await using queues = new ReplicationQueues({
+      ...{ url: 'redis://127.0.0.1:1', upstreams: ['hq'], jobs: JOBS, misses: MISS_LIMITS },
+      onError: () => undefined,
+    })
+    const app = createApp().use(DASHBOARD_PATH, dashboardRouter({ queues }))
+    const address = { host: '127.0.0.1', port: 0 }
+    await using server = await startHttpServer(app, { address, configKey: 'admin.listen' })
+
+    for (const path of ['/', '/api/queues']) {
+      const answer = await fetch(`${server.url}${DASHBOARD_PATH}${path}`)
+
+      expect(answer.status).toBe(503)
+      expect(await answer.text()).toContain('Redis is not answering (connect ECONNREFUSED')
+    }
+  })
+})

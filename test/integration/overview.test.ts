@@ -66,6 +66,26 @@ describe('the overview', () => {
     return { status: response.status, html: await response.text() }
   }
 
+  /** The same page of a process with another Redis. */
+  async function pageWithout(url: string | undefined) {
+    if (url === undefined) return undefined
+    const upstreams = ['hq']
+    const config = { url, upstreams, jobs: JOBS, misses: MISS_LIMITS, onError: () => undefined }
+    const others = new ReplicationQueues(config)
+    const view = openOverview(others, () => CONFIG)
+    const app = createApp().use(view.router)
+    const address = { host: '127.0.0.1', port: 0 }
+    const own = await startHttpServer(app, { address, configKey: 'admin.listen' })
+    return {
+      url: own.url,
+      async [Symbol.asyncDispose]() {
+        view[Symbol.dispose]()
+        await own[Symbol.asyncDispose]()
+        await others[Symbol.asyncDispose]()
+      },
+    }
+  }
+
   async function add(name: string): Promise<string> {
     const [repository = '', reference = ''] = name.split(':')
     const request = { repository: repository as Repository, reference }
@@ -218,9 +238,33 @@ describe('the overview', () => {
     const { status, html } = await page()
 
     expect(status).toBe(503)
-    expect(html).toContain('Redis cannot be read')
+    expect(html).toMatch(/Redis is not answering \(.*Check redis\.url and that Redis runs/)
     expect(html).not.toMatch(/at \w+ \(|\.ts:\d+/)
   })
+
+  it.each(['stopped', 'never there'])(
+    'answers also a look at an image and a retry in its own words: Redis %s',
+    async (state) => {
+      if (state === 'stopped') await redis.stop()
+      await using away = await pageWithout(state === 'stopped' ? undefined : 'redis://127.0.0.1:1')
+      const ask = async (path: string, init?: RequestInit) => {
+        const response = await fetch((away?.url ?? server.url) + path, init)
+        return { status: response.status, text: await response.text() }
+      }
+
+      const answers = [
+        await ask('/'),
+        await ask('/image?name=team/app:1.0'),
+        await ask('/retry', { method: 'POST', body: new URLSearchParams({ jobs: 'hq-1 hq-2' }) }),
+      ]
+
+      for (const { status, text } of answers) {
+        expect(status).toBe(503)
+        expect(text).toMatch(/Redis is not answering \(.*Check redis\.url and that Redis runs/)
+        expect(text).not.toContain('enableOfflineQueue')
+      }
+    },
+  )
 
   it('loads nothing from elsewhere', async () => {
     const response = await fetch(server.url)

@@ -2,6 +2,7 @@ import type { JobRecord } from '../../queue/records/job-records.ts'
 import type { ReplicationQueues } from '../../queue/queues.ts'
 import { readStatus } from '../../queue/records/upstream-status.ts'
 import { waitForJob } from '../../queue/records/wait-for-job.ts'
+import { redisFailure } from '../../pool/redis-errors.ts'
 import { stopSignal } from '../../lifecycle/stop-signal.ts'
 import { whyItWaits } from '../../explain/why-it-waits.ts'
 import { CommandError } from '../command-error.ts'
@@ -70,7 +71,8 @@ function endOfWait({ id, cause, timeoutMs, interrupted, tooLate, why }: EndOfWai
     const reason = why === undefined ? '' : `: ${why}`
     return `not done within ${formatDuration(timeoutMs)}${reason}; ${goesOn}`
   }
-  return `cannot follow the job any more: ${messageOf(cause)} Otherwise ${goesOn}`
+  const trouble = redisFailure(cause) ?? `${messageOf(cause)}.`
+  return `cannot follow the job any more: ${trouble} Otherwise ${goesOn}`
 }
 
 async function whyNotDone(

@@ -1,6 +1,7 @@
 import express, { type Request, type Response, type Router } from 'express'
 import type { Config } from '../../config/config.ts'
 import type { ReplicationQueues } from '../../queue/queues.ts'
+import { redisFailure } from '../../pool/redis-errors.ts'
 import { retryJob } from '../../queue/records/job-actions.ts'
 import { onlyFromHere } from '../only-from-here.ts'
 import { explainedSection } from './explained.ts'
@@ -11,7 +12,6 @@ import { SCRIPT } from './script.ts'
 import { readSnapshot } from './snapshot.ts'
 import { readStory, storySection } from './story.ts'
 import { STYLE } from './style.ts'
-import { messageOf } from '../../thrown.ts'
 
 export interface Overview extends Disposable {
   readonly router: Router
@@ -54,7 +54,9 @@ export function openOverview(queues: ReplicationQueues, config: () => Config): O
 }
 
 async function showOverview(queues: ReplicationQueues, response: Response): Promise<void> {
-  await shown(response, async () => overviewPage(await readSnapshot(queues)))
+  await answered(queues, response, async () => {
+    response.send(overviewPage(await readSnapshot(queues)))
+  })
 }
 
 async function showStory(
@@ -64,22 +66,29 @@ async function showStory(
 ): Promise<void> {
   const given = request.query['name']
   const name = typeof given === 'string' ? given.slice(0, MOST_NAME) : ''
-  await shown(response, async () => {
+  await answered(queues, response, async () => {
     const jobs = await readStory(queues, name)
     const explained = await explainedSection(queues, config, name)
     const body = html`<h2>${name}</h2>
       ${explained} ${storySection(name, jobs, Date.now())}`
-    return framed(`${name} – pullsync`, body)
+    response.send(framed(`${name} – pullsync`, body))
   })
 }
 
-/** The page, or one that says what is the matter with Redis. */
-async function shown(response: Response, page: () => Promise<string>): Promise<void> {
+/** In its own way, or by a page that says what is the matter with Redis. */
+async function answered(
+  queues: ReplicationQueues,
+  response: Response,
+  answer: () => Promise<void>,
+): Promise<void> {
   try {
-    response.send(await page())
+    // Of a Redis that was never there, BullMQ waits for an answer without an end.
+    await queues.ping()
+    await answer()
   } catch (error) {
-    const reason = messageOf(error)
-    const problem = `Redis cannot be read: ${reason}. Pulls of what is here go on; nothing new is copied until it answers.`
+    const failure = redisFailure(error)
+    if (failure === undefined) throw error
+    const problem = `${failure} Pulls of what is here go on; nothing new is copied until it answers.`
     response.status(503).send(overviewPage({ problem }))
   }
 }
@@ -92,6 +101,8 @@ async function retryAll(
   const form: unknown = request.body
   const jobs = typeof form === 'object' && form !== null && 'jobs' in form ? form.jobs : ''
   const ids = typeof jobs === 'string' ? jobs.split(' ').filter((id) => id !== '') : []
-  for (const id of ids) await retryJob(queues, id)
-  response.redirect(303, './')
+  await answered(queues, response, async () => {
+    for (const id of ids) await retryJob(queues, id)
+    response.redirect(303, './')
+  })
 }

@@ -1,3 +1,4 @@
+import { QueueUnavailableError } from '../../pool/redis-errors.ts'
 import { Figures, type Minute } from '../../pool/figures.ts'
 import { type JobRecord, type JobState, listJobs } from '../../queue/records/job-records.ts'
 import { readStatus, type UpstreamStatus } from '../../queue/records/upstream-status.ts'
@@ -23,12 +24,13 @@ const FAILED = 500
 const ENDED = 500
 const WITHIN_MS = 3_000
 
-/** @throws when Redis does not answer within three seconds */
+/** @throws QueueUnavailableError when Redis does not answer within three seconds */
 export async function readSnapshot(queues: ReplicationQueues, now = Date.now()): Promise<Snapshot> {
   const signal = AbortSignal.timeout(WITHIN_MS)
   const late = new Promise<never>((_, reject) => {
     signal.addEventListener('abort', () => {
-      reject(new Error('Redis does not answer'))
+      const cause = new Error(`no answer within ${WITHIN_MS} ms`)
+      reject(new QueueUnavailableError('reading the queues', cause))
     })
   })
   late.catch(() => undefined)

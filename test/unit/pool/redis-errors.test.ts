@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { QueueUnavailableError, redisTrouble } from '../../../src/pool/redis-errors.ts'
+import {
+  QueueUnavailableError,
+  redisFailure,
+  redisTrouble,
+} from '../../../src/pool/redis-errors.ts'
 
 describe('the error of a queue that takes nothing', () => {
   it('says that Redis is away, and why', () => {
@@ -38,6 +42,29 @@ describe('the error of a queue that takes nothing', () => {
     expect(message).toMatch(/^queueing failed: Redis refused it \(/)
     expect(message).toMatch(advice)
   })
+})
+
+describe('what failed', () => {
+  it.each([
+    ["Stream isn't writeable and enableOfflineQueue options is false", 'there is no connection'],
+    ['Command timed out', 'no answer in time'],
+  ])('is Redis where its client says so: %s', (message, words) => {
+    expect(redisFailure(new Error(message))).toContain(`Redis is not answering (${words}).`)
+  })
+
+  it('is Redis where that refuses, or what was tried with it says so', () => {
+    const reply = Object.assign(new Error('OOM command not allowed.'), { name: 'ReplyError' })
+
+    expect(redisFailure(reply)).toContain('Raise its maxmemory')
+    expect(redisFailure(new QueueUnavailableError('queueing', reply))).toMatch(/^queueing failed: /)
+  })
+
+  it.each([new TypeError('x is not a function'), 'nothing', undefined])(
+    'is something else where nothing says so: %s',
+    (error) => {
+      expect(redisFailure(error)).toBeUndefined()
+    },
+  )
 })
 
 function messageOf(cause: Error): string {
