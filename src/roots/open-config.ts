@@ -1,4 +1,5 @@
 import { type LiveConfig, watchConfig } from '../config/live-config.ts'
+import { messageOf } from '../thrown.ts'
 import type { ProcessReporter } from '../telemetry/reports/report-process.ts'
 
 /**
@@ -19,7 +20,11 @@ export async function openConfig(file: string, reporter: ProcessReporter): Promi
   live.onChange(({ needRestart }) => {
     reporter.configReloaded({ file, needRestart })
   })
-  const reload = () => void live.reload()
+  const reload = () => {
+    live.reload().catch((error: unknown) => {
+      reporter.configRefused({ file, problems: [messageOf(error)] })
+    })
+  }
   process.on('SIGHUP', reload)
   return {
     ...live,

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path'
+import { certificatesProblem, isStrangeKey, keyProblem } from './pem.ts'
 import type { ConfigProblem } from '../config-error.ts'
 import type { ConfigDocument } from './config-document.ts'
-import type { ConfigPath } from './config-path.ts'
+import { type ConfigPath, formatPath } from './config-path.ts'
 
 /** A file that the configuration names. */
 export interface FileReference {
@@ -20,7 +21,7 @@ export type ReadFile =
 export function fileReferences(value: unknown, folder: string): readonly FileReference[] {
   return [...walk(value, [])].flatMap(({ path, name }) => {
     const key = path.findLast((segment) => typeof segment === 'string') ?? ''
-    const kind = KINDS[key]
+    const kind = KINDS.get(key)
     return kind === undefined || name === '' ? [] : [{ path, file: resolve(folder, name), kind }]
   })
 }
@@ -32,9 +33,26 @@ export function fileProblems(
   files: ReadFiles,
 ): readonly ConfigProblem[] {
   return references.flatMap((reference) => {
-    const wrong = fileProblem(reference, files.get(reference.file))
+    const wrong =
+      fileProblem(reference, files.get(reference.file)) ?? strangeKey(reference, references, files)
     return wrong === undefined ? [] : [document.problemAt(reference.path, wrong)]
   })
+}
+
+/** A key that is right in itself, and not that of the certificate beside it. */
+function strangeKey(
+  { path, file, kind }: FileReference,
+  references: readonly FileReference[],
+  files: ReadFiles,
+): string | undefined {
+  if (kind !== 'key') return undefined
+  const place = formatPath([...path.slice(0, -1), 'clientCertFile'])
+  const beside = references.find((each) => formatPath(each.path) === place)
+  const [key, certificate] = [files.get(file), beside && files.get(beside.file)]
+  if (beside === undefined || key?.ok !== true || certificate?.ok !== true) return undefined
+  return isStrangeKey(key.text, certificate.text)
+    ? `the file ${file} holds another key than that of the certificate in ${beside.file}`
+    : undefined
 }
 
 /** A secret as a file holds it: editors and `echo` end it with a newline that is not part of it. */
@@ -42,15 +60,15 @@ export function secretIn(text: string): string {
   return text.replace(/[\r\n]+$/, '')
 }
 
-const KINDS: Readonly<Record<string, FileReference['kind'] | undefined>> = {
-  passwordFile: 'secret',
-  secretFile: 'secret',
-  accessTokenFile: 'secret',
-  dockerConfig: 'docker-config',
-  caFile: 'certificates',
-  clientCertFile: 'certificates',
-  clientKeyFile: 'key',
-}
+const KINDS: ReadonlyMap<string, FileReference['kind']> = new Map([
+  ['passwordFile', 'secret'],
+  ['secretFile', 'secret'],
+  ['accessTokenFile', 'secret'],
+  ['dockerConfig', 'docker-config'],
+  ['caFile', 'certificates'],
+  ['clientCertFile', 'certificates'],
+  ['clientKeyFile', 'key'],
+])
 
 function fileProblem({ file, kind }: FileReference, read: ReadFile | undefined) {
   if (read === undefined) return `the file ${file} was not read`
@@ -63,21 +81,10 @@ const CONTENT_PROBLEMS: Readonly<
   Record<FileReference['kind'], (text: string) => string | undefined>
 > = {
   secret: (text) => (secretIn(text) === '' ? 'is empty' : undefined),
-  certificates: (text) =>
-    text.includes('-----BEGIN CERTIFICATE-----')
-      ? undefined
-      : 'holds no certificate: expected PEM text (-----BEGIN CERTIFICATE-----)',
+  certificates: certificatesProblem,
   key: keyProblem,
   'docker-config': (text) =>
     isJsonObject(text) ? undefined : "holds no JSON object: expected a docker client's config.json",
-}
-
-function keyProblem(text: string): string | undefined {
-  if (/-----BEGIN ENCRYPTED|^Proc-Type: 4,ENCRYPTED/m.test(text)) {
-    return 'holds a private key that is encrypted: there is nobody to ask for its passphrase'
-  }
-  if (/-----BEGIN ([A-Z]+ )?PRIVATE KEY-----/.test(text)) return undefined
-  return 'holds no private key: expected PEM text (-----BEGIN PRIVATE KEY-----)'
 }
 
 function isJsonObject(text: string): boolean {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { configOf, yamlWith } from './parsed-yaml.ts'
+import { CERTIFICATE, KEY } from './pem-files.ts'
 
 describe('a correct configuration', () => {
   it('has every default', () => {
@@ -112,8 +113,7 @@ misses: { perSource: { burst: 5000 }, perRepository: { burst: 20, perSecond: 2 }
   })
 
   it('reads a client certificate and its key', () => {
-    const cert = '-----BEGIN CERTIFICATE-----'
-    const key = '-----BEGIN PRIVATE KEY-----'
+    const [cert, key] = [CERTIFICATE, KEY]
     const config = configOf(
       yamlWith({
         local: 'local: {url: "https://r.example", clientCertFile: c.pem, clientKeyFile: k.pem}',
@@ -144,7 +144,7 @@ misses: { perSource: { burst: 5000 }, perRepository: { burst: 20, perSecond: 2 }
       {
         files: {
           '/etc/pullsync/local': 'pass word\r\n',
-          '/etc/pullsync/ca.pem': '-----BEGIN CERTIFICATE-----\n',
+          '/etc/pullsync/ca.pem': CERTIFICATE,
           '/etc/pullsync/new': 'n',
           '/run/old': 'o\n',
         },
@@ -154,7 +154,7 @@ misses: { perSource: { burst: 5000 }, perRepository: { burst: 20, perSecond: 2 }
     expect(config.local).toMatchObject({
       username: 'u',
       password: 'pass word',
-      ca: '-----BEGIN CERTIFICATE-----\n',
+      ca: CERTIFICATE,
     })
     expect(config.sources.get('edge')?.secrets).toEqual(['n', 'o'])
   })

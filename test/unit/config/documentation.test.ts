@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { configSchema } from '../../../src/config/schema/schema.ts'
 import { FORMATS } from '../../../src/events/formats.ts'
 import { configOf } from './parsed-yaml.ts'
+import { CERTIFICATE, KEY } from './pem-files.ts'
 
 const PAGE = readFileSync('docs/configuration.md', 'utf8')
 const CODE_SPANS = [...PAGE.matchAll(/`([^`\n]+)`/g)].map(([, code = '']) => code)
@@ -24,9 +25,7 @@ describe('docs/configuration.md', () => {
     const rest = Object.entries(MINIMAL).filter(([key]) => !block.includes(`${key}:`))
     const text = [block, ...rest.map(([key, value]) => `${key}: ${value}`)].join('\n')
 
-    expect(() =>
-      configOf(text, { readAnyFile: 'hunter2 -----BEGIN CERTIFICATE-----' }),
-    ).not.toThrow()
+    expect(() => configOf(text, { readAnyFile: CERTIFICATE + KEY })).not.toThrow()
   })
 })
 

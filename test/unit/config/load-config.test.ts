@@ -5,6 +5,7 @@ import { ConfigError } from '../../../src/config/config-error.ts'
 import { loadConfig } from '../../../src/config/load-config.ts'
 import { tempFolder, type TempFolder } from '../../support/temp-folder.ts'
 import { yamlWith } from './parsed-yaml.ts'
+import { CERTIFICATE, KEY } from './pem-files.ts'
 
 let folder: TempFolder
 
@@ -87,7 +88,7 @@ describe('the example', () => {
   })
 
   it('loads with everything in it that is commented out', async () => {
-    const secret = await write('certificates', '-----BEGIN CERTIFICATE-----')
+    const secret = await write('certificates', CERTIFICATE + KEY)
     const example = await readFile('deploy/pullsync.example.yaml', 'utf8')
     const everything = example
       .replaceAll(/^( *)# ?( *[\w-]+:( .*)?)$/gm, '$1$2')

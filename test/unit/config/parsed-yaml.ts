@@ -8,7 +8,7 @@ interface Surroundings {
   /** Text of the files, by absolute name; others do not exist. */
   readonly files?: Readonly<Record<string, string>>
   /** Text of every other file, which then does exist. */
-  readonly readAnyFile?: string
+  readonly readAnyFile?: string | ((file: string) => string)
 }
 
 /** Parses `text` as `/etc/pullsync/pullsync.yaml`, without touching any file. */
@@ -17,7 +17,8 @@ export function parseYaml(text: string, surroundings: Surroundings = {}): Config
   const unfinished = parseConfig('/etc/pullsync/pullsync.yaml', text, env)
   const read: ReadFiles = new Map(
     unfinished.references.map(({ file }) => {
-      const found = files[file] ?? readAnyFile
+      const any = typeof readAnyFile === 'function' ? readAnyFile(file) : readAnyFile
+      const found = files[file] ?? any
       return [
         file,
         found === undefined

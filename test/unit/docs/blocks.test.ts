@@ -6,6 +6,7 @@ import { configSchema } from '../../../src/config/schema/schema.ts'
 import { blocksOf, pages } from '../../support/pages.ts'
 import { run } from '../../support/run.ts'
 import { configOf } from '../config/parsed-yaml.ts'
+import { CERTIFICATE, KEY } from '../config/pem-files.ts'
 
 const FOR_USERS = pages().filter(({ path }) => /^(?:README|SECURITY|docs|deploy)\b/.test(path))
 const BLOCKS = FOR_USERS.flatMap(blocksOf)
@@ -33,12 +34,12 @@ describe('what is to be pasted', () => {
   })
 
   it.each(configurations())('in %s is a configuration: %s', (_, text) => {
-    expect(() => configOf(text, { readAnyFile: SECRETS, env: ENV })).not.toThrow()
+    expect(() => configOf(text, { readAnyFile: secretIn, env: ENV })).not.toThrow()
   })
 })
 
 /** What passes for each kind of file. */
-const SECRETS = '{ "auths": {}, "pem": "-----BEGIN CERTIFICATE----- -----BEGIN PRIVATE KEY-----" }'
+const secretIn = (file: string) => (file.endsWith('json') ? '{ "auths": {} }' : CERTIFICATE + KEY)
 const ENV = { PASSWORD: 'hunter2' }
 
 /** What configuration.md shows has a test of its own. */

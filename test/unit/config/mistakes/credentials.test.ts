@@ -66,6 +66,37 @@ const MISTAKES: readonly Mistake[] = [
     '2:62  local.clientKeyFile: the file /run/cert holds no private key: expected PEM text (-----BEGIN PRIVATE KEY-----)',
   ],
   [
+    'a key of another certificate',
+    {
+      local:
+        'local: {url: "https://r.example", clientCertFile: /run/cert, clientKeyFile: /run/other-key}',
+    },
+    '2:62  local.clientKeyFile: the file /run/other-key holds another key than that of the certificate in /run/cert',
+  ],
+  [
+    'a key that is cut',
+    {
+      local:
+        'local: {url: "https://r.example", clientCertFile: /run/cert, clientKeyFile: /run/half-key}',
+    },
+    '2:62  local.clientKeyFile: the file /run/half-key holds a private key that cannot be read: it is cut or damaged',
+  ],
+  [
+    'a certificate that is cut',
+    { local: 'local: {url: "https://r.example", caFile: /run/half-cert}' },
+    '2:35  local.caFile: the file /run/half-cert holds a certificate without its end: it is cut',
+  ],
+  [
+    'a certificate that is damaged',
+    { local: 'local: {url: "https://r.example", caFile: /run/bad-cert}' },
+    '2:35  local.caFile: the file /run/bad-cert holds a certificate that cannot be read: it is cut or damaged',
+  ],
+  [
+    'one of two certificates that is damaged',
+    { local: 'local: {url: "https://r.example", caFile: /run/two-certs}' },
+    '2:35  local.caFile: the file /run/two-certs holds 2 certificates, of which number 2 cannot be read: it is cut or damaged',
+  ],
+  [
     'a key that needs a passphrase',
     {
       local:

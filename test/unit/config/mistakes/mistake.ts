@@ -1,5 +1,6 @@
 import { ConfigError } from '../../../../src/config/config-error.ts'
 import { problemsOf, yamlWith } from '../parsed-yaml.ts'
+import { CERTIFICATE, KEY, OTHER_KEY } from '../pem-files.ts'
 
 /** What is wrong, the parts of the file in which it stands, and what is said of it. */
 export type Mistake = readonly [string, Parameters<typeof yamlWith>[0], string]
@@ -11,8 +12,13 @@ export function saidOf(parts: Mistake[1]): string {
       '/run/full': 'hunter2\n',
       '/run/empty': '\n',
       '/run/docker': '{}',
-      '/run/cert': '-----BEGIN CERTIFICATE-----',
-      '/run/key': '-----BEGIN EC PRIVATE KEY-----',
+      '/run/cert': CERTIFICATE,
+      '/run/half-cert': CERTIFICATE.slice(0, 200),
+      '/run/bad-cert': CERTIFICATE.replace('MII', 'MIJ'),
+      '/run/two-certs': CERTIFICATE + CERTIFICATE.replace('MII', 'MIJ'),
+      '/run/key': KEY,
+      '/run/half-key': KEY.slice(0, 100),
+      '/run/other-key': OTHER_KEY,
       '/run/locked': '-----BEGIN ENCRYPTED PRIVATE KEY-----',
     },
   })

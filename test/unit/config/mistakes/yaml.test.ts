@@ -25,6 +25,11 @@ const MISTAKES: readonly Mistake[] = [
     '2:48  local.passwordFile: the file /run/empty is empty',
   ],
   [
+    'a key that every object has',
+    { projects: 'projects: [{name: team, upstream: hq}]\nconstructor: /run/full' },
+    '8:1  constructor: unknown key; known here: redis, listen, trustedProxies, admin, local, upstreams, projects, sources, jobs, misses, outages, spool',
+  ],
+  [
     'certificates that are none',
     { local: 'local: {url: "https://r.example", caFile: /run/full}' },
     '2:35  local.caFile: the file /run/full holds no certificate: expected PEM text (-----BEGIN CERTIFICATE-----)',
