@@ -17,6 +17,22 @@ export async function loadConfig(file: string, env: NodeJS.ProcessEnv): Promise<
   return finished(file, unfinished, await readAll(unfinished.references))
 }
 
+/**
+ * The same of a text that is yet to be written there, and with it `files`, by their absolute names.
+ *
+ * @throws ConfigError
+ */
+export async function loadConfigText(
+  file: string,
+  text: string,
+  files: ReadonlyMap<string, string>,
+): Promise<Config> {
+  const unfinished = parseConfig(resolve(file), text, {})
+  const read = new Map(await readAll(unfinished.references))
+  for (const [name, content] of files) read.set(name, { ok: true, text: content })
+  return finished(file, unfinished, read)
+}
+
 /** A file with a secret that the configuration names. */
 export interface SecretFile {
   /** Absolute. */

@@ -81,6 +81,24 @@ describe('pullsync init', () => {
     await expect(stat(file)).rejects.toThrow('ENOENT')
   })
 
+  it.each([
+    ['a Redis that is no URL', ['--redis', 'localhost:6379'], 'redis.url: expected a redis://'],
+    ['an empty user name', ['--local-username', ''], 'local.username: expected text'],
+    ['an empty password file', [], 'local.passwordFile: the file '],
+  ])('writes nothing that is no configuration: %s', async (_, options, reason) => {
+    const password = join(folder.path, 'password')
+    await writeFile(password, reason.includes('passwordFile') ? '' : 'pw')
+    const account = ['--local-username', 'robot', '--local-password-file', password]
+    const registries = ['--local', registry.url, '--upstream', registry.url, '--project', 'team']
+
+    const { code, stderr } = await init(...registries, ...account, ...options)
+
+    expect(code).toBe(1)
+    expect(stderr).toContain(`nothing was written: ${reason}`)
+    await expect(stat(file)).rejects.toThrow('ENOENT')
+    await expect(stat(join(folder.path, 'secrets'))).rejects.toThrow('ENOENT')
+  })
+
   it('names the options that are missing where it cannot ask', async () => {
     const { code, stderr } = await run('', `init --local ${registry.url} --config ${file}`)
 

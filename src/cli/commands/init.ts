@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { access, constants } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { Command } from 'commander'
-import { loadConfig } from '../../config/load-config.ts'
+import { ConfigError } from '../../config/config-error.ts'
+import { loadConfig, loadConfigText } from '../../config/load-config.ts'
 import { parseProjectName } from '../../config/schema/schema.ts'
 import { parseRegistryUrl } from '../../config/schema/urls.ts'
 import type { Parsed } from '../../oci/parsed.ts'
@@ -11,7 +12,7 @@ import type { Cli } from '../cli.ts'
 import { CommandError, usageError } from '../command-error.ts'
 import { globalOptions } from '../global-options.ts'
 import type { Account, Answers } from '../init/answers.ts'
-import { firstConfiguration, SOURCE, UPSTREAM } from '../init/configuration.ts'
+import { firstConfiguration, type NewFile, SOURCE, UPSTREAM } from '../init/configuration.ts'
 import { Questions } from '../init/questions.ts'
 import { writeNew } from '../init/write-new.ts'
 import { checkOnline } from '../online/online-checks.ts'
@@ -61,6 +62,7 @@ async function init({ streams, env }: Cli, command: Command): Promise<void> {
   const answers = answersOf(options) ?? (await asked(options, streams))
   const { yaml, secrets } = firstConfiguration(answers, randomBytes(24).toString('hex'))
   await requirePasswordFiles(answers)
+  await requireValid(file, yaml, secrets)
   await writeNew({ file, text: yaml }, secrets)
   const config = await loadConfig(file, env)
   const checks = options.online ? await checkOnline(config, dataDir) : []
@@ -82,6 +84,21 @@ async function requirePasswordFiles({ local, upstream }: Answers): Promise<void>
       throw new CommandError(`cannot read the password file ${file}; nothing was written`)
     })
   }
+}
+
+/** What is written is in the way of the next try, so it has to be right. */
+async function requireValid(
+  file: string,
+  yaml: string,
+  secrets: readonly NewFile[],
+): Promise<void> {
+  const folder = dirname(file)
+  const written = new Map(secrets.map(({ name, text }) => [resolve(folder, name), text]))
+  await loadConfigText(file, yaml, written).catch((error: unknown) => {
+    if (!(error instanceof ConfigError)) throw error
+    const reasons = error.problems.map(({ path, message }) => `${path}: ${message}`)
+    throw new CommandError(`nothing was written: ${reasons.join('\n')}`)
+  })
 }
 
 function nextSteps(file: string, { isSound }: { readonly isSound: boolean }): string {
