@@ -1,10 +1,11 @@
 import type { Config, ProjectConfig } from '../config/config.ts'
-import { formatImageName, type ImageName } from '../oci/reference.ts'
+import { formatImageName, type ImageName, projectOf } from '../oci/reference.ts'
 import { decide } from '../policy/decide.ts'
 import type { IgnoreReason } from '../policy/decision.ts'
 import { filterRefusal } from '../policy/filter-refusal.ts'
 import { projectOfLocal } from '../policy/matching.ts'
 import type { LimitReason } from '../pool/miss-limits.ts'
+import { LocalPolicies } from '../pool/gateways/local-policies.ts'
 import { Stories, type StoryLine } from '../pool/stories/stories.ts'
 import type { ReplicationQueues } from '../queue/queues.ts'
 import { type JobRecord, JOB_STATES, listJobs } from '../queue/records/job-records.ts'
@@ -60,10 +61,11 @@ export async function explain(
   queues: ReplicationQueues,
 ): Promise<Explanation> {
   const { policy, project, request } = judged(image, config)
-  const [statuses, jobs, story, limited] = await Promise.all([
+  const [statuses, jobs, story, isForLocalToSay, limited] = await Promise.all([
     readStatus(queues),
     jobsOf(policy.image, queues),
     new Stories(queues.redis).read(policy.image, MOST_LINES),
+    isLocalAsked(image, project, queues),
     request && limitOf(request, queues),
   ])
   const upstreams = policy.from.flatMap((id) => statuses.filter(({ upstream }) => upstream === id))
@@ -74,7 +76,7 @@ export async function explain(
     ...(limited !== undefined && { limited }),
     jobs,
     story,
-    client: clientWords({ project, verdict, upstream: upstreams[0], limited }),
+    client: clientWords({ project, verdict, upstream: upstreams[0], limited, isForLocalToSay }),
   }
 }
 
@@ -109,6 +111,16 @@ async function jobsOf(name: string, queues: ReplicationQueues): Promise<readonly
   const matches = ({ request }: JobRecord) =>
     request !== undefined && formatImageName(request.repository, request.reference) === name
   return await listJobs(queues, { states: JOB_STATES, matches, limit: MOST_JOBS })
+}
+
+/** As the gateway has it: see `Rights`. */
+async function isLocalAsked(
+  { repository }: ImageName,
+  project: ProjectConfig | undefined,
+  { redis }: ReplicationQueues,
+): Promise<boolean> {
+  if (project?.policy !== 'learned') return project?.policy === 'local'
+  return await new LocalPolicies(redis, () => undefined).seen(projectOf(repository))
 }
 
 async function limitOf(

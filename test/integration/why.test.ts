@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Breakers } from '../../src/pool/breaker.ts'
 import { openWorkerConnection } from '../../src/pool/connection.ts'
+import { LocalPolicies } from '../../src/pool/gateways/local-policies.ts'
+import { Presence } from '../../src/pool/presence.ts'
 import { startRegistry, type TestRegistry } from '../support/docker-registry.ts'
 import { buildImage } from '../support/image.ts'
 import { OUTAGES } from '../support/outages.ts'
@@ -37,6 +39,8 @@ projects:
     repositories: { include: ['app*', 'web'], exclude: ['**-scratch'] }
     tags: { exclude: ['*-rc*', 'nightly'] }
   - { name: off, upstream: hq, autoSync: false }
+  - { name: strict, upstream: hq, policy: local }
+  - { name: open, upstream: hq }
   - { name: lab, upstream: lab, onUnavailable: 503, onMiss: hold, holdFor: 30s }
 `
     await writeFile(join(folder.path, 'pullsync.yaml'), config)
@@ -109,6 +113,28 @@ projects:
       ...{ verdict: { brought: true }, from: ['hq'] },
       unseen: expect.stringContaining('cannot use Redis') as string,
     })
+  })
+
+  it('says where clients wait for the word of the local registry, as configured or learned', async () => {
+    const connection = openWorkerConnection(redis.url, () => undefined)
+    try {
+      await using worker = new Presence(connection, 'a-worker', () => undefined)
+      await worker.join('hq')
+      const gets = async (image: string) =>
+        /a client gets: +(.*)/.exec((await why(image)).stdout)?.[1]
+
+      const [strict, open] = [await gets('strict/app:1'), await gets('open/app:1')]
+      new LocalPolicies(connection, () => undefined).note('open')
+      await connection.ping()
+
+      expect(open).toMatch(/^the image while it is being copied/)
+      expect(strict).toBe(
+        'the image, once the local registry itself gives it; 404 if that takes longer than 20s',
+      )
+      expect(await gets('open/app:1')).toBe(strict)
+    } finally {
+      connection.disconnect()
+    }
   })
 
   it('says what a client gets while the upstream is down, and why', async () => {
