@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { UpstreamLists } from '../../src/gateway/lists/upstream-lists.ts'
 import { UpstreamLook } from '../../src/gateway/manifests/upstream-look.ts'
 import type { Tag } from '../../src/oci/reference.ts'
-import { Breakers } from '../../src/pool/breaker.ts'
+import { Breakers, endHold } from '../../src/pool/breaker.ts'
 import { SharedHolds } from '../../src/pool/gateways/shared-holds.ts'
 import { OpenRegistries } from '../../src/roots/open-registries.ts'
 import { addEmptyImage } from '../support/empty-image.ts'
@@ -85,7 +85,7 @@ it('asks it when the hold is over', async () => {
   await breakers.failed('hq', { kind: 'held', reason: 'answered 429', forMs: 600_000 })
   expect(await openLook().head(replicationRequest())).toEqual(HELD)
 
-  await breakers.succeeded('hq')
+  await endHold(redis, 'hq')
 
   expect(await openLook().head(replicationRequest())).toHaveProperty('digest')
 })

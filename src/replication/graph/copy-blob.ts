@@ -70,11 +70,12 @@ async function lookOrBring(copy: BlobCopy, blob: Descriptor): Promise<How> {
 
 /** @param nothing what is known of it, where that is nothing: the target was not asked for it then */
 async function bringBlob(copy: BlobCopy, blob: Descriptor, nothing?: KnownBlob): Promise<How> {
-  const { flights, ledger, slots, target, signal } = copy
+  const { flights, ledger, slots, source, target, signal } = copy
   const { digest, size } = blob
   const refused = new Set<Repository>()
   let known = nothing
-  const patience = new Patience(size, () => slots.usual.bytesPerSecond)
+  const own = { origin: source.registry, usual: () => slots.usual.bytesPerSecond }
+  const patience = new Patience(size, own)
   for (let wait = LOOK_AFTER_MS; ; wait = Math.min(wait * 1.5, LOOK_AT_MOST_EVERY_MS)) {
     const flight = flights.underWay(digest)
     const landing = flight && (await landed(flight, patience, signal))

@@ -14,6 +14,15 @@ export interface TransferState {
 const LOOKS_FOR_MS = 10_000
 /** Of what the waiting one's own upstream gives: less is not worth waiting for. */
 const WORTH = 1 / 8
+/** What that is taken to give while nobody has seen it give anything, in bytes per second. */
+const UNKNOWN = 1024 * 1024
+
+/** What one would bring it from oneself. */
+export interface OwnUpstream {
+  readonly origin: string
+  /** What it gives, in bytes per second; 0 while that is not known. */
+  readonly usual: () => number
+}
 
 /**
  * How long one waits for a blob that somebody else brings: as long as it comes, and not eight times
@@ -21,18 +30,15 @@ const WORTH = 1 / 8
  */
 export class Patience {
   readonly #size: number
-  readonly #usual: () => number
+  readonly #own: OwnUpstream
   readonly #clock: Clock
   readonly #givenUp = new Set<string>()
   #from: (TransferState & { readonly at: number }) | undefined
 
-  /**
-   * @param size of the blob, in bytes
-   * @param usual what one's own upstream gives, in bytes per second; 0 while that is not known
-   */
-  constructor(size: number, usual: () => number, clock: Clock = REAL_CLOCK) {
+  /** @param size of the blob, in bytes */
+  constructor(size: number, own: OwnUpstream, clock: Clock = REAL_CLOCK) {
     this.#size = size
-    this.#usual = usual
+    this.#own = own
     this.#clock = clock
   }
 
@@ -54,8 +60,14 @@ export class Patience {
     if (now - from.at < LOOKS_FOR_MS) return true
     const perSecond = ((bytes - from.bytes) / (now - from.at)) * 1_000
     this.#from = { holder, origin, bytes, at: now }
-    if (perSecond > 0 && perSecond >= this.#usual() * WORTH) return true
+    if (perSecond > 0 && perSecond >= this.#usualBeside(origin) * WORTH) return true
     this.#givenUp.add(holder)
     return false
+  }
+
+  /** One that has given nothing yet may be as slow as it shows itself to others, but not as other upstreams are. */
+  #usualBeside(origin: string): number {
+    const usual = this.#own.usual()
+    return usual > 0 || origin === this.#own.origin ? usual : UNKNOWN
   }
 }
