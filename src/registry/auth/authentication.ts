@@ -44,11 +44,13 @@ export class Authentication {
     const { config, transport } = this.#parts
     if (exchange.url.origin !== config.url.origin) return await transport.exchange(exchange)
     const scoped = { ...exchange, scopes }
-    let shown = await this.#showKept(scoped)
+    const kept = await this.#showKept(scoped)
+    const { failed } = kept
+    let { shown } = kept
     for (let turn = 1, renewed = false; ; turn += 1) {
       const response = await transport.exchange(withAuthorization(exchange, shown))
       if (response.status !== 401 || turn === MAX_TURNS) return withLacks(response, shown)
-      const next = await this.#afterRefusal(response, shown, { ...scoped, renewed })
+      const next = await this.#afterRefusal(response, shown, { ...scoped, renewed, failed })
       if (next === undefined) return withLacks(response, shown)
       discard(response.body)
       renewed ||= shown !== undefined
@@ -65,16 +67,16 @@ export class Authentication {
    * By what was learnt before. The token service may have moved since, or have been named by one broken
    * answer: where it gives nothing, the registry is asked anew.
    */
-  async #showKept(scoped: ScopedExchange): Promise<Shown | undefined> {
+  async #showKept(scoped: ScopedExchange): Promise<FirstShown> {
     const kept = this.#challenge
     try {
-      return await this.#show(scoped)
+      return { shown: await this.#show(scoped), failed: undefined }
     } catch (error) {
       if (kept?.kind !== 'bearer' || !(error instanceof RegistryError)) throw error
       if (this.#challenge === kept) this.forget()
       // Sent once at most, and not to be refused for want of a token.
       if (scoped.body instanceof Readable) throw error
-      return undefined
+      return { shown: undefined, failed: { place: placeOf(kept), error } }
     }
   }
 
@@ -82,12 +84,17 @@ export class Authentication {
   async #afterRefusal(
     response: RegistryResponse,
     shown: Shown | undefined,
-    scoped: ScopedExchange & { readonly renewed: boolean },
+    scoped: ScopedExchange & Tried,
   ): Promise<Shown | undefined> {
     const basic = await this.#basicForLists(response, shown, scoped)
     if (basic !== undefined) return basic
     const news = this.#learn(response.header('www-authenticate'), shown, scoped.scopes)
     shown?.drop()
+    const { failed } = scoped
+    if (failed !== undefined && !shown && failed.place === placeOf(this.#challenge)) {
+      discard(response.body)
+      throw failed.error
+    }
     // A token service that has given too little may know better a moment later.
     const hopeless = shown?.best === true && (!lacksSomething(shown) || scoped.renewed)
     if (scoped.body instanceof Readable || (hopeless && !news)) return undefined
@@ -186,6 +193,16 @@ type BearerChallenge = Extract<Challenge, { kind: 'bearer' }>
 
 interface ScopedExchange extends Exchange {
   readonly scopes: readonly string[]
+}
+
+interface Tried {
+  readonly renewed: boolean
+  /** Where no token was to be had before the registry was asked: there it is not asked for again. */
+  readonly failed: { readonly place: string | undefined; readonly error: RegistryError } | undefined
+}
+
+interface FirstShown extends Pick<Tried, 'failed'> {
+  readonly shown: Shown | undefined
 }
 
 interface Shown {

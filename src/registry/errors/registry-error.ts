@@ -1,9 +1,11 @@
 import { type Failure, type Outage, ReplicationError, type Side } from '../../replication/errors.ts'
-import type { Operation } from '../words/operation.ts'
+import type { Operation, OperationKind } from '../words/operation.ts'
 
 export interface RegistryFailure extends Failure {
   readonly registry: string
   readonly side: Side
+  /** What was asked for, which may be a token for something else. */
+  readonly kind?: OperationKind
   /** Absent when no answer came. */
   readonly status?: number
   /** Error codes of the OCI distribution-spec that the answer held. */
@@ -24,6 +26,7 @@ export class RegistryError extends ReplicationError {
   /** `local` or the upstream's id. */
   readonly registry: string
   readonly side: Side
+  readonly kind: OperationKind | undefined
   readonly status: number | undefined
   readonly codes: readonly string[]
   readonly networkCode: string | undefined
@@ -32,6 +35,7 @@ export class RegistryError extends ReplicationError {
     super(message, failure)
     this.registry = failure.registry
     this.side = failure.side
+    this.kind = failure.kind
     this.status = failure.status
     this.codes = failure.codes ?? []
     this.networkCode = failure.networkCode
@@ -83,8 +87,11 @@ export function wrongAnswer(
   })
 }
 
-export function partyOf(operation: Operation): Pick<RegistryFailure, 'registry' | 'side'> {
-  return { registry: operation.registry.id, side: operation.registry.side }
+export function partyOf({
+  registry: { id, side },
+  kind,
+}: Operation): Pick<RegistryFailure, 'registry' | 'side' | 'kind'> {
+  return { registry: id, side, kind }
 }
 
 /** Without user, password and query: upload states and signed object-store links are secrets. */

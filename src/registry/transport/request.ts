@@ -30,7 +30,7 @@ export interface Exchangers {
 
 export function createSend(exchangers: Exchangers, retries: RetryOptions): Send {
   return async (request) =>
-    await withRetries(retries, request.repeatable, request.signal, async () => {
+    await withRetries(retries, repeatableOf(request), request.signal, async () => {
       const response = await exchangeWithRedirects(
         { ...request, headers: request.headers ?? {} },
         (exchange) => exchangers.atHome(exchange, request.scopes),
@@ -40,6 +40,11 @@ export function createSend(exchangers: Exchangers, retries: RetryOptions): Send 
       if (request.expect.includes(status)) return { ...response, status }
       throw await failureOf(request, response)
     })
+}
+
+/** A token that another request needs has been asked for as often as anything is. */
+function repeatableOf({ operation, repeatable }: RegistryRequest): Repeatable {
+  return (error) => (error.kind !== 'token' || operation.kind === 'token') && repeatable(error)
 }
 
 /** Content that a proxy may have changed is judged by its digest; what is gone is not there. RFC 9110, sections 15.3.4 and 15.5.11. */

@@ -170,6 +170,25 @@ describe('token services', () => {
     expect(await origins.repo().getManifest(TAG, SIGNAL)).toEqual(MANIFEST)
   })
 
+  it('that do not come back are asked no oftener than anything else, three times', async () => {
+    const { realm, requests } = origins.giveTokens()
+    origins.other.script({}, ({ response }) => {
+      refuse(response, 503, 'UNAVAILABLE')
+    })
+    origins.registry.script(
+      {},
+      wantToken(() => false, realm),
+    )
+    const client = origins.repo()
+
+    expect(await failureOf(client.getManifest(TAG, SIGNAL))).toMatchObject({ status: 503 })
+    expect(requests).toHaveLength(3)
+    // Once more with what was learnt the first time.
+    expect(await failureOf(client.getManifest(TAG, SIGNAL))).toMatchObject({ status: 503 })
+    expect(requests).toHaveLength(6)
+    expect(origins.registry.requests).toHaveLength(2)
+  })
+
   it('are asked once for many at the same time, and the first to go away harms nobody', async () => {
     const { realm, requests } = origins.giveTokens(() => ({ token: 'x' }))
     const abort = new AbortController()
