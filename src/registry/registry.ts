@@ -97,7 +97,7 @@ export function openRegistry(config: RegistryConfig, options: RegistryOptions): 
     checkRegistry({ identity, links, sendPlain, send, credentials }, signal)
   const origin = config.url.origin
   const askHarbor = harborAsker({ identity, origin, credentials, send: sendPlain })
-  const proven = { prove: onceAMinute(check), askHarbor }
+  const proven = { prove: onceInAWhile(check), askHarbor }
   const ranges = { ...RANGES, ...options.ranges }
   const session = { identity, links, send, ranges, learned, ...proven, ...uploadsOf(options) }
   return {
@@ -136,10 +136,11 @@ function uploadsOf({ uploads }: RegistryOptions) {
   return uploads === undefined ? {} : { uploads }
 }
 
-const PROVEN_MS = 60_000
+// Of a password that is taken away, so long a refusal may pass for a missing image.
+const PROVEN_MS = 15_000
 
 /** What has resolved lately resolves at once. */
-function onceAMinute(check: (signal: AbortSignal) => Promise<void>) {
+function onceInAWhile(check: (signal: AbortSignal) => Promise<void>) {
   let provenUntil = 0
   return async (signal: AbortSignal): Promise<void> => {
     if (Date.now() < provenUntil) return

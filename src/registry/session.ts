@@ -17,7 +17,7 @@ export interface RegistrySession {
   readonly ranges: RangeLimits
   /** What its answers have taught; for as long as the client is open. */
   readonly learned: Learned
-  /** Resolves when the registry takes the configured credentials; asked at most once a minute. */
+  /** Resolves when the registry takes the configured credentials, or did so seconds ago. */
   readonly prove: (signal: AbortSignal) => Promise<void>
   readonly askHarbor: AskHarbor
   /** Absent where nobody cancels what a process that dies leaves. */

@@ -90,14 +90,12 @@ export class Authentication {
     if (basic !== undefined) return basic
     const news = this.#learn(response.header('www-authenticate'), shown, scoped.scopes)
     shown?.drop()
-    const { failed } = scoped
-    if (failed !== undefined && !shown && failed.place === placeOf(this.#challenge)) {
+    const failure = shown === undefined ? failureAt(this.#challenge, scoped) : undefined
+    if (failure !== undefined) {
       discard(response.body)
-      throw failed.error
+      throw failure
     }
-    // A token service that has given too little may know better a moment later.
-    const hopeless = shown?.best === true && (!lacksSomething(shown) || scoped.renewed)
-    if (scoped.body instanceof Readable || (hopeless && !news)) return undefined
+    if (scoped.body instanceof Readable || (isHopeless(shown, scoped) && !news)) return undefined
     try {
       return await this.#show(scoped)
     } catch (error) {
@@ -149,6 +147,8 @@ export class Authentication {
     const drop = () => {
       this.#tokens.drop(key, value)
     }
+    // One that is for no repository tells whether the account is taken, and a kept one whether it was.
+    if (scopes.length === 0) drop()
     return { authorization: `Bearer ${value}`, best: fresh, lacks, drop }
   }
 
@@ -225,8 +225,13 @@ function withAuthorization(exchange: Exchange, shown: Shown | undefined): Exchan
   return { ...exchange, headers: { ...exchange.headers, authorization } }
 }
 
-function lacksSomething({ lacks = [] }: Shown): boolean {
-  return lacks.length > 0
+function failureAt(challenge: Challenge | undefined, { failed }: Tried): RegistryError | undefined {
+  return failed?.place === placeOf(challenge) ? failed?.error : undefined
+}
+
+// A token service that has given too little may know better a moment later.
+function isHopeless(shown: Shown | undefined, { renewed }: Tried): boolean {
+  return shown?.best === true && (renewed || (shown.lacks ?? []).length === 0)
 }
 
 function withLacks(response: RegistryResponse, shown: Shown | undefined): RegistryResponse {

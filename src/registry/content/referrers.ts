@@ -37,10 +37,7 @@ export async function listReferrers(
   of: ReferrersOf,
   signal: AbortSignal,
 ): Promise<readonly Referrer[]> {
-  return (
-    (await unlessRefused(session, askApi(session, of, signal))) ??
-    (await underFallbackTag(session, of, signal))
-  )
+  return (await unlessRefused(session, of, signal)) ?? (await underFallbackTag(session, of, signal))
 }
 
 /** The same from the API alone; undefined where there is none. */
@@ -49,18 +46,19 @@ export async function listReferrersByApi(
   subject: Digest,
   signal: AbortSignal,
 ): Promise<readonly Referrer[] | undefined> {
-  return await unlessRefused(session, askApi(session, { subject }, signal))
+  return await unlessRefused(session, { subject }, signal)
 }
 
 /** A registry that gives the image and refuses the list has none. */
 async function unlessRefused(
   session: RepositorySession,
-  asked: Promise<readonly Referrer[] | undefined>,
+  of: ReferrersOf,
+  signal: AbortSignal,
 ): Promise<readonly Referrer[] | undefined> {
   try {
-    return await asked
+    return await askApi(session, of, signal)
   } catch (error) {
-    if (isRefusal(error) && isReadable(session)) return undefined
+    if (isRefusal(error) && (await isReadable(session, signal))) return undefined
     throw error
   }
 }

@@ -16,10 +16,14 @@ export function noteReadable(session: RepositorySession): void {
   learn(session, projectOf(session.repository), { may: 'read', until: Date.now() + READ_MS })
 }
 
-/** Whether the right to read the repository's project was shown lately. */
-export function isReadable({ learned, repository }: RepositorySession): boolean {
-  const right = learned.rights.get(projectOf(repository))
-  return right?.may === 'read' && right.until > Date.now()
+/** Whether the right to read the repository's project was shown lately, and the account is still taken. */
+export async function isReadable(
+  session: RepositorySession,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const right = session.learned.rights.get(projectOf(session.repository))
+  if (right?.may !== 'read' || right.until <= Date.now()) return false
+  return await isKnown(session, signal)
 }
 
 function learn({ learned: { rights } }: RepositorySession, of: string, right: LearnedRight): void {
@@ -52,7 +56,7 @@ export async function meaningOf(
   // A right that was shown before may have been taken away since: Harbor, which says so, answers 404 to what is
   // missing in a project that may be read.
   const withdrawn = /unauthorized to access repository/i.test(refusal.message)
-  if (!withdrawn && !certain && isReadable(session)) return 'absent'
+  if (!withdrawn && !certain && (await isReadable(session, signal))) return 'absent'
   const may = await mayOf(session, signal)
   if (may === 'read') return 'absent'
   return may === 'be-denied' ? denial(refusal) : refusal
