@@ -216,10 +216,10 @@ describe('the names that a registry has', () => {
   })
 
   // What takes quadratic time takes half a minute of this.
-  it('are read at once whatever stands in the link', { timeout: 10_000 }, () => {
+  it.each(['<', '<rel '])('are read at once for very many %s', { timeout: 10_000 }, (part) => {
     const url = new URL('http://registry/v2/team/app/tags/list')
 
-    const next = nextPage('<'.repeat(200_000), url, new URL('http://registry/v2/'))
+    const next = nextPage(part.repeat(200_000 / part.length), url, new URL('http://registry/v2/'))
 
     expect(next.kind).toBe('none')
   })

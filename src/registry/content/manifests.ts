@@ -17,6 +17,8 @@ import type { RegistryResponse } from '../transport/exchange.ts'
 
 /** Answers that say nothing of the manifest, but that the registry wants no HEAD, or not now. */
 const REFUSALS = [400, 403, 405, 406, 409, 411, 412, 415, 422, 500, 501]
+/** Those of them, and a 200 that does not tell the digest, that it answers to the next one as well. */
+const TAKES_NO_HEAD = [200, 400, 405, 406, 411, 415, 422, 501]
 // A registry can be upgraded; one HEAD in an hour costs nothing.
 const HEAD_AGAIN_MS = 3_600_000
 
@@ -24,7 +26,7 @@ const HEAD_AGAIN_MS = 3_600_000
  * OCI distribution-spec, "Checking if content exists in the registry": any 404 is "not there". A
  * registry that refuses a HEAD, or does not tell the digest, is asked for the manifest itself: that
  * decides, also because only the body of its answer to GET says what a refusal means. If it gives the
- * manifest, it counts as one that takes no HEAD.
+ * manifest, and has not merely failed at the HEAD, it counts as one that takes none.
  */
 export async function headManifest(
   session: RepositorySession,
@@ -55,8 +57,7 @@ export async function headManifest(
     return told
   }
   const head = await headByGet(session, reference, signal, how)
-  // A tag that was not there for a moment says nothing of HEAD.
-  if (head !== undefined && response.status !== 404)
+  if (head !== undefined && TAKES_NO_HEAD.includes(response.status))
     learned.takesNoHeadUntil = Date.now() + HEAD_AGAIN_MS
   return head
 }

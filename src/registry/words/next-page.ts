@@ -35,7 +35,13 @@ function nextIn(links: readonly Link[]): string | undefined {
 
 /** A header that is not understood is no end of the list. */
 function mayTell(header: string): boolean {
-  return (header.trim() !== '' && !header.includes('<')) || /\brel\b[^,]*\bnext\b/i.test(header)
+  return (header.trim() !== '' && !header.includes('<')) || header.split(',').some(saysNext)
+}
+
+// Not with one expression, which would look for the second word once for each time that the first one stands there.
+function saysNext(part: string): boolean {
+  const at = part.search(/\brel\b/i)
+  return at !== -1 && /\bnext\b/i.test(part.slice(at))
 }
 
 interface Link {
