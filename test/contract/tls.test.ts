@@ -1,4 +1,6 @@
 import { readFile } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { createServer, type TlsOptions } from 'node:tls'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { RegistryConfig } from '../../src/config/config.ts'
 import {
@@ -128,6 +130,40 @@ it('a client certificate of somebody else is told, with the key to correct', asy
   const message = await messageFrom(registry.url, { ca, ...(await clientOf(other)) })
 
   expect(message).toMatch(/check upstreams\.hq\.clientCertFile/)
+})
+
+/** Node's code for all that breaks a handshake is EPROTO. */
+it.each<[string, TlsOptions, RegExp]>([
+  [
+    'does not show it a certificate',
+    { maxVersion: 'TLSv1.2', requestCert: true },
+    /set upstreams\.hq\.clientCertFile/,
+  ],
+  [
+    'has no cipher for it',
+    { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' },
+    /no cipher that is spoken here/,
+  ],
+  [
+    'wants a newer TLS',
+    { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT:@SECLEVEL=0' },
+    /older versions of TLS/,
+  ],
+])('a server that breaks off because a client %s does speak TLS', async (_, options, advice) => {
+  const files = await certificate()
+  const [cert, key] = await Promise.all([readFile(files.certFile), readFile(files.keyFile)])
+  const server = createServer({ ...options, cert, key })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  // What listens on TCP has an address of this kind.
+  const { port } = server.address() as AddressInfo
+
+  const ca = await readFile(files.caFile, 'utf8')
+  const message = await messageFrom(`https://127.0.0.1:${port}`, { ca })
+  server.close()
+
+  expect(message).toMatch(/\(EPROTO\)/)
+  expect(message).toMatch(advice)
+  expect(message).not.toMatch(/does not speak TLS/)
 })
 
 it('a key that is not the certificate’s is told', async () => {

@@ -45,7 +45,7 @@ function grantedLess({ status, lacks = [] }: Answer): string {
 /** The error for a request that got no answer, or an answer whose body broke off. */
 export function networkFailure(request: RequestIdentity, cause: unknown): RegistryError {
   const code = codeOf(cause)
-  const { disposition, description, advice } = explain(code, cause)
+  const { disposition, description, advice } = explain(code, cause, request.url.host)
   const where = request.url.port === '' ? request.url.hostname : request.url.host
   const what = `got no answer from ${where}: ${description}`
   return new RegistryError(message(request, what, advice?.(request.operation.registry)), {

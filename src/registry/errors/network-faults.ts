@@ -17,22 +17,37 @@ export interface Fault {
   readonly advice?: (registry: RegistryIdentity) => string
 }
 
-export function explain(code: string, cause: unknown): Fault {
+/** @param host whose answer was waited for, with its port */
+export function explain(code: string, cause: unknown, host: string): Fault {
   const text = messageOf(cause)
   const description = text.includes(code) ? text : `${text} (${code})`
+  const said = code === 'EPROTO' ? codeInWords(text) : code
   const known = FAULTS.find(({ codes }) =>
-    typeof codes === 'function' ? codes(code) : codes.includes(code),
+    typeof codes === 'function' ? codes(said) : codes.includes(said),
   )
   if (known === undefined) return { disposition: 'transient', description }
-  const { disposition = 'permanent', advice } = known
-  return { disposition, description, ...(advice !== undefined && { advice }) }
+  const { disposition = 'permanent', advice, isOfUrl = false } = known
+  const adviceThere = (at: RegistryIdentity) =>
+    isOfUrl && host !== at.host ? ledTo(host, at) : advice(at)
+  return { disposition, description, advice: adviceThere }
+}
+
+// All that ends a handshake has the one code; OpenSSL's reason, as Node names it at other times, tells what did.
+function codeInWords(reason: string): string {
+  return `ERR_SSL_${reason.toUpperCase().replaceAll(' ', '_')}`
+}
+
+function ledTo(host: string, at: RegistryIdentity): string {
+  return `${capitalised(at.name)} sends us to ${host}, for content or tokens: check that this is right, and that it can be reached from here.`
 }
 
 interface KnownFault {
   readonly codes: readonly string[] | ((code: string) => boolean)
   /** `permanent` unless told. */
   readonly disposition?: Disposition
-  readonly advice?: Fault['advice']
+  readonly advice: NonNullable<Fault['advice']>
+  /** The advice is for the address in the configuration, and not for where its registry leads to. */
+  readonly isOfUrl?: true
 }
 
 // The first that fits explains it.
@@ -58,16 +73,29 @@ const FAULTS: readonly KnownFault[] = [
   },
   {
     codes: ['ERR_TLS_CERT_ALTNAME_INVALID'],
+    isOfUrl: true,
     advice: (at) =>
       `The certificate is for another name: write one of its names in ${at.keys}.url.`,
   },
   {
-    // A missing certificate and a wrong one are told alike by some servers.
+    codes: (code) => /^ERR_SSL_.*(ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL)/.test(code),
+    isOfUrl: true,
+    advice: (at) =>
+      `The server in ${at.keys}.url speaks older versions of TLS only than are spoken here (1.2 and 1.3): have it speak newer ones.`,
+  },
+  {
+    codes: (code) => /^ERR_SSL_.*UNRECOGNIZED_NAME/.test(code),
+    isOfUrl: true,
+    advice: (at) =>
+      `The server does not go by that name: write one of its names in ${at.keys}.url.`,
+  },
+  {
+    // A missing certificate, a wrong one, and that there is no cipher for both are told alike by some servers.
     codes: (code) => /^ERR_SSL_.*_ALERT_(.*CERTIFICATE|UNKNOWN_CA|DECRYPT|HANDSHAKE)/.test(code),
     advice: (at) =>
       at.showsCertificate
-        ? `The server does not accept our certificate: check ${at.keys}.clientCertFile, who signed it and until when it is valid.`
-        : `The server wants a certificate of its clients: set ${at.keys}.clientCertFile and ${at.keys}.clientKeyFile.`,
+        ? `The server does not accept our certificate, or has no cipher that is spoken here: check ${at.keys}.clientCertFile, who signed it and until when it is valid.`
+        : `The server wants a certificate of its clients, or has no cipher that is spoken here: set ${at.keys}.clientCertFile and ${at.keys}.clientKeyFile.`,
   },
   {
     codes: ['ERR_OSSL_X509_KEY_VALUES_MISMATCH'],
@@ -81,7 +109,8 @@ const FAULTS: readonly KnownFault[] = [
   },
   {
     // OpenSSL's words for a server that answers a TLS handshake in plain http.
-    codes: ['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG', 'EPROTO'],
+    codes: ['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG'],
+    isOfUrl: true,
     advice: (at) =>
       `The server does not speak TLS: if it is meant to be plain http, write http:// in ${at.keys}.url and ${at.keys}.insecure: true.`,
   },
@@ -113,17 +142,20 @@ const FAULTS: readonly KnownFault[] = [
   },
   {
     codes: ['ENOTFOUND', 'EAI_AGAIN'],
+    isOfUrl: true,
     disposition: 'transient',
     advice: (at) =>
       `The name cannot be looked up from here: check ${at.keys}.url and this machine's DNS.`,
   },
   {
     codes: ['ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH'],
+    isOfUrl: true,
     disposition: 'transient',
     advice: (at) => `Check the network and the firewalls between here and ${at.name}.`,
   },
   {
     codes: ['ECONNREFUSED'],
+    isOfUrl: true,
     disposition: 'transient',
     advice: (at) => `Check that the registry runs and that ${at.keys}.url is right.`,
   },

@@ -59,7 +59,7 @@ export async function checkName(hostname: string, resolve: typeof lookup = looku
   await new Promise<void>((done, refuse) => {
     resolve(host, { all: true }, (error, addresses) => {
       const wrong = error === null && addresses.find(({ address }) => isPrivateAddress(address))
-      if (error !== null) refuse(unknown(host))
+      if (error !== null) refuse(unknown(host, error))
       else if (wrong) refuse(forbidden(host, wrong.address))
       else done()
     })
@@ -82,9 +82,10 @@ function forbidden(host: string, address: string): CodedError {
   )
 }
 
-function unknown(host: string): CodedError {
+// That the one who knows the names did not answer says nothing of this one.
+function unknown(host: string, { code }: NodeJS.ErrnoException): CodedError {
   return new CodedError(
-    FORBIDDEN_HOST,
+    code === 'EAI_AGAIN' ? code : FORBIDDEN_HOST,
     `the registry names the host ${host}, whose address cannot be looked up here, so it may be a private one behind the proxy`,
   )
 }

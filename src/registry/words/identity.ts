@@ -9,6 +9,8 @@ export interface RegistryIdentity {
   readonly name: string
   /** Where its keys stand in the configuration: `upstreams.hq`, `local`. */
   readonly keys: string
+  /** Of its address, with the port. */
+  readonly host: string
   /** No credentials are configured. */
   readonly anonymous: boolean
   /** The key that says which account it is: `upstreams.hq.username`, `upstreams.hq.dockerConfig`. */
@@ -27,6 +29,7 @@ export function identityOf(config: RegistryConfig): RegistryIdentity {
     side: local ? 'local' : 'upstream',
     name: local ? 'the local registry' : `upstream "${config.id}"`,
     keys,
+    host: config.url.host,
     anonymous: config.username === undefined && config.credentials === undefined,
     ...credentialKeys(config, keys),
     showsCertificate: config.clientCertificate !== undefined,

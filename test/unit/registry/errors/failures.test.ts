@@ -44,7 +44,6 @@ describe('the error of the network', () => {
     ['SELF_SIGNED_CERT_IN_CHAIN', 'permanent', /upstreams\.hq\.caFile/],
     ['CERT_HAS_EXPIRED', 'permanent', /Renew/],
     ['ERR_TLS_CERT_ALTNAME_INVALID', 'permanent', /another name/],
-    ['EPROTO', 'permanent', /upstreams\.hq\.insecure/],
     ['HPE_HEADER_OVERFLOW', 'permanent', /more than 64 KiB of headers/],
     ['ECONNREFUSED', 'transient', /upstreams\.hq\.url/],
     ['ENOTFOUND', 'transient', /upstreams\.hq\.url and this machine's DNS/],
@@ -61,6 +60,19 @@ describe('the error of the network', () => {
     expect(failure.message).toMatch(advice)
     expect(failure.message).toContain(`got no answer from r.example: it broke (${code})`)
   })
+
+  it.each(['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT', 'ERR_TLS_CERT_ALTNAME_INVALID'])(
+    'with %s, where the registry leads to, is not one of its own address',
+    (code) => {
+      const store = new URL('https://store.example/x?sig=secret')
+      const cause = Object.assign(new Error('it broke'), { code })
+
+      const failure = networkFailure({ operation: OPERATION, method: 'GET', url: store }, cause)
+
+      expect(failure.message).toMatch(/Upstream "hq" sends us to store\.example/)
+      expect(failure.message).not.toContain('upstreams.hq.url')
+    },
+  )
 
   it('reaches nobody with a secret in any corner of it', async () => {
     const config = configFor(`http://127.0.0.1:${await freePort()}`, {

@@ -62,4 +62,14 @@ describe('a name that a proxy will resolve', () => {
       message: expect.stringMatching(why) as string,
     })
   })
+
+  it('is no forbidden one while nobody answers who knows the names', async () => {
+    const again = Object.assign(new Error('EAI_AGAIN'), { code: 'EAI_AGAIN' })
+    const busy = (_: string, __: object, done: (error: Error) => void) => {
+      done(again)
+    }
+    const checked = checkName('s3.example', busy as unknown as typeof lookup)
+
+    await expect(checked).rejects.toMatchObject({ code: 'EAI_AGAIN' })
+  })
 })
