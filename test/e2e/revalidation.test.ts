@@ -27,6 +27,13 @@ async function pull(host: string, repository: string, tag: string, method = 'GET
   return await fetch(url, { method, headers: ANY_INDEX })
 }
 
+/** As a client that polls: it has that one already. */
+async function pullUnless(digest: string, host: string, name: string) {
+  const [repository = '', tag = ''] = name.split(':')
+  const headers = { ...ANY_INDEX, 'if-none-match': `"${digest}"` }
+  return await fetch(`http://${host}/v2/${repository}/manifests/${tag}`, { headers })
+}
+
 async function atRest(site: Site) {
   await eventually(async () => {
     const jobs = await site.jobs()
@@ -57,6 +64,20 @@ describe('a tag that moves upstream without a word', () => {
 
     expect(pulled.bytes).toEqual(before.top.bytes)
     await arrives(site, 'team/moved:1.0', after)
+  })
+
+  it('is noticed when somebody asks whether it has moved, who has what is here', async () => {
+    const before = await site.publish('team/polled:1.0')
+    await inspectRaw(`${site.gateway}/team/polled:1.0`)
+    const after = await site.publish('team/polled:1.0', { layers: 3 })
+
+    // At first, how the copy ended answers for the tag.
+    await eventually(async () => {
+      const { status } = await pullUnless(before.top.digest, site.gateway, 'team/polled:1.0')
+      return status === 200
+    })
+
+    await arrives(site, 'team/polled:1.0', after)
   })
 
   it('is noticed when the local registry tells of a pull', async () => {
@@ -194,6 +215,18 @@ describe.each(['stream', 'hold'])('a tag that is checked before it is served, wi
     const manifest = await readFile(`${after.folder}/pulled/manifest.json`)
     expect(manifest).toEqual(after.top.bytes)
     await arrives(site, 'team/moved:1.0', after)
+  })
+
+  it('is the new one for the first who asks whether it has moved', async () => {
+    const before = await site.publish('team/polled:1.0')
+    await inspectRaw(`${site.gateway}/team/polled:1.0`)
+    await atRest(site)
+    const after = await site.publish('team/polled:1.0', { layers: 3 })
+
+    const pulled = await pullUnless(before.top.digest, site.gateway, 'team/polled:1.0')
+
+    expect(pulled.status).toBe(200)
+    expect(Buffer.from(await pulled.arrayBuffer())).toEqual(after.top.bytes)
   })
 
   it('is the new one for who asks by HEAD and then by digest', async () => {

@@ -16,7 +16,7 @@ export interface CheckedHit {
   readonly hit: CacheHit
   readonly method: 'GET' | 'HEAD'
   /** What the local registry has, as it says. */
-  readonly digest: string | undefined
+  readonly digest: () => Promise<string | undefined>
   readonly accepts: Accepts
 }
 
@@ -41,8 +41,9 @@ export async function checkFirst(
 ): Promise<Checked> {
   const { hit, digest, accepts } = checked
   const project = projectOfLocal(hit.repository, deps.config().projects)
-  const local = parseDigest(digest ?? '')
-  if (project?.onHit !== 'check' || !local.ok) return { looked: false }
+  if (project?.onHit !== 'check') return { looked: false }
+  const local = parseDigest((await digest()) ?? '')
+  if (!local.ok) return { looked: false }
   // Without Redis nothing could be brought either.
   const look = await dueLook(hit, deps).catch(() => undefined)
   const head = look && (await lookInTime(look, deps, signal))

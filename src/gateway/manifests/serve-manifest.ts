@@ -59,9 +59,7 @@ export async function serveManifest(
   const signal = untilClosed(response)
   const answer = await askOnceWritten(forwarded, deps.local(), signal)
   deps.rights.note(path, answer.statusCode ?? 0, exchange.request.headers)
-  if (answer.statusCode === 200 || answer.statusCode === 404) {
-    deps.report.manifestAsked(answer.statusCode === 200)
-  }
+  if (isHere(answer) || answer.statusCode === 404) deps.report.manifestAsked(isHere(answer))
   if (answer.statusCode !== 404) {
     await serveHit({ exchange, answer, path }, deps, signal)
     return
@@ -135,11 +133,11 @@ async function serveHit(
         tag: reference,
       } as const)
     : undefined
-  if (answer.statusCode !== 200 || hit === undefined) {
+  if (!isHere(answer) || hit === undefined) {
     await streamAnswer(answer, response)
     return
   }
-  const digest = answer.headers['docker-content-digest']?.toString()
+  const digest = () => digestHere(answer, exchange.forwarded, deps.local(), signal)
   const { looked, newer } =
     intent(request, path, deps) === 'push'
       ? { looked: false, newer: undefined }
@@ -150,6 +148,26 @@ async function serveHit(
   }
   await streamAnswer(answer, response)
   if (!looked) void revalidateAfter(hit, deps)
+}
+
+/** A 304 says that it is, and that the client has it. */
+function isHere({ statusCode }: IncomingMessage): boolean {
+  return statusCode === 200 || statusCode === 304
+}
+
+async function digestHere(
+  { headers, statusCode }: IncomingMessage,
+  forwarded: ForwardedRequest,
+  local: LocalRegistry,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const told = headers['docker-content-digest']?.toString()
+  // distribution's 304 does not tell which.
+  if (told !== undefined || statusCode !== 304) return told
+  const unconditional = withoutHeaders(forwarded.headers, CONDITIONS)
+  const head = await local.ask({ ...forwarded, method: 'HEAD', headers: unconditional }, signal)
+  head.resume()
+  return head.statusCode === 200 ? head.headers['docker-content-digest']?.toString() : undefined
 }
 
 function acceptsOf(request: IncomingMessage): Accepts {
