@@ -47,7 +47,7 @@ export class RegistryError extends ReplicationError {
     if (disposition === 'parked') {
       return { registry, side, kind: 'parked', retryAfterMs, isSure: true, isUnreachable: false }
     }
-    if (disposition !== 'transient' || !isFault(status, networkCode)) return undefined
+    if (disposition !== 'transient' || !isFault(this)) return undefined
     const kind = retryAfterMs > 0 ? 'held' : 'down'
     const isUnreachable = UNREACHABLE.has(networkCode)
     const isSure = isUnreachable || SURE_STATUS.has(status ?? 0)
@@ -55,8 +55,10 @@ export class RegistryError extends ReplicationError {
   }
 }
 
-function isFault(status: number | undefined, networkCode: string): boolean {
-  return status === undefined ? networkCode !== '' : status === 429 || status >= 500
+// Who has no credentials, or no token, asks for no image at all.
+function isFault({ kind, status, networkCode }: RegistryError): boolean {
+  if (status !== undefined) return status === 429 || status >= 500
+  return networkCode !== undefined || kind === 'token'
 }
 
 /** The registry answered with something that is no manifest, or none that can be copied byte-exact. */

@@ -1,6 +1,7 @@
 import { chmod, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { RegistryError } from '../../../src/registry/errors/registry-error.ts'
 import { eventually } from '../../support/eventually.ts'
 import { failureOf, SIGNAL } from '../contract-content.ts'
 import { ACCOUNT, MANIFEST, pull, tokenSite, type TokenSite } from './token-site.ts'
@@ -121,6 +122,19 @@ describe('an access token', () => {
 
     expect(String(failure)).toMatch(what)
     expect(String(failure)).toContain('upstreams.hq.accessTokenFile')
+  })
+
+  it('in a file that is gone is an outage of its registry, and no failure of an image', async () => {
+    const file = join(site.folder.path, 'token')
+    const client = site.connect({ credentials: { kind: 'access-token', file } })
+    site.wantToken(() => false, 'Basic realm="r"')
+
+    const failure = await failureOf(pull(client))
+
+    expect(failure instanceof RegistryError && failure.outage).toMatchObject({
+      registry: 'hq',
+      kind: 'down',
+    })
   })
 })
 
