@@ -1,4 +1,4 @@
-import { isObject } from './parse-descriptor.ts'
+import { isObject } from './json.ts'
 
 /** An entry of a list as it stands there; OCI image-spec, descriptor.md. */
 export type ListedEntry = Readonly<Record<string, unknown>>

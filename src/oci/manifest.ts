@@ -8,7 +8,8 @@ import {
   OCI_INDEX,
   OCI_MANIFEST,
 } from './media-types.ts'
-import { isObject, parseDescriptor } from './parse-descriptor.ts'
+import { isObject, parseJson } from './json.ts'
+import { parseDescriptor } from './parse-descriptor.ts'
 import { type Parsed, parsed, quoted, unparsable } from './parsed.ts'
 
 /** The distribution-spec lets registries refuse manifests above this; every one known here does. */
@@ -43,8 +44,8 @@ export function parseManifest(
   if (expected !== undefined && digest !== expected) {
     return unparsable(`the manifest's bytes are ${digest}, asked for was ${expected}`)
   }
-  const json = parseObject(bytes)
-  if (json === undefined) return unparsable('the manifest is not a JSON object')
+  const json = parseJson(bytes)
+  if (!isObject(json)) return unparsable('the manifest is not a JSON object')
   const mediaType = mediaTypeOf(contentType, json)
   const wrong = whyNotType(mediaType, json) ?? whyAmbiguous(mediaType, json)
   return wrong === undefined ? withContent({ mediaType, digest, bytes }, json) : unparsable(wrong)
@@ -121,13 +122,4 @@ function descriptorsIn(json: Record<string, unknown>, name: string): Parsed<Desc
 // Go writes what is empty as null.
 function has(json: Record<string, unknown>, name: string): boolean {
   return json[name] !== undefined && json[name] !== null
-}
-
-function parseObject(bytes: Buffer): Record<string, unknown> | undefined {
-  try {
-    const json: unknown = JSON.parse(bytes.toString('utf8'))
-    return isObject(json) ? json : undefined
-  } catch {
-    return undefined
-  }
 }

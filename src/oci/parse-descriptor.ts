@@ -1,3 +1,4 @@
+import { isObject } from './json.ts'
 import type { Descriptor, Platform } from './descriptor.ts'
 import { algorithmOf, type Digest, digestOf, isDigest, parseDigest } from './digest.ts'
 import { type Parsed, parsed, unparsable } from './parsed.ts'
@@ -39,10 +40,6 @@ function specialOf(
     ...(data && { data }),
     ...(attestationOf && { attestationOf }),
   }
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 // Go leaves a 0 out, or null may stand there; where that is wrong it shows when the content comes.

@@ -2,7 +2,8 @@ import type { Digest } from './digest.ts'
 import { type ListedEntry, withoutWrongKinds } from './listed-entry.ts'
 import { type Manifest, parseManifest } from './manifest.ts'
 import { OCI_INDEX } from './media-types.ts'
-import { isObject, parseDescriptor } from './parse-descriptor.ts'
+import { isObject, parseJson } from './json.ts'
+import { parseDescriptor } from './parse-descriptor.ts'
 import { type Parsed, parsed, unparsable } from './parsed.ts'
 import { isRunnable } from './platforms.ts'
 
@@ -41,14 +42,6 @@ function referrerIn(entry: unknown, skipped: (reason: string) => void): readonly
   return platform !== undefined && isRunnable(platform)
     ? []
     : [{ digest, entry: withoutWrongKinds(entry) }]
-}
-
-function parseJson(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString('utf8'))
-  } catch {
-    return undefined
-  }
 }
 
 /** The index that is kept under the fallback tag, OCI distribution-spec, "Referrers Tag Schema". */

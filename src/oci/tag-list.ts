@@ -1,4 +1,4 @@
-import { isObject } from './parse-descriptor.ts'
+import { isObject } from './json.ts'
 
 /**
  * The names in a list of tags, OCI distribution-spec, "Listing Tags"; undefined where it is no such list. Go writes

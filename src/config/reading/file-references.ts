@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { isObject, parseJson } from '../../oci/json.ts'
 import { certificatesProblem, isStrangeKey, keyProblem } from './pem.ts'
 import type { ConfigProblem } from '../config-error.ts'
 import type { ConfigDocument } from './config-document.ts'
@@ -84,16 +85,9 @@ const CONTENT_PROBLEMS: Readonly<
   certificates: certificatesProblem,
   key: keyProblem,
   'docker-config': (text) =>
-    isJsonObject(text) ? undefined : "holds no JSON object: expected a docker client's config.json",
-}
-
-function isJsonObject(text: string): boolean {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-  } catch {
-    return false
-  }
+    isObject(parseJson(text))
+      ? undefined
+      : "holds no JSON object: expected a docker client's config.json",
 }
 
 interface NamedText {

@@ -1,3 +1,4 @@
+import { fieldsOf } from '../../oci/json.ts'
 import { wrongAnswer } from '../errors/registry-error.ts'
 import { parseJwtClaims } from '../credentials/jwt.ts'
 import type { Operation } from '../words/operation.ts'
@@ -47,7 +48,11 @@ function grantedScopes(
 }
 
 function scopeOfAccess(access: unknown): string {
-  if (typeof access !== 'object' || access === null) return ''
-  const { type, name, actions }: { type?: unknown; name?: unknown; actions?: unknown } = access
-  return `${String(type)}:${String(name)}:${Array.isArray(actions) ? actions.join(',') : ''}`
+  const { type, name, actions } = fieldsOf(access)
+  if (typeof type !== 'string' || typeof name !== 'string') return ''
+  return `${type}:${name}:${Array.isArray(actions) ? actions.filter(isText).join(',') : ''}`
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string'
 }

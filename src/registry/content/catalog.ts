@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { RegistryIdentity } from '../words/identity.ts'
 import { RegistryError, wrongAnswer } from '../errors/registry-error.ts'
 import type { Operation } from '../words/operation.ts'
+import { parseJson } from '../../oci/json.ts'
 import { parseRepository, parseTag, type Repository, type Tag } from '../../oci/reference.ts'
 import { parseTagList } from '../../oci/tag-list.ts'
 import { type Page, type PageRequest, readPage } from './read-page.ts'
@@ -89,7 +90,7 @@ async function* pagesFrom<Name>(
   for (let count = 1; page !== undefined; count += 1) {
     if (!page.complete)
       throw wrongAnswer(asking.operation, 'one page of its list is larger than 8 MiB.')
-    const names = parse(jsonOf(page.bytes))
+    const names = parse(parseJson(page.bytes))
     // What a page holds that is none is not known: the list is not complete without it.
     if (names === undefined) throw wrongAnswer(asking.operation, 'a page of its list is none.')
     yield names
@@ -99,14 +100,6 @@ async function* pagesFrom<Name>(
     asked.add(next.href)
     if (count === MAX_PAGES) throw wrongAnswer(asking.operation, 'its list of names has no end.')
     page = await readPage(session, { ...asking, none: [], url: next }, signal)
-  }
-}
-
-function jsonOf(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString('utf8'))
-  } catch {
-    return undefined
   }
 }
 

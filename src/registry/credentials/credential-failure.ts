@@ -1,4 +1,5 @@
 import type { Disposition } from '../../replication/errors.ts'
+import { fieldsOf } from '../../oci/json.ts'
 import { oneLine } from '../errors/error-body.ts'
 import { type RegistryError, wrongAnswer } from '../errors/registry-error.ts'
 import type { RegistryIdentity } from '../words/identity.ts'
@@ -65,10 +66,4 @@ function statusOf(error: unknown): number | undefined {
     statusCode,
   ].find((value) => typeof value === 'number')
   return typeof found === 'number' ? found : undefined
-}
-
-function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null) return {}
-  // Errors of libraries: any object has properties that may be asked for.
-  return value as Readonly<Record<string, unknown>>
 }

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { fieldsOf, parseJson } from '../../oci/json.ts'
 import { onAbort } from '../../waiting/aborting.ts'
 import { oneLine } from '../errors/error-body.ts'
 import type { RegistryError } from '../errors/registry-error.ts'
@@ -103,7 +104,7 @@ function notStarted(request: HelperRequest, error: Error): RegistryError {
 }
 
 function parseAnswer(request: HelperRequest, output: string): Credentials {
-  const { Username: username, Secret: secret } = parseObject(output)
+  const { Username: username, Secret: secret } = fieldsOf(parseJson(output))
   if (typeof username !== 'string' || typeof secret !== 'string' || secret === '') {
     throw failure(request, 'answered without a Username and a Secret', 'transient')
   }
@@ -117,13 +118,4 @@ function failure(
 ): RegistryError {
   const program = `docker-credential-${helper}, which ${registry.keys}.dockerConfig names,`
   return credentialFailure(registry, `${program} ${what}; it was asked for ${server}.`, disposition)
-}
-
-function parseObject(text: string): Record<string, unknown> {
-  try {
-    const json: unknown = JSON.parse(text)
-    return typeof json === 'object' && json !== null ? { ...json } : {}
-  } catch {
-    return {}
-  }
 }

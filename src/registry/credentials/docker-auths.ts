@@ -1,3 +1,4 @@
+import { fieldsOf, isObject } from '../../oci/json.ts'
 import { type Credentials, loginOf } from '../words/credentials.ts'
 
 /** What a docker client's config.json says about one registry. */
@@ -11,8 +12,8 @@ export interface DockerLogin {
 
 /** As docker does it: a registry's own helper, then the store for all, then the file itself. */
 export function dockerLogin(config: Readonly<Record<string, unknown>>, url: URL): DockerLogin {
-  const auths = objectAt(config, 'auths')
-  const helpers = objectAt(config, 'credHelpers')
+  const auths = fieldsOf(config['auths'])
+  const helpers = fieldsOf(config['credHelpers'])
   const own = entryFor(helpers, url)
   const store = config['credsStore']
   const helper = typeof own === 'string' ? own : typeof store === 'string' ? store : ''
@@ -82,13 +83,4 @@ function decoded(auth: string): string {
 function textAt(entry: Readonly<Record<string, unknown>>, key: string): string {
   const value = entry[key]
   return typeof value === 'string' ? value : ''
-}
-
-function objectAt(from: Readonly<Record<string, unknown>>, key: string) {
-  const value = from[key]
-  return isObject(value) ? value : {}
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

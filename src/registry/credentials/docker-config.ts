@@ -1,3 +1,4 @@
+import { isObject, parseJson } from '../../oci/json.ts'
 import { readBounded } from '../../config/reading/read-bounded.ts'
 import { oneLine } from '../errors/error-body.ts'
 import type { RegistryIdentity } from '../words/identity.ts'
@@ -32,8 +33,8 @@ export function dockerConfigCredentials(
 
 async function readLogin(registry: RegistryIdentity, file: string, url: URL): Promise<DockerLogin> {
   const read = await readBounded(file)
-  const config = read.ok ? parseObject(read.text) : undefined
-  if (config !== undefined) return dockerLogin(config, url)
+  const config = read.ok ? parseJson(read.text) : undefined
+  if (isObject(config)) return dockerLogin(config, url)
   const why = read.ok ? 'it holds no JSON object' : read.reason
   const what = `cannot read ${registry.keys}.dockerConfig ${file}: ${why}.`
   // It may be in the middle of being written.
@@ -46,15 +47,4 @@ function nothingFor(registry: RegistryIdentity, file: string, { host }: URL, log
   const asked = helper === undefined ? '' : `, nor has docker-credential-${oneLine(helper)}`
   const what = `${registry.keys}.dockerConfig ${file} has no credentials for ${host}${asked}; it has ${names}. Run "docker login ${host}" with it, or remove the key to go without credentials.`
   return credentialFailure(registry, what, 'permanent')
-}
-
-function parseObject(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? { ...value }
-      : undefined
-  } catch {
-    return undefined
-  }
 }

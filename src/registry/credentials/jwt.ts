@@ -1,3 +1,5 @@
+import { fieldsOf, parseJson } from '../../oci/json.ts'
+
 /**
  * The claims of a JSON Web Token, not verified: whom it is shown to does that. Empty for anything
  * else, since to its bearer a token is opaque.
@@ -5,10 +7,5 @@
 export function parseJwtClaims(token: string): Readonly<Record<string, unknown>> {
   const [, payload, , ...more] = token.split('.')
   if (payload === undefined || more.length > 0) return {}
-  try {
-    const claims: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'))
-    return typeof claims === 'object' && claims !== null ? { ...claims } : {}
-  } catch {
-    return {}
-  }
+  return fieldsOf(parseJson(Buffer.from(payload, 'base64url')))
 }

@@ -1,3 +1,5 @@
+import { isObject, parseJson } from '../../oci/json.ts'
+
 /** What a registry's error answer says, as it may stand in a message: foreign, so cut and cleaned. */
 export interface ErrorBody {
   /** OCI distribution-spec, "Error Codes": `MANIFEST_UNKNOWN`, `DENIED` …; empty when there are none. */
@@ -59,16 +61,4 @@ function titleOf(text: string): string | undefined {
   if (!text.trimStart().startsWith('<')) return undefined
   const [, title = ''] = /<title>([^<]{0,300})<\/title>/i.exec(text) ?? []
   return title.replace(/^\s*\d{3}\b/, '')
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

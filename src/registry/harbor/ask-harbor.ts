@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { parseJson } from '../../oci/json.ts'
 import type { CredentialStore } from '../credentials/credential-store.ts'
 import { type RegistryError, wrongAnswer } from '../errors/registry-error.ts'
 import { readUpTo } from '../transport/body.ts'
@@ -78,14 +79,6 @@ export function harborAsker({ identity, origin, credentials, send }: HarborParts
       wrongAnswer(operation, 'its answer is none that Harbor is known to give.', {
         disposition: 'permanent',
       })
-    return { status: response.status, body: jsonOf(bytes), surprise }
-  }
-}
-
-function jsonOf(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString('utf8'))
-  } catch {
-    return undefined
+    return { status: response.status, body: parseJson(bytes), surprise }
   }
 }

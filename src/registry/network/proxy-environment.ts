@@ -1,5 +1,6 @@
 import { BlockList, isIP, isIPv4 } from 'node:net'
 import { BAD_PROXY, CodedError } from '../words/coded-error.ts'
+import { isLoopback } from '../../config/schema/scalars.ts'
 import { bareHost } from './guard.ts'
 
 /** The proxy that a request to this address goes through; none for a direct one. */
@@ -21,14 +22,6 @@ export function proxyFromEnvironment(env: Environment): ProxyFor {
     return text === '' || isExempt(url) ? undefined : parseProxy(name, text)
   }
 }
-
-export function isLoopback(host: string): boolean {
-  return /^(.+\.)?localhost$/.test(host) || isWithin(LOOPBACK, host)
-}
-
-const LOOPBACK = new BlockList()
-LOOPBACK.addSubnet('127.0.0.0', 8)
-LOOPBACK.addAddress('::1', 'ipv6')
 
 // Without a scheme it is taken for plain http, as everybody does.
 function parseProxy(name: string, text: string): URL {

@@ -1,3 +1,4 @@
+import { fieldsOf, parseJson } from '../../oci/json.ts'
 import { readDocument } from './document.ts'
 import { wrongAnswer } from '../errors/registry-error.ts'
 import type { Operation } from '../words/operation.ts'
@@ -44,16 +45,7 @@ export function tokenAsker(transport: Transport, retries: RetryOptions): AskToke
       signal,
     })
     const { bytes, complete } = await readDocument(MAX_TOKEN_BYTES, response)
-    if (complete) return parseObject(bytes)
+    if (complete) return fieldsOf(parseJson(bytes))
     throw wrongAnswer(operation, `the token is larger than ${MAX_TOKEN_BYTES} bytes.`)
-  }
-}
-
-function parseObject(bytes: Buffer): Readonly<Record<string, unknown>> {
-  try {
-    const json: unknown = JSON.parse(bytes.toString('utf8'))
-    return typeof json === 'object' && json !== null ? { ...json } : {}
-  } catch {
-    return {}
   }
 }
