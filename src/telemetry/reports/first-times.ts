@@ -1,4 +1,4 @@
-/** What is told anew after so long, for whoever looks only now. */
+/** What is told anew after so long, unless told otherwise, for whoever looks only now. */
 const REMEMBERED_MS = 3_600_000
 /** More in that time are not told: names that somebody makes up must not fill a log. */
 const MAX_REMEMBERED = 1_000
@@ -7,10 +7,15 @@ const MAX_REMEMBERED = 1_000
 export class FirstTimes {
   /** When each was told, the oldest first. */
   readonly #toldAt = new Map<string, number>()
+  readonly #rememberedMs: number
+
+  constructor(rememberedMs = REMEMBERED_MS) {
+    this.#rememberedMs = rememberedMs
+  }
 
   isFirst(what: string, now = performance.now()): boolean {
     for (const [oldest, at] of this.#toldAt) {
-      if (now - at < REMEMBERED_MS) break
+      if (now - at < this.#rememberedMs) break
       this.#toldAt.delete(oldest)
     }
     if (this.#toldAt.has(what) || this.#toldAt.size >= MAX_REMEMBERED) return false

@@ -1,5 +1,6 @@
 import type { RegistryEvent } from '../../events/registry-event.ts'
 import type { ReplicationRequest } from '../../replication/request.ts'
+import { FirstTimes } from './first-times.ts'
 import { type Report, uncounted } from './reporting.ts'
 
 /** Where something was said: the source's id in the config, and the HTTP request that said it. */
@@ -10,7 +11,7 @@ export interface Said {
 
 export interface WebhookReporter {
   deliveryAnswered(answered: Said & { readonly status: number; readonly durationMs: number }): void
-  /** No secret, or a wrong one. */
+  /** No secret, or a wrong one. At warn once a minute for each source; each delivery is counted. */
   proofRefused(said: Said): void
   /** Whether the sender is who it says cannot be told now; it was told to come again. */
   keysUnavailable(said: Said, error: Error): void
@@ -87,11 +88,18 @@ export function reportWebhook(report: Report): WebhookReporter {
   }
 }
 
+/** Anybody can send what proves nothing: that must not fill the log. */
+const PROOF_TOLD_EVERY_MS = 60_000
+
 function reportProof(report: Report): Pick<WebhookReporter, 'proofRefused' | 'keysUnavailable'> {
+  const [refused, unavailable] = [
+    new FirstTimes(PROOF_TOLD_EVERY_MS),
+    new FirstTimes(PROOF_TOLD_EVERY_MS),
+  ]
   return {
     proofRefused(said) {
       report({
-        level: 'warn',
+        level: refused.isFirst(said.source) ? 'warn' : 'debug',
         message: 'delivery not proven',
         facts: { ...said },
         count: uncounted,
@@ -99,7 +107,7 @@ function reportProof(report: Report): Pick<WebhookReporter, 'proofRefused' | 'ke
     },
     keysUnavailable(said, error) {
       report({
-        level: 'error',
+        level: unavailable.isFirst(said.source) ? 'error' : 'debug',
         message: 'signing keys unavailable',
         facts: { ...said, reason: error.message },
         count: uncounted,

@@ -22,6 +22,24 @@ const copied: Outcome = {
 }
 
 describe('the reporter', () => {
+  it('warns once of each source whose deliveries prove nothing, however many there are', async () => {
+    const { lines } = await reported((report) => {
+      for (let n = 0; n < 1_000; n += 1) {
+        const said = { source: n % 2 === 0 ? 'edge' : 'hq-push', requestId: `${n}` }
+        report.proofRefused(said)
+        report.keysUnavailable(said, new Error('no signing keys'))
+      }
+    })
+
+    const loud = lines.filter(({ level }) => level !== 'debug')
+    expect(loud.map(({ level, facts }) => [level, facts?.['source']])).toEqual([
+      ['warn', 'edge'],
+      ['error', 'edge'],
+      ['warn', 'hq-push'],
+      ['error', 'hq-push'],
+    ])
+  })
+
   it('writes how a job ended to the log and into the metrics', async () => {
     const { lines, text } = await reported((report) => {
       report.jobEnded(job, { outcome: copied, durationMs: 1_500 })
