@@ -97,7 +97,9 @@ function open(address: RedisAddress, onError: ConnectionErrorListener, options: 
     reconnectOnError: (error) => (isElsewhere(error) ? RECONNECT_AND_ASK_AGAIN : false),
   }
   const redis = connectionOf(config, { ...common, ...tlsOf(config) })
-  redis.on('error', onError)
+  redis.on('error', (error) => {
+    if (!redis.isEnding) onError(error)
+  })
   return redis
 }
 

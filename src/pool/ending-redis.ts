@@ -10,8 +10,15 @@ export type EndingRedisOptions = Omit<RedisOptions, 'replyMapping'>
  */
 export class EndingRedis extends Redis {
   readonly #duplicates: EndingRedis[] = []
+  #isEnding = false
+
+  /** It was told to end: what fails from now on, such as a connection that was just being made, is nobody's trouble. */
+  get isEnding(): boolean {
+    return this.#isEnding
+  }
 
   override disconnect(reconnect = false): void {
+    this.#isEnding = !reconnect
     const waits = this.status === 'reconnecting' && !reconnect
     // Out of the wait, so that there is an attempt to break off.
     if (waits) this.connect().catch(() => undefined)
