@@ -26,6 +26,26 @@ async function render(...args: string[]): Promise<readonly KubernetesObject[]> {
   )
 }
 
+/** What of a container the tests look at. */
+interface Container {
+  readonly readinessProbe?: unknown
+  readonly lifecycle?: { readonly preStop: { readonly exec: { readonly command: string[] } } }
+}
+
+async function containerOf(component: string, ...args: string[]): Promise<Container> {
+  const objects = await render(...args)
+  const name = `edge-pullsync-${component}`
+  const deployment = objects.find(
+    ({ kind, metadata }) => kind === 'Deployment' && metadata.name === name,
+  )
+  const template = deployment?.spec?.['template'] as PodTemplate
+  return template.spec.containers[0] ?? {}
+}
+
+interface PodTemplate {
+  readonly spec: { readonly containers: readonly Container[] }
+}
+
 function kinds(objects: readonly KubernetesObject[]): readonly string[] {
   return objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`).sort()
 }
@@ -144,6 +164,42 @@ describe.skipIf(helm === '')(`the Helm chart${missingProgram('helm')}`, () => {
     const config = objects.find(({ kind }) => kind === 'ConfigMap')?.data?.['pullsync.yaml'] ?? ''
 
     expect(parse(config)).toMatchObject({ redis: { cluster: ['a:6379', 'b:6379'] } })
+  })
+
+  it('leaves serve among those that are asked while Redis is away, for what is here', async () => {
+    for (const values of ['trial', 'site']) {
+      const { readinessProbe } = await containerOf(
+        'serve',
+        '--values',
+        `${CHART}/ci/${values}.yaml`,
+      )
+
+      expect(readinessProbe).toMatchObject({ tcpSocket: { port: 'http' } })
+    }
+  })
+
+  it('stops serve only once nobody is sent there any more', async () => {
+    const { lifecycle } = await containerOf('serve', '--values', `${CHART}/ci/trial.yaml`)
+    const [command = '', ...args] = lifecycle?.preStop.exec.command ?? []
+
+    // Also where the image has no shell.
+    expect(command).toBe('node')
+    expect((await run(command, args)).code).toBe(0)
+  })
+
+  it('starts the pods anew for what they take up at the start only', async () => {
+    const pods = async (...settings: string[]) =>
+      (await render('--values', `${CHART}/ci/site.yaml`, ...settings))
+        .filter(({ kind }) => kind === 'Deployment')
+        .map(({ spec }) => JSON.stringify(spec?.['template']))
+    const before = await pods()
+
+    expect(before).toHaveLength(2)
+    expect(await pods('--set', 'config.projects[0].name=other')).toEqual(before)
+    for (const setting of ['redis.url=redis://elsewhere:6379', 'config.admin.password=changed']) {
+      const after = await pods('--set', setting)
+      expect(after.filter((pod) => before.includes(pod))).toEqual([])
+    }
   })
 
   const trial = ['--set', 'redis.trial.enabled=true']

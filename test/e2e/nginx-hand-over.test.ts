@@ -4,6 +4,7 @@ import { freePort } from '../support/free-port.ts'
 import { buildImage } from '../support/image.ts'
 import { startNginx, type TestNginx } from '../support/nginx.ts'
 import { pushImage } from '../support/push-image.ts'
+import { startRecorder } from '../support/recorder.ts'
 import { inspectRaw, skopeo } from '../support/skopeo.ts'
 import { digestAt, type Site, startSite } from './site.ts'
 
@@ -48,6 +49,35 @@ describe('nginx that hands misses to the gateway', () => {
 
     expect(pulled).toMatchObject({ code: 0 })
     expect((await inspectRaw(`${nginx.host}/team/hello:1.0`)).bytes).toEqual(image.top.bytes)
+  })
+
+  it('tells the gateway of the client, and of the name that it knows the registry by', async () => {
+    await using gateway = await startRecorder((response) => response.writeHead(404).end())
+    const port = await freePort()
+    const text = await handOver({ ...site, gateway: new URL(gateway.url).host }, port)
+    await using front = await startNginx(() => text, port)
+
+    await fetch(`${front.url}/v2/team/nothing/manifests/1.0`, { headers: ANY_INDEX })
+
+    expect(gateway.received()[0]?.headers).toMatchObject({
+      host: front.host,
+      'x-forwarded-for': '127.0.0.1',
+      'x-forwarded-proto': 'http',
+    })
+  })
+
+  it.each([
+    [429, 429],
+    [503, 404],
+  ])('makes of a %i of the gateway a %i', async (said, told) => {
+    await using gateway = await startRecorder((response) => response.writeHead(said).end())
+    const port = await freePort()
+    const text = await handOver({ ...site, gateway: new URL(gateway.url).host }, port)
+    await using front = await startNginx(() => text, port)
+
+    const { status } = await answerOf(`${front.url}/v2/team/nothing/manifests/1.0`)
+
+    expect(status).toBe(told)
   })
 
   it("gives the registry's own 404, with why, for what upstream does not have", async () => {

@@ -48,3 +48,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- $_ := set $own "spool" (dict "folder" "/spool" "size" (printf "%dMiB" (div (mul $mebibytes 9) 10))) }}
 {{- mergeOverwrite $own (deepCopy .Values.config) | toYaml }}
 {{- end }}
+
+{{- define "pullsync.takenAtTheStart" -}}
+{{- $config := include "pullsync.config" . | fromYaml }}
+{{- pick $config "redis" "listen" "admin" | toYaml }}
+{{- end }}

@@ -5,13 +5,14 @@ metadata:
   labels:
     {{- include "pullsync.labels" $root | nindent 4 }}
     app.kubernetes.io/component: {{ .kind }}
-  {{- with $root.Values.podAnnotations }}
-  annotations: {{ toYaml . | nindent 4 }}
-  {{- end }}
+  annotations:
+    # What a process takes up at its start only: without new pods, a change of it would wait for whatever ends the old ones.
+    pullsync/taken-at-the-start: {{ include "pullsync.takenAtTheStart" $root | sha256sum }}
+    {{- with $root.Values.podAnnotations }}{{ toYaml . | nindent 4 }}{{ end }}
 spec:
   serviceAccountName: {{ include "pullsync.serviceAccount" $root }}
   automountServiceAccountToken: false
-  # A worker hands back what it cannot finish within eight seconds.
+  # What has not ended 30 s after SIGTERM ends itself by force; serve is told of its end five seconds late.
   terminationGracePeriodSeconds: 40
   {{- with $root.Values.imagePullSecrets }}
   imagePullSecrets: {{ toYaml . | nindent 4 }}
@@ -36,11 +37,17 @@ spec:
         - { name: admin, containerPort: 9090 }
       {{- if or (eq .kind "worker") $root.Values.admin.passwordSecret.name }}
       livenessProbe: { httpGet: { path: /livez, port: admin }, periodSeconds: 10, failureThreshold: 6 }
-      readinessProbe: { httpGet: { path: /readyz, port: admin }, periodSeconds: 5 }
       {{- else }}
       # The admin listener is on the pod's own loopback, so the public one is asked.
       livenessProbe: { tcpSocket: { port: http }, periodSeconds: 10, failureThreshold: 6 }
+      {{- end }}
+      {{- if eq .kind "worker" }}
+      readinessProbe: { httpGet: { path: /readyz, port: admin }, periodSeconds: 5 }
+      {{- else }}
+      # Not /readyz: while Redis is away that is 503 in all pods, and none would be left to give clients what is here.
       readinessProbe: { tcpSocket: { port: http }, periodSeconds: 5 }
+      # The listener closes at SIGTERM; until everybody has heard that the pod goes, clients are still sent to it.
+      lifecycle: { preStop: { exec: { command: [node, -e, 'setTimeout(() => {}, 5000)'] } } }
       {{- end }}
       resources: {{ toYaml $workload.resources | nindent 8 }}
       securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: [ALL] } }
