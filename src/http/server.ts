@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
+import { boundUnanswered } from './limits/unanswered-requests.ts'
 import { boundUnfinishedHeads } from './limits/unfinished-heads.ts'
 import { boundUnreadAnswers } from './limits/unread-answers.ts'
 import { ListenError, type ListenAddress } from './listen-error.ts'
@@ -64,7 +65,7 @@ export async function startHttpServer(
   boundUnfinishedHeads(server, MAX_UNFINISHED_HEADS_BYTES)
   boundUnreadAnswers(server, options.maxUnreadBytes ?? MAX_UNREAD_BYTES)
   const drain = drainable(server)
-  server.on('request', listener)
+  server.on('request', boundUnanswered(listener))
   server.on('checkContinue', (request, response) => {
     if (options.answersExpect?.(request) !== true) response.writeContinue()
     server.emit('request', request, response)
@@ -99,9 +100,16 @@ function urlOf({ host, port }: ListenAddress): string {
 /** Must be called before the server's first request: it has to see every response. */
 function drainable(server: Server): (graceMs: number) => Promise<void> {
   const running = new Set<{ readonly headersSent: boolean; shouldKeepAlive: boolean }>()
+  /** Connections on which nothing was ever asked; Node does not count them among the idle ones. */
+  const unused = new Set<Socket>()
   let draining = false
+  server.on('connection', (socket) => {
+    unused.add(socket)
+    socket.once('close', () => unused.delete(socket))
+  })
   server.on('request', (request, response) => {
     const { socket } = request
+    unused.delete(socket)
     running.add(response)
     response.shouldKeepAlive &&= !draining
     // An answer whose turn on the connection has not come is not told that the connection has ended; its request is.
@@ -120,6 +128,7 @@ function drainable(server: Server): (graceMs: number) => Promise<void> {
   return async (graceMs) => {
     draining = true
     for (const response of running) response.shouldKeepAlive = false
+    for (const socket of unused) if (socket.bytesRead === 0) socket.destroy()
     const closed = new Promise<void>((resolve) =>
       server.close(() => {
         resolve()

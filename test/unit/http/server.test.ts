@@ -13,6 +13,7 @@ import { buffer } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ListenError } from '../../../src/http/listen-error.ts'
 import { type HttpServer, startHttpServer } from '../../../src/http/server.ts'
+import { closed } from '../../support/closed.ts'
 import { eventually } from '../../support/eventually.ts'
 
 describe('startHttpServer', () => {
@@ -99,6 +100,31 @@ describe('startHttpServer', () => {
     await server.stop(20_000)
 
     expect(performance.now() - startedAt).toBeLessThan(5_000)
+  })
+
+  it('does not wait for connections on which nothing was asked yet', async () => {
+    const server = await start(hello)
+    const client = connect(server.address.port, server.address.host)
+    await once(client, 'connect')
+    // Known here, too.
+    await ask(server)
+    const startedAt = performance.now()
+
+    await server.stop(20_000)
+
+    expect(performance.now() - startedAt).toBeLessThan(5_000)
+  })
+
+  it('closes a connection that asks for much before its first answer', async () => {
+    const { listener, waiting } = holding()
+    const server = await start(listener)
+    const client = connect(server.address.port, server.address.host)
+    client.on('error', () => undefined)
+
+    client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(500))
+    await closed(client)
+
+    expect(waiting).toHaveLength(16)
   })
 
   it('does not wait for a connection whose answer had promised to keep it alive', async () => {
