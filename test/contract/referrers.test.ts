@@ -9,7 +9,7 @@ import {
   startScriptedRegistry,
   type Turn,
 } from '../support/scripted-registry.ts'
-import { configFor, open, repository, SIGNAL } from './contract-content.ts'
+import { configFor, open, reference, repository, SIGNAL } from './contract-content.ts'
 
 const REPOSITORY = 'team/app'
 const SUBJECT = digestOf(Buffer.from('an image'))
@@ -93,6 +93,28 @@ describe('what refers to a manifest', () => {
 
     expect(await list()).toEqual([entry('one').digest])
     expect(skipped).toHaveLength(1)
+  })
+
+  it.each([
+    ['is unavailable', 503],
+    // Which of the first page says that there is no such list.
+    ['is refused', 403],
+    ['is said not to be there', 404],
+  ])('fails where a later page %s and nobody would be told', async (_, status) => {
+    registry.addManifest(REPOSITORY, '1.0', Buffer.from('{"schemaVersion":2}'), OCI_MANIFEST)
+    registry.addManifest(REPOSITORY, SUBJECT.replace(':', '-'), listOf('tagged'), OCI_INDEX)
+    registry.script({ path: API }, (turn) => {
+      answer(turn, listOf('one'), { link: `<${turn.request.url ?? ''}?last=1>; rel="next"` })
+    })
+    registry.script({ path: /last=1/ }, ({ response }) => {
+      refuse(response, status, 'DENIED')
+    })
+    const from = client.repository(repository(REPOSITORY))
+    await from.getManifest(reference('1.0'), SIGNAL)
+
+    await expect(from.listReferrers(SUBJECT, SIGNAL)).rejects.toThrow(/list what refers/)
+    await expect(from.listReferrersByApi(SUBJECT, SIGNAL)).rejects.toThrow(/list what refers/)
+    expect(await from.hasReferrersApi(SUBJECT, SIGNAL)).toBe(true)
   })
 
   it.each(['itself', 'nothing that is understood'])(

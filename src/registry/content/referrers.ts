@@ -30,14 +30,15 @@ export interface ReferrersOf {
 
 /**
  * What refers to the manifest, OCI distribution-spec, "Listing Referrers": from the API, page by
- * page, and where the registry has none, from the index under the fallback tag.
+ * page, and where the registry has none, from the index under the fallback tag. Where a later page
+ * fails, whoever is told of what is skipped gets the others, and is told; for everybody else the list fails.
  */
 export async function listReferrers(
   session: RepositorySession,
   of: ReferrersOf,
   signal: AbortSignal,
 ): Promise<readonly Referrer[]> {
-  return (await unlessRefused(session, of, signal)) ?? (await underFallbackTag(session, of, signal))
+  return (await fromApi(session, of, signal)) ?? (await underFallbackTag(session, of, signal))
 }
 
 /** The same from the API alone; undefined where there is none. */
@@ -46,21 +47,7 @@ export async function listReferrersByApi(
   subject: Digest,
   signal: AbortSignal,
 ): Promise<readonly Referrer[] | undefined> {
-  return await unlessRefused(session, { subject }, signal)
-}
-
-/** A registry that gives the image and refuses the list has none. */
-async function unlessRefused(
-  session: RepositorySession,
-  of: ReferrersOf,
-  signal: AbortSignal,
-): Promise<readonly Referrer[] | undefined> {
-  try {
-    return await askApi(session, of, signal)
-  } catch (error) {
-    if (isRefusal(error) && (await isReadable(session, signal))) return undefined
-    throw error
-  }
+  return await fromApi(session, { subject }, signal)
 }
 
 /** Whether the registry keeps such lists by itself, judged by that of this manifest. */
@@ -70,7 +57,8 @@ export async function hasReferrersApi(
   signal: AbortSignal,
 ): Promise<boolean> {
   return (
-    session.learned.hasReferrersApi || (await askApi(session, { subject }, signal)) !== undefined
+    session.learned.hasReferrersApi ||
+    (await askApi(session, askingFor(session, subject), signal)) !== undefined
   )
 }
 
@@ -87,17 +75,57 @@ async function underFallbackTag(
   return list.ok ? list.value : []
 }
 
-async function askApi(
+/** Undefined when the registry has no such API. */
+async function fromApi(
   session: RepositorySession,
-  of: ReferrersOf,
+  { subject, skipped }: ReferrersOf,
   signal: AbortSignal,
 ): Promise<readonly Referrer[] | undefined> {
+  const asking = askingFor(session, subject)
+  const first = await unlessRefused(session, asking, signal)
+  if (first === undefined) return undefined
+  const found = [...referrersOn(first, asking.operation, skipped)]
+  try {
+    for await (const page of pagesAfter(session, first, asking, signal)) {
+      found.push(...referrersOn(page, asking.operation, skipped))
+    }
+  } catch (error) {
+    signal.throwIfAborted()
+    // A part that nobody knows to be one would pass for the whole.
+    if (skipped === undefined) throw error
+    skipped(messageOf(error))
+  }
+  return found
+}
+
+/** A registry that gives the image and refuses the list has none. */
+async function unlessRefused(
+  session: RepositorySession,
+  asking: PageRequest,
+  signal: AbortSignal,
+): Promise<Page | undefined> {
+  try {
+    return await askApi(session, asking, signal)
+  } catch (error) {
+    if (isRefusal(error) && (await isReadable(session, signal))) return undefined
+    throw error
+  }
+}
+
+/** The first page; undefined when the registry has no such API. */
+async function askApi(
+  session: RepositorySession,
+  asking: PageRequest,
+  signal: AbortSignal,
+): Promise<Page | undefined> {
   const { learned, repository } = session
   const { noReferrersApiUntil: until } = learned
   const project = `${projectOf(repository)}/`
   if (Date.now() < Math.max(until.get(repository) ?? 0, until.get(project) ?? 0)) return undefined
-  const listed = await fromApi(session, of, signal)
-  if (listed !== undefined) {
+  const page = await readPage(session, asking, signal)
+  // A front door that answers everything with a page of its own is no API.
+  const first = isListPage(page) ? page : undefined
+  if (first !== undefined) {
     learned.hasReferrersApi = true
     learned.noReferrersPath.clear()
     until.clear()
@@ -109,39 +137,20 @@ async function askApi(
       until.set(project, Date.now() + ASK_AGAIN_MS)
     }
   }
-  return listed
+  return first
 }
 
-/** Undefined when the registry has no such API. */
-async function fromApi(
-  session: RepositorySession,
-  { subject, skipped = () => undefined }: ReferrersOf,
-  signal: AbortSignal,
-): Promise<readonly Referrer[] | undefined> {
-  const operation = operationOf(session, 'manifest', `list what refers to ${subject} at`)
-  const url = session.links.referrers(session.repository, subject)
-  const asking = {
-    ...{ operation, url, scopes: session.readScopes, accept: OCI_INDEX },
+function askingFor(session: RepositorySession, subject: Digest): PageRequest {
+  return {
+    operation: operationOf(session, 'manifest', `list what refers to ${subject} at`),
+    url: session.links.referrers(session.repository, subject),
+    ...{ scopes: session.readScopes, accept: OCI_INDEX },
     // Registries without the API answer 404, some of them 405 or that they do not know the path or the type.
     ...{ none: [400, 404, 405, 406, 415, 422, 501], maxBytes: MAX_MANIFEST_BYTES },
     unknownPath: () => {
       noteUnknownPath(session)
     },
   }
-  const first = await readPage(session, asking, signal)
-  // A front door that answers everything with a page of its own is no API.
-  if (!isListPage(first)) return undefined
-  const found = [...referrersOn(first, operation, skipped)]
-  try {
-    for await (const page of pagesAfter(session, first, asking, signal)) {
-      found.push(...referrersOn(page, operation, skipped))
-    }
-  } catch (error) {
-    signal.throwIfAborted()
-    // What has been listed is there all the same.
-    skipped(messageOf(error))
-  }
-  return found
 }
 
 function noteUnknownPath({ learned, repository }: RepositorySession): void {
@@ -178,7 +187,7 @@ function isListPage(page: Page | undefined): page is Page {
 function referrersOn(
   { bytes, complete }: Page,
   operation: Operation,
-  skipped: (reason: string) => void,
+  skipped: ReferrersOf['skipped'],
 ): readonly Referrer[] {
   if (!complete) throw new UnsupportedManifestError(operation, 'the list is larger than 4 MiB')
   const list = parseReferrerList(bytes, skipped)
