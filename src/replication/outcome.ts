@@ -12,7 +12,7 @@ export type Outcome =
 export interface Refused {
   readonly kind: 'refused'
   readonly reason: string
-  /** Nobody gets the image unless something is changed; absent where there was merely nothing to do. */
+  /** It stays so unless somebody changes something; absent where there was merely nothing to do. */
   readonly failure?: true
   /** What it refers to and is not held here, but may come. */
   readonly awaits?: Digest

@@ -103,13 +103,13 @@ async function removeDigest(
 ): Promise<Outcome> {
   const needs = await whoNeeds(digest, gone, { target, signal })
   if (needs !== undefined) {
-    return refused(
+    return remains(
       `the local registry deletes by digest only, and ${needs}; delete the tag by hand, or use a registry that deletes tags, as CNCF distribution 3`,
     )
   }
   await confirmRight?.()
   if (await target.deleteManifest(digest, signal)) return removed(digest)
-  return refused(
+  return remains(
     'the local registry takes no deletions; with CNCF distribution, set storage.delete.enabled',
   )
 }
@@ -120,4 +120,9 @@ function removed(digest: Digest | undefined): Outcome {
 
 function refused(reason: string): Outcome {
   return { kind: 'refused', reason }
+}
+
+/** Clients still get what upstream has withdrawn, until somebody acts. */
+function remains(reason: string): Outcome {
+  return { kind: 'refused', reason, failure: true }
 }

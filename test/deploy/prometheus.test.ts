@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { type Site, startSite } from '../e2e/site.ts'
 import { type Child, startChild } from '../support/child.ts'
@@ -14,6 +15,13 @@ const there = await run('prometheus', ['--version']).then(
   () => false,
 )
 const title = there ? '' : ' (skipped: no prometheus here; on Debian the package of that name)'
+
+/** What of the alerts the tests look at. */
+interface Alerts {
+  readonly groups: readonly {
+    readonly rules: readonly { readonly alert: string; readonly expr: string }[]
+  }[]
+}
 
 /** What of the dashboard the tests look at. */
 interface Dashboard {
@@ -120,6 +128,22 @@ describe.skipIf(!there)(
       if (answer.status !== 'success') throw new Error(`${expr}: ${answer.error ?? ''}`)
       return answer.data?.result.length ?? 0
     }
+
+    it('raises no alert about an image that was pushed upstream and is not wanted here', async () => {
+      // An increase is one over what was scraped before.
+      await eventually(async () => (await results('pullsync_jobs_ended_total')) > 0)
+      await using image = await site.publish('team/unwanted:1.0')
+      expect(image.bytes).toBeGreaterThan(0)
+      const refused = 'increase(pullsync_jobs_ended_total{outcome="refused"}[15m]) > 0'
+      await eventually(async () => (await results(refused)) > 0, { describe: refused })
+
+      const alerts = parse(await readFile('deploy/prometheus/alerts.yml', 'utf8')) as Alerts
+      const rules = alerts.groups.flatMap((group) => group.rules)
+      const raised = await Promise.all(
+        rules.map(async ({ alert, expr }) => ((await results(expr)) > 0 ? [alert] : [])),
+      )
+      expect(raised.flat()).toEqual([])
+    })
 
     // What needs a failure, or an upstream that counts pulls, is asked and has nothing to show.
     const QUIET =

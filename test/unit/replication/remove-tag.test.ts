@@ -71,8 +71,8 @@ it('a digest stays when another tag needs it, and when the registry does not lis
   shared.held.tags.set('latest', shared.image.digest)
   const unlisted = localThatLists([])
 
-  expect(await remove(shared.target)).toMatchObject({ kind: 'refused' })
-  expect(await remove(unlisted.target)).toMatchObject({ kind: 'refused' })
+  expect(await remove(shared.target)).toMatchObject({ kind: 'refused', failure: true })
+  expect(await remove(unlisted.target)).toMatchObject({ kind: 'refused', failure: true })
   expect([...shared.deleted, ...unlisted.deleted]).toEqual([])
 })
 
@@ -81,7 +81,7 @@ it('a digest stays when a tag needs it two indexes deep', async () => {
   const inner = held.addIndex('inner', { 'linux/amd64': image })
   held.addIndex('all', { 'any/any': inner })
 
-  expect(await remove(target)).toMatchObject({ kind: 'refused' })
+  expect(await remove(target)).toMatchObject({ kind: 'refused', failure: true })
   expect(deleted).toEqual([])
 })
 
