@@ -5,6 +5,7 @@ import type { ForwardedRequest } from '../local/forwarded-request.ts'
 import { type NextPage, nextPage } from '../../registry/words/next-page.ts'
 import type { LocalRegistry } from '../local/local-registry.ts'
 import { keepAnswer, type OriginalAnswer, sendAnswer } from '../local/original-answer.ts'
+import { streamAnswer } from '../local/stream-answer.ts'
 
 export interface ListExchange {
   readonly request: IncomingMessage
@@ -31,6 +32,15 @@ export async function askForList(
   const headers = withHeader(plain, 'Accept', `${MANIFEST_ACCEPT}, application/json`)
   const answer = await local.ask({ ...forwarded, method: 'GET', headers }, signal)
   return await keepAnswer(answer, MAX_BYTES)
+}
+
+/** Of a list that is longer than one that is looked into: the registry's own, as it comes. */
+export async function sendWholeList(
+  { response, forwarded }: Pick<ListExchange, 'response' | 'forwarded'>,
+  local: LocalRegistry,
+  signal: AbortSignal,
+): Promise<void> {
+  await streamAnswer(await local.ask(forwarded, signal), response)
 }
 
 /**

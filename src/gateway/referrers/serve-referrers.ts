@@ -10,6 +10,7 @@ import {
   type ListExchange,
   nextOf,
   sendShortOf,
+  sendWholeList,
   warningOf,
 } from '../lists/local-list.ts'
 import type { ListLimits } from '../lists/list-limits.ts'
@@ -53,7 +54,12 @@ export async function serveReferrers(
   const signal = untilClosed(response)
   const { url = '' } = request
   const query = queryOf(url)
-  const answer = await askForList(ownPart(forwarded, query), deps.local(), signal)
+  const own = ownPart(forwarded, query)
+  const answer = await askForList(own, deps.local(), signal)
+  if (answer.isCut === true) {
+    await sendWholeList({ response, forwarded: own }, deps.local(), signal)
+    return
+  }
   const local = await allEntries(answer, forwarded, deps.local(), signal)
   const asksForLocalPage = [...query.keys()].some((key) => !OWN_QUERY.has(key))
   const asked = { ...subject, forwarded }

@@ -15,13 +15,13 @@ import {
   type ListExchange,
   nextOf,
   sendShortOf,
+  sendWholeList,
   warningOf,
 } from '../lists/local-list.ts'
 import { KNOWN, type ListAsker, type ListLimits } from '../lists/list-limits.ts'
 import type { UpstreamLists } from '../lists/upstream-lists.ts'
 import type { LocalRegistry } from '../local/local-registry.ts'
 import type { OriginalAnswer } from '../local/original-answer.ts'
-import { streamAnswer } from '../local/stream-answer.ts'
 import type { Rights } from '../rights/rights.ts'
 import {
   inOrder,
@@ -49,8 +49,7 @@ export async function serveTags(
   const signal = untilClosed(response)
   const answer = await askForList(forwarded, deps.local(), signal)
   if (answer.isCut === true) {
-    // Longer than a list that is looked into: the registry's own, as it comes.
-    await streamAnswer(await deps.local().ask(forwarded, signal), response)
+    await sendWholeList({ response, forwarded }, deps.local(), signal)
     return
   }
   const local = pageIn(answer, forwarded.path)
