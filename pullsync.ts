@@ -1,8 +1,13 @@
 #!/usr/bin/env node
 import process from 'node:process'
-import { runProgram } from './src/cli/program.ts'
+import { surviveReloads } from './src/lifecycle/reload-signal.ts'
 
-process.exitCode = await runProgram(process.argv.slice(2), process.env, process, {
+const argv = process.argv.slice(2)
+// Before the rest is loaded, which takes a while: a reload may be asked for at any time.
+surviveReloads(argv)
+const { runProgram } = await import('./src/cli/program.ts')
+
+process.exitCode = await runProgram(argv, process.env, process, {
   serve: async () => (await import('./src/roots/serve.ts')).serve,
   worker: async () => (await import('./workers/worker.ts')).runWorker,
   notificationsSnippet: async () =>

@@ -58,11 +58,11 @@ export async function runWorker(options: RootOptions): Promise<void> {
   await using stack = new Stack()
   stack.use(libraryLines(reporter))
   const live = stack.use(await openConfig(configFile, reporter))
-  const config = live.current()
   if (options.spools === undefined) watchOpenFiles(['worker'], live, reporter)
-  const url = await suitableRedis({ ...options, reporter }, config)
+  const url = await suitableRedis({ ...options, reporter }, live.current())
   // Without Redis, all that is started now would have to be waited for.
   if (signal.aborted) return
+  const config = live.current()
   const listener = reportingListener(reporter)
   const onError = listener.connectionError
   const upstreams = config.upstreams.keys()
@@ -98,15 +98,13 @@ export async function runWorker(options: RootOptions): Promise<void> {
     ...{ queues, connection, presence, breakers, listener },
     replicate: tracedJob(job),
   })
-  live.onChange(({ config: changed }) => {
-    reconfigure(changed, { queues, registries, schedule, workers, onError })
-  })
+  follow(live, config, { queues, registries, schedule, workers, onError })
   stack.use(new SetBackClock({ connection, upstreams: () => queues.upstreams, onError }))
   beginCounting(live, telemetry)
   if (adminListen !== undefined) {
     stack.use(await startWorkerAdmin(adminListen, { telemetry, queues }))
   }
-  await soon(workers.configure(config), signal)
+  await soon(workers.configure(live.current()), signal)
   reporter.processStarted({ process: 'worker', version: VERSION, upstreams: queues.upstreams })
   await untilAborted(signal)
   reporter.processStopping({ process: 'worker', reason: stopReason(signal) })
@@ -151,6 +149,14 @@ interface Configured {
   readonly schedule: TransferSchedule
   readonly workers: UpstreamWorkers
   readonly onError: (error: Error) => void
+}
+
+/** Also what was changed since this process began to start. */
+function follow(live: LiveConfig, begun: Config, parts: Configured): void {
+  live.onChange(({ config }) => {
+    reconfigure(config, parts)
+  })
+  if (live.current() !== begun) reconfigure(live.current(), parts)
 }
 
 function reconfigure(config: Config, parts: Configured): void {

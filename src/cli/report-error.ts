@@ -3,7 +3,9 @@ import { ConfigError } from '../config/config-error.ts'
 import { EXIT } from '../lifecycle/exit-codes.ts'
 import { CommandError } from './command-error.ts'
 import { type Streams, writeLine } from './screen/io.ts'
+import { ListenError } from '../http/listen-error.ts'
 import { redisFailure } from '../pool/redis-errors.ts'
+import { LogLevelError } from '../telemetry/log-level.ts'
 import { plainText } from '../text/plain-text.ts'
 import { messageOf } from '../thrown.ts'
 
@@ -18,7 +20,15 @@ export function reportError(error: unknown, { stderr }: Streams, env: NodeJS.Pro
   const message = redisFailure(error) ?? messageOf(error)
   writeLine(stderr, `error: ${plainText(message)}`)
   if ((env['PULLSYNC_DEBUG'] ?? '') !== '') writeStack(stderr, error)
-  return error instanceof CommandError ? error.exitCode : EXIT.failed
+  return exitCodeOf(error)
+}
+
+/** 78 for what another start does not mend, so that a service manager makes none. */
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommandError) return error.exitCode
+  const isMistake =
+    error instanceof LogLevelError || (error instanceof ListenError && error.isForGood)
+  return isMistake ? EXIT.config : EXIT.failed
 }
 
 function writeStack(stderr: Streams['stderr'], error: unknown): void {

@@ -14,6 +14,8 @@ const REASONS: Readonly<Record<string, string>> = {
 export class ListenError extends Error {
   override readonly name = 'ListenError'
   readonly configKey: string
+  /** Another start does not mend it; an address may be free, or there, a moment later. */
+  readonly isForGood: boolean
 
   constructor({ host, port }: ListenAddress, configKey: string, cause: Error) {
     const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : ''
@@ -24,5 +26,6 @@ export class ListenError extends Error {
       { cause },
     )
     this.configKey = configKey
+    this.isForGood = code === 'EACCES'
   }
 }

@@ -73,13 +73,14 @@ export async function serve(options: RootOptions): Promise<void> {
   await using stack = new Stack()
   stack.use(libraryLines(reporter))
   const live = stack.use(await openConfig(configFile, reporter))
-  const config = live.current()
   watchOpenFiles(options.spools === undefined ? ['serve'] : ['serve', 'worker'], live, reporter)
   const onError = (error: Error) => {
     reporter.redisFailed(redisTrouble(error))
   }
-  const url = await suitableRedis({ ...options, reporter }, config)
+  const url = await suitableRedis({ ...options, reporter }, live.current())
   if (signal.aborted) return
+  // With what was changed meanwhile.
+  const config = live.current()
   const { jobs, misses } = config
   const upstreams = config.upstreams.keys()
   const queues = stack.use(new ReplicationQueues({ url, upstreams, jobs, misses, onError }))

@@ -1,10 +1,7 @@
 import { createLogger as createWinston, format, transports } from 'winston'
 import { jsonLine } from './json-line.ts'
+import { LOG_LEVELS, type LogLevel, LogLevelError } from './log-level.ts'
 import { prettyLine } from './pretty-line.ts'
-
-/** From the gravest to the most talkative; each one includes those before it. */
-export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const
-export type LogLevel = (typeof LOG_LEVELS)[number]
 
 /** What is known about what happened. Secrets do not belong here; those that come anyway are masked. */
 export type Facts = Readonly<Record<string, unknown>>
@@ -21,14 +18,6 @@ export interface LoggerOptions {
   /** Readable lines with colour instead of JSON. */
   readonly pretty: boolean
   readonly stream: NodeJS.WritableStream
-}
-
-export class LogLevelError extends Error {
-  override readonly name = 'LogLevelError'
-
-  constructor(given: string) {
-    super(`LOG_LEVEL is ${JSON.stringify(given)}, expected one of ${LOG_LEVELS.join(', ')}`)
-  }
 }
 
 /**

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { open, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -55,10 +55,14 @@ jobs: { backoff: 1h, maxBackoff: 1h }
     return started
   }
 
-  async function withFile(args: readonly string[], config: string): Promise<PullsyncResult> {
+  async function withFile(
+    args: readonly string[],
+    config: string,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<PullsyncResult> {
     const file = join(folder.path, 'pullsync.yaml')
     await writeFile(file, config)
-    return await runPullsync([...args, '--config', file])
+    return await runPullsync([...args, '--config', file], { env })
   }
 
   function isAlive(pid: number): boolean {
@@ -111,6 +115,26 @@ jobs: { backoff: 1h, maxBackoff: 1h }
       },
     )
 
+    it.each(['serve', 'worker', 'up'])(
+      'are 78 when "%s" finds a mistake in its environment',
+      async (command) => {
+        const config = (await configuration("redis: { url: 'redis://127.0.0.1:9' }")).replace(
+          /hq: \{ url: '[^']+'/,
+          "hq: { url: 'https://hq.example'",
+        )
+        const wrong = [
+          [{ LOG_LEVEL: 'verbose' }, 'LOG_LEVEL is "verbose", expected one of error, warn'],
+          [{ HTTPS_PROXY: 'socks5://pr.example' }, 'HTTPS_PROXY is no http:// or https:// address'],
+        ] as const
+
+        for (const [env, told] of wrong) {
+          const { code, stderr } = await withFile([command], config, env)
+
+          expect([code, stderr]).toEqual([78, expect.stringContaining(told)])
+        }
+      },
+    )
+
     it.each(['serve', 'worker'])('are 78 for "%s" without a Redis to share', async (command) => {
       const { code, stderr } = await withFile([command], await configuration())
 
@@ -118,6 +142,32 @@ jobs: { backoff: 1h, maxBackoff: 1h }
       expect(stderr).toContain('pullsync up')
     })
   })
+
+  it.each([
+    ['serve', /configuration reloaded/],
+    ['worker', /configuration reloaded/],
+    ['up', /process started/],
+  ])(
+    'takes a SIGHUP while "%s" starts for the wish to read the configuration again',
+    async (command, told) => {
+      const config = await configuration("redis: { url: 'redis://127.0.0.1:9' }")
+      const [file, next] = [join(folder.path, 'pullsync.yaml'), join(folder.path, 'next.yaml')]
+      await run('mkfifo', [file])
+      await writeFile(next, config.replace('backoff: 1h', 'backoff: 1m'))
+      await using pullsync = await startPullsync({ args: [command], config: { file } })
+      // It is there once the process reads the configuration, which it does until this is closed.
+      const first = await open(file, 'w')
+
+      pullsync.child.signal('SIGHUP')
+      await rename(next, file)
+      await first.writeFile(config)
+      await first.close()
+
+      await pullsync.child.waitForOutput(told)
+      await pullsync.child.waitForOutput(/process started/)
+      expect(await pullsync.stop()).toEqual({ code: 0, signal: null })
+    },
+  )
 
   it('ends quietly when nobody reads on', async () => {
     const { configFile } = await up()

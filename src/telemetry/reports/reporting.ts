@@ -1,5 +1,6 @@
 import { ReplicationError } from '../../replication/errors.ts'
-import type { Facts, Logger, LogLevel } from '../logger.ts'
+import type { LogLevel } from '../log-level.ts'
+import type { Facts, Logger } from '../logger.ts'
 import type { Metrics } from '../metrics.ts'
 
 export interface Happening {

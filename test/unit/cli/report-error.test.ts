@@ -2,6 +2,7 @@ import { PassThrough } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { CommandError } from '../../../src/cli/command-error.ts'
 import { reportError } from '../../../src/cli/report-error.ts'
+import { ListenError } from '../../../src/http/listen-error.ts'
 
 describe('what a command says at its end', () => {
   it.each([
@@ -15,6 +16,18 @@ describe('what a command says at its end', () => {
     ],
   ])('is in its own words where Redis went away meanwhile: %s', (message, said) => {
     expect(reported(new Error(message))).toEqual({ code: 1, said })
+  })
+
+  it.each([
+    ['EACCES', 78],
+    ['EADDRINUSE', 1],
+    ['EADDRNOTAVAIL', 1],
+  ])('is 78 where an address can never be listened on, and 1 else: %s', (code, expected) => {
+    const cause = Object.assign(new Error('listen'), { code })
+
+    const ended = reported(new ListenError({ host: '127.0.0.1', port: 80 }, 'listen', cause))
+
+    expect(ended.code).toBe(expected)
   })
 
   it('is what the command has to say', () => {

@@ -1,13 +1,8 @@
 import { Writable } from 'node:stream'
 import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import {
-  createLogger,
-  type Facts,
-  type LogLevel,
-  LogLevelError,
-  loggerOptionsFrom,
-} from '../../../src/telemetry/logger.ts'
+import { type LogLevel, LogLevelError } from '../../../src/telemetry/log-level.ts'
+import { createLogger, type Facts, loggerOptionsFrom } from '../../../src/telemetry/logger.ts'
 
 describe('the log as JSON lines', () => {
   it('has time, level and message, then the facts', () => {
