@@ -2,7 +2,7 @@ import type { RegistryConfig } from '../../config/config.ts'
 import type { Challenge } from './challenge.ts'
 import { wrongAnswer } from '../errors/registry-error.ts'
 import { bareHost } from '../network/guard.ts'
-import { followLocation } from '../words/links.ts'
+import { followAway } from '../words/links.ts'
 import type { Operation } from '../words/operation.ts'
 
 /**
@@ -15,8 +15,7 @@ export function realmOf(
   operation: Operation,
   withCredentials: boolean,
 ): URL {
-  // One on the registry's own host is as redirects there are: its https is kept.
-  const url = followLocation(realm, config.url)
+  const url = followAway(realm, config.url)
   if (url === undefined) {
     throw wrongAnswer(operation, 'the registry names a token service that is no address.', {
       disposition: 'permanent',
@@ -25,11 +24,17 @@ export function realmOf(
   if (withCredentials && !mayHaveCredentials(url, config)) {
     throw wrongAnswer(
       operation,
-      `the registry sends us for a token to ${url.origin}, where credentials would be sent in the clear and are not. Have the registry name an https:// address for its token service, or name its host in ${operation.registry.keys}.trustedHosts.`,
+      `the registry sends us for a token to ${url.origin}, where credentials would be sent in the clear and are not. Have the registry name an https:// address for its token service${orElse(config, operation)}.`,
       { disposition: 'permanent' },
     )
   }
   return url
+}
+
+function orElse({ url }: RegistryConfig, { registry }: Operation): string {
+  return url.protocol === 'http:'
+    ? `, or name its host in ${registry.keys}.trustedHosts`
+    : '; if that is the registry itself, have the proxy before it pass the Host header on'
 }
 
 // Plain http only where the registry itself is spoken with in plain http, at its own host and port or on

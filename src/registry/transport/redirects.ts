@@ -1,6 +1,6 @@
 import { discard } from './body.ts'
 import { wrongAnswer } from '../errors/registry-error.ts'
-import { followLocation } from '../words/links.ts'
+import { followAway } from '../words/links.ts'
 import type { Exchange, RegistryResponse } from './exchange.ts'
 
 /** Sends one request without following anything. */
@@ -54,7 +54,7 @@ function nextHop(first: Exchange, { url: asked }: Exchange, response: RegistryRe
 function redirectTarget(location: string, asked: URL): URL | undefined {
   return URL.canParse(location) && !/^https?:/i.test(location)
     ? new URL(location)
-    : followLocation(location, asked)
+    : followAway(location, asked)
 }
 
 function isRead({ method }: Exchange): boolean {

@@ -34,16 +34,35 @@ export function linksOf(registry: URL): Links {
  * configured one, its https is kept rather than sending content and token in the clear.
  */
 export function followLocation(location: string, asked: URL): URL | undefined {
+  const url = addressOf(location, asked)
+  if (asked.protocol !== 'https:' || url?.protocol !== 'http:' || url.hostname !== asked.hostname) {
+    return url
+  }
+  return new URL(`${asked.origin}${url.pathname}${url.search}`)
+}
+
+/**
+ * The same for what need not be the registry itself: a token service, a store. What is named at another
+ * port of the same host is one, and not what stands at the registry's own.
+ */
+export function followAway(location: string, asked: URL): URL | undefined {
+  const url = addressOf(location, asked)
+  return url !== undefined && isAnotherService(url, asked) ? url : followLocation(location, asked)
+}
+
+// Whoever believes to speak plain http names the port that it was asked at, or none.
+function isAnotherService({ port, pathname }: URL, asked: URL): boolean {
+  return port !== '' && port !== (asked.port || '443') && !pathname.startsWith('/v2/')
+}
+
+function addressOf(location: string, asked: URL): URL | undefined {
   const target = looksLikeScheme(location) ? `./${location}` : location
   if (!URL.canParse(target, asked.href)) return undefined
   const url = new URL(target, asked.href)
   url.username = ''
   url.password = ''
   url.hash = ''
-  if (asked.protocol !== 'https:' || url.protocol !== 'http:' || url.hostname !== asked.hostname) {
-    return url
-  }
-  return new URL(`${asked.origin}${url.pathname}${url.search}`)
+  return url
 }
 
 /** A relative path whose first segment has a colon, as `upload:1`; RFC 3986, 4.2, wants "./" before it. */

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { followLocation, linksOf, withQuery } from '../../../../src/registry/words/links.ts'
+import {
+  followAway,
+  followLocation,
+  linksOf,
+  withQuery,
+} from '../../../../src/registry/words/links.ts'
 import { digestOf } from '../../../../src/oci/digest.ts'
 import { reference, repository } from '../../../contract/contract-content.ts'
 
@@ -45,6 +50,7 @@ describe('followLocation', () => {
     ['another host', 'https://s3.example/x', 'https://s3.example/x'],
     ['credentials, which are dropped', 'https://u:p@s3.example/x', 'https://s3.example/x'],
     ['its own host in plain http', 'http://r.example/v2/x?a=1', 'https://r.example/v2/x?a=1'],
+    ['its own host at another port', 'http://r.example:8080/v2/x', 'https://r.example/v2/x'],
     ['another host in plain http', 'http://s3.example/x', 'http://s3.example/x'],
   ])('reads %s', (_, location, url) => {
     expect(followLocation(location, asked)?.href).toBe(url)
@@ -52,6 +58,25 @@ describe('followLocation', () => {
 
   it('is nothing for what is no address', () => {
     expect(followLocation('http://', asked)).toBeUndefined()
+  })
+})
+
+describe('followAway', () => {
+  it.each([
+    ['http://r.example:9000/bucket/docker/registry/v2/x', undefined],
+    ['https://r.example:9000/x', undefined],
+    ['http://s3.example/x', undefined],
+    ['http://r.example/x', 'https://r.example:8443/x'],
+    ['http://r.example:8443/x', 'https://r.example:8443/x'],
+    ['http://r.example:8080/v2/x', 'https://r.example:8443/v2/x'],
+  ])('takes %s for %s', (location, url = location) => {
+    expect(followAway(location, new URL('https://r.example:8443/v2/'))?.href).toBe(url)
+  })
+
+  it('takes no usual port for another', () => {
+    const asked = new URL('https://r.example/v2/')
+
+    expect(followAway('http://r.example:443/x', asked)?.href).toBe('https://r.example/x')
   })
 })
 
