@@ -20,6 +20,8 @@ interface FrontOptions {
   readonly stallMs?: number
   /** Sees each request before the gateway does. */
   readonly onRequest?: (request: IncomingMessage, response: ServerResponse) => void
+  /** Hears why the registry could not be reached. */
+  readonly onUnreachable?: (error: unknown) => void
 }
 
 /**
@@ -30,7 +32,7 @@ interface FrontOptions {
 export async function startFront(
   local: () => LocalRegistry,
   unreachable: string[],
-  { port = 0, trusted = [], onRequest, stallMs, maxUnreadBytes }: FrontOptions = {},
+  { port = 0, trusted = [], onRequest, onUnreachable, stallMs, maxUnreadBytes }: FrontOptions = {},
 ): Promise<HttpServer> {
   const app = createApp()
   app.use((request, response, next) => {
@@ -91,7 +93,10 @@ export async function startFront(
         manifestAsked: () => undefined,
         missAnswered: () => undefined,
         missIgnored: () => undefined,
-        localUnreachable: ({ method }) => unreachable.push(method),
+        localUnreachable: ({ method, error }) => {
+          unreachable.push(method)
+          onUnreachable?.(error)
+        },
         lookFailed: () => undefined,
         jobEnqueued: () => undefined,
         queueUnavailable: () => undefined,

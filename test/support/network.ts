@@ -13,6 +13,8 @@ export interface TestNetwork extends AsyncDisposable {
   /** This machine's address there. */
   readonly address: string
   readonly hosts: readonly NetworkHost[]
+  /** The address of a machine that has just died: the way to it is known, and nothing comes back. */
+  readonly dead: string
 }
 
 /** Why this machine cannot have one; undefined where it can. */
@@ -50,12 +52,17 @@ export async function startNetwork(hosts: number): Promise<TestNetwork> {
       for (const device of ['lo', 'eth0']) await ip(...inside, device, 'up')
       joined.push({ address, through: ['ip', 'netns', 'exec', name] })
     }
-    return { address: `${subnet}.1`, hosts: joined, [Symbol.asyncDispose]: dispose }
+    const dead = `${subnet}.254`
+    await ip('neighbour', 'add', dead, 'lladdr', NOBODY, 'dev', id, 'nud', 'permanent')
+    return { address: `${subnet}.1`, hosts: joined, dead, [Symbol.asyncDispose]: dispose }
   } catch (error) {
     await dispose()
     throw error
   }
 }
+
+/** As no interface here has it: one that was given by hand. */
+const NOBODY = '02:00:00:00:00:01'
 
 async function ip(...args: readonly string[]): Promise<void> {
   const { code, stderr } = await run('ip', args)

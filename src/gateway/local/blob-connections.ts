@@ -1,5 +1,6 @@
 import { Answer } from '../../http-client/answer.ts'
-import type { Bounds } from '../../http-client/connection.ts'
+import { connectsSoon } from '../../http-client/connecting.ts'
+import type { Bounds, Dial } from '../../http-client/connection.ts'
 import { Connections } from '../../http-client/connections.ts'
 import { dialer, placeOf } from '../../http-client/dial.ts'
 import { sameBlocksBeside } from '../../http-client/memory.ts'
@@ -21,7 +22,9 @@ export class BlobConnections implements Disposable {
 
   /** @param ca the authorities that are trusted, where it speaks TLS; Node's own unless told */
   constructor(url: URL, bounds: Bounds, ca?: string) {
-    const dial = dialer(placeOf(url), () => (ca === undefined ? {} : { ca }))
+    const place = placeOf(url)
+    const begin = dialer(place, () => (ca === undefined ? {} : { ca }))
+    const dial: Dial = (onread) => connectsSoon(begin(onread), place)
     this.#connections = new Connections({ dial, bounds, memory: sameBlocksBeside })
     this.#prefix = url.pathname.replace(/\/$/, '')
   }

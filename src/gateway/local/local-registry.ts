@@ -7,7 +7,9 @@ import {
 import { request as https } from 'node:https'
 import type { LocalConfig } from '../../config/config.ts'
 import { type BlobAnswer, blobAnswer } from './blob-answer.ts'
+import { connectsSoon } from '../../http-client/connecting.ts'
 import type { Bounds } from '../../http-client/connection.ts'
+import { type Place, placeOf } from '../../http-client/dial.ts'
 import { MAX_HEAD_BYTES } from '../../http-client/response-head.ts'
 import { BlobConnections } from './blob-connections.ts'
 import { withoutHeaders } from '../framing/forwarded-headers.ts'
@@ -37,6 +39,7 @@ const WITHOUT_BODY = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE'])
 /** The connections from the gateway to the local registry. No credentials but the client's own. */
 export class LocalRegistry implements Disposable {
   readonly #config: LocalRegistryConfig
+  readonly #place: Place
   readonly #idleMs: number
   readonly #agent: HttpAgent
   /** A kept connection may have ended at the other side just now, and what changes something is sent once. */
@@ -45,6 +48,7 @@ export class LocalRegistry implements Disposable {
 
   constructor(config: LocalRegistryConfig, bounds = BOUNDS) {
     this.#config = config
+    this.#place = placeOf(config.url)
     this.#idleMs = bounds.idleMs
     const options = { noDelay: true, highWaterMark: BUFFERED_BYTES, ca: config.ca }
     // The time limit of an agent is that of what it keeps; a request has its own.
@@ -72,12 +76,12 @@ export class LocalRegistry implements Disposable {
    */
   begin({ method, path, headers }: ForwardedRequest, body: Framing = NO_BODY): ClientRequest {
     const { url } = this.#config
+    const { host, port } = this.#place
     const begin = url.protocol === 'https:' ? https : http
     const request = begin({
       protocol: url.protocol,
-      // A bracketed IPv6 address is no host name.
-      hostname: url.hostname.replace(/^\[|\]$/g, ''),
-      port: url.port,
+      hostname: host,
+      port,
       method,
       path: url.pathname.replace(/\/$/, '') + path,
       headers: [...withoutHeaders(headers, OF_BODIES), ...framingHeaders(method, body)],
@@ -86,6 +90,7 @@ export class LocalRegistry implements Disposable {
       timeout: this.#idleMs,
       maxHeaderSize: MAX_HEAD_BYTES,
     })
+    request.once('socket', (socket) => connectsSoon(socket, this.#place))
     // What stands in between forgets a connection that is silent while the registry works.
     request.setSocketKeepAlive(true, KEEP_ALIVE_MS)
     // Or Node would frame the body of an answer by headers that it does not show.
