@@ -1,8 +1,11 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Digest } from '../oci/digest.ts'
 import { isTag, type Tag } from '../oci/reference.ts'
+import { parseReferrerTag } from '../oci/referrer-tag.ts'
+import { ReplicationError } from './errors.ts'
 import type { LocalTags } from './local-tags.ts'
 import type { Outcome } from './outcome.ts'
-import type { ContentSource, RemovalTarget } from './ports.ts'
+import type { ContentSource, Held, RemovalTarget } from './ports.ts'
 import type { ReplicationRequest } from './request.ts'
 import type { ConfirmRight, WithRightTo } from './tag-right.ts'
 import { whoNeeds } from './who-needs.ts'
@@ -16,6 +19,10 @@ export interface Removal {
   readonly withRightTo: WithRightTo
   readonly signal: AbortSignal
 }
+
+// A look at a tag takes a moment. Two that wait for each other's tag are not to wait long.
+const LOOK_EVERY_MS = 50
+const LOOKS = 20
 
 /**
  * Removes from the local registry what an upstream says it has deleted: the tag that the request names,
@@ -59,22 +66,31 @@ async function othersOf(
 }
 
 async function removeOther(tag: Tag, request: ReplicationRequest, removal: Removal): Promise<End> {
-  const ended = await removal.withRightTo(tag, (confirmRight) =>
-    removeOne(tag, request, { ...removal, confirmRight }),
+  for (let look = 0; look < LOOKS; look += 1) {
+    const ended = await removal.withRightTo(tag, (confirmRight) =>
+      removeOne(tag, request, { ...removal, confirmRight }),
+    )
+    if (ended !== undefined) return ended
+    await delay(LOOK_EVERY_MS, undefined, { signal: removal.signal })
+  }
+  // Whoever writes it may have looked at upstream before it was deleted there.
+  throw new ReplicationError(
+    `another job is writing tag ${tag} of ${removal.target.repository}, which may have been deleted upstream; it is looked at again`,
+    { disposition: 'transient' },
   )
-  return ended ?? refused(`tag ${tag} is being written`)
 }
 
 async function removeOne(
   tag: Tag,
-  { reference, announcedDigest, upstreams }: ReplicationRequest,
+  request: ReplicationRequest,
   { source, target, signal, confirmRight }: Removal,
 ): Promise<End> {
   const local = await target.heldAt(tag, signal)
   if (local === undefined) return refused('not held locally')
-  const wanted = isTag(reference) ? announcedDigest : reference
-  if (tag !== reference && local.digest !== wanted) return refused(`tag ${tag} has moved`)
-  for (const upstream of upstreams) {
+  if (hasMoved(tag, local, request)) return refused(`tag ${tag} has moved`)
+  if (await listsForHeld(tag, request, { target, signal }))
+    return refused('it lists what refers to an image that is here, also what only is here')
+  for (const upstream of request.upstreams) {
     const there = await source(upstream).headManifest(tag, signal, { certain: true })
     if (there !== undefined) return refused(`upstream "${upstream}" has it still, or again`)
   }
@@ -83,6 +99,26 @@ async function removeOne(
   return local.digest === undefined
     ? refused('the local registry withholds what it is')
     : { kind: 'by-digest', tag, digest: local.digest }
+}
+
+/** A tag that is looked at for its digest alone. */
+function hasMoved(
+  tag: Tag,
+  { digest }: Held,
+  { reference, announcedDigest }: ReplicationRequest,
+): boolean {
+  return tag !== reference && digest !== (isTag(reference) ? announcedDigest : reference)
+}
+
+/** A list of referrers was added to, not replaced, and goes with the image that it is of. */
+async function listsForHeld(
+  tag: Tag,
+  { referrers }: ReplicationRequest,
+  { target, signal }: Pick<Removal, 'target' | 'signal'>,
+): Promise<boolean> {
+  const list = referrers ? parseReferrerTag(tag) : undefined
+  if (list?.kind !== 'fallback') return false
+  return (await target.heldAt(list.subject, signal)) !== undefined
 }
 
 async function removeDigests(ends: readonly End[], removal: Removal): Promise<readonly Outcome[]> {

@@ -150,7 +150,8 @@ async function upToDate(digest: Digest, from: From): Promise<Outcome> {
 
 async function withReferrers(digest: Digest, from: From): Promise<Outcome> {
   const copy = graphCopy(from)
-  await copyReferrers(copy, digest)
+  // Who asks by hand misses something; to look that far each time would cost upstream too much.
+  await copyReferrers(copy, digest, { whole: from.request.trigger === 'manual' })
   return { kind: 'up-to-date', digest, ...copy.tally.referrers }
 }
 

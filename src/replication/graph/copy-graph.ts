@@ -4,6 +4,7 @@ import type { Reference } from '../../oci/reference.ts'
 import { ReferrerCopies } from './referrers/copy-referrers.ts'
 import type { GraphCopy } from './graph-copy.ts'
 import { GraphWalk } from './graph-walk.ts'
+import { heldBelow } from './referrers/held-below.ts'
 
 /**
  * Copies a manifest with everything below it, and with what refers to any of it where that is wanted;
@@ -18,10 +19,20 @@ export async function copyGraph(
   await new GraphWalk(copy, referrers).copy(root, reference)
 }
 
+export interface HowFar {
+  /** Also what refers to the manifests below it, and to those of its referrers that are here already. */
+  readonly whole?: boolean
+}
+
 /** Brings what refers to a manifest that is here already. */
-export async function copyReferrers(copy: GraphCopy, subject: Digest): Promise<void> {
-  const referrers = new ReferrerCopies(copy, copyTree)
+export async function copyReferrers(
+  copy: GraphCopy,
+  subject: Digest,
+  { whole = false }: HowFar = {},
+): Promise<void> {
+  const referrers = new ReferrerCopies(copy, copyTree, { ofHeld: whole })
   referrers.begin(subject)
+  if (whole) for (const below of await heldBelow(subject, copy)) referrers.begin(below)
   await referrers.settled()
   if (referrers.wantSubjectsFirst) await referrers.afterSubjects()
   copy.signal.throwIfAborted()

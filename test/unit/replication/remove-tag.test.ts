@@ -113,19 +113,46 @@ it('a digest goes with all its tags that upstream no longer has, whichever was n
   }
 })
 
-it('a digest stays with those of its tags that upstream still has, or that somebody writes', async () => {
+it('a digest stays with those of its tags that upstream still has', async () => {
   const { held, image, deleted, target } = localThatLists(['1.0', '1.1'])
   held.tags.set('1.1', image.digest)
   const upstream = new MemoryRegistry('hq', 'team/app')
   upstream.addImage('1.1', 'newer')
-  const byDigest = { reference: image.digest }
 
-  const isThere = await remove(target, byDigest, upstream)
-  const isWritten = await remove(target, byDigest, undefined, () => Promise.resolve(undefined))
+  const outcome = await remove(target, { reference: image.digest }, upstream)
 
-  expect(isThere).toMatchObject({ kind: 'refused' })
-  expect(isWritten).toMatchObject({ kind: 'refused' })
+  expect(outcome).toMatchObject({ kind: 'refused' })
   expect(deleted).toEqual([])
+})
+
+it('a tag that somebody writes is waited for, and tried again later when that takes long', async () => {
+  const { image, deleted, target } = localThatLists(['1.0'])
+  const byDigest = { reference: image.digest }
+  let looks = 0
+  const freeAtTheThird: WithRightTo = async (_tag, run) =>
+    (looks += 1) < 3 ? undefined : await run(() => Promise.resolve())
+
+  await expect(
+    remove(target, byDigest, undefined, () => Promise.resolve(undefined)),
+  ).rejects.toMatchObject({ disposition: 'transient' })
+  expect(deleted).toEqual([])
+  expect(await remove(target, byDigest, undefined, freeAtTheThird)).toMatchObject({
+    kind: 'deleted',
+  })
+})
+
+it('a list of referrers stays with the image that it is of, and goes without it', async () => {
+  const { held, image, target } = localThatLists([])
+  held.addReferrer(image, 'a signature that was made here')
+  const list = `sha256-${image.digest.slice('sha256:'.length)}` as Reference
+  const deleteManifest = () => Promise.resolve(true)
+
+  const kept = await remove({ ...target, deleteManifest }, { reference: list })
+  held.manifests.delete(image.digest)
+  const gone = await remove({ ...target, deleteManifest }, { reference: list })
+
+  expect(kept).toMatchObject({ kind: 'refused' })
+  expect(gone).toMatchObject({ kind: 'deleted' })
 })
 
 it('of a digest that is not held nothing goes, and upstream is not asked', async () => {

@@ -33,6 +33,7 @@ export type CopyTree = (copy: GraphCopy, root: Manifest, reference: Reference) =
 export class ReferrerCopies {
   readonly #copy: GraphCopy
   readonly #copyTree: CopyTree
+  readonly #ofHeld: boolean
   readonly #running: Promise<void>[] = []
   readonly #begun: Digest[] = []
   readonly #seen = new Set<Digest>()
@@ -40,10 +41,12 @@ export class ReferrerCopies {
   #wantSubjectsFirst = false
   #subjectsFirst = false
 
-  constructor(copy: GraphCopy, copyTree: CopyTree) {
+  /** @param ofHeld whether what refers to a referrer that is here already is looked for, too */
+  constructor(copy: GraphCopy, copyTree: CopyTree, { ofHeld = false } = {}) {
     // A signature is of no platform.
     this.#copy = { ...copy, platforms: 'all' }
     this.#copyTree = copyTree
+    this.#ofHeld = ofHeld
   }
 
   /** Some of them were refused for want of what they refer to: they are not copied yet. */
@@ -112,7 +115,7 @@ export class ReferrerCopies {
     const { digest, entry } = referrer
     const { target, signal, log } = this.#copy
     if ((await target.heldAt(digest, signal)) !== undefined) {
-      if (this.#subjectsFirst) await this.#of(digest, depth + 1)
+      if (this.#isLookedInto(depth)) await this.#of(digest, depth + 1)
       return referrer
     }
     const manifest = await this.#get(digest, depth)
@@ -124,6 +127,11 @@ export class ReferrerCopies {
     // What the list did not say, or said wrong, clients would stumble over.
     const { mediaType, bytes } = manifest
     return { digest, entry: { ...entry, mediaType, size: bytes.length } }
+  }
+
+  /** A referrer that is here already. */
+  #isLookedInto(depth: number): boolean {
+    return this.#subjectsFirst || (this.#ofHeld && depth < MAX_DEPTH)
   }
 
   async #tagged(tag: Tag, depth: number): Promise<void> {

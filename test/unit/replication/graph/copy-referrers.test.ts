@@ -36,6 +36,15 @@ async function run(
   })
 }
 
+/** As a registry that takes sparse indexes. */
+function takesAnyIndex(registry: MemoryRegistry): MemoryRegistry['putManifest'] {
+  return (reference, manifest) =>
+    MemoryRegistry.prototype.putManifest.call(registry, reference, manifest).catch(() => {
+      registry.manifests.set(manifest.digest, manifest)
+      registry.tags.set(reference, manifest.digest)
+    })
+}
+
 /** What the local registry lists under the subject's fallback tag. */
 function listed({ local }: ReturnType<typeof world>, subject: { readonly digest: string }) {
   const tag = referrerTag(subject.digest as never, 'fallback') ?? ''
@@ -188,6 +197,26 @@ describe('a referrer that comes after its image', () => {
 
     expect(outcome).toEqual({ kind: 'up-to-date', digest: image.digest, referrers: 1 })
     expect(listed(site, image)).toEqual([sbom.digest])
+  })
+
+  it('is found by hand also of a platform, and of what was here already', async () => {
+    const site = world()
+    const amd64 = site.upstream.addImage(undefined, 'amd64 layer')
+    const arm64 = site.upstream.addImage(undefined, 'arm64 layer')
+    const platforms = ['linux/amd64']
+    const index = site.upstream.addIndex('1.0', { 'linux/amd64': amd64, 'linux/arm64': arm64 })
+    site.local.putManifest = takesAnyIndex(site.local)
+    const sbom = site.upstream.addReferrer(index, 'an SBOM')
+    await run(site, { platforms })
+    const ofPlatform = site.upstream.addReferrer(amd64, 'a signature of a platform')
+    const ofSbom = site.upstream.addReferrer(sbom, 'a signature of the SBOM')
+    site.upstream.addReferrer(arm64, 'a signature of what is not here')
+
+    const outcome = await run(site, { platforms, trigger: 'manual' })
+
+    expect(outcome).toEqual({ kind: 'up-to-date', digest: index.digest, referrers: 2 })
+    expect(listed(site, amd64)).toEqual([ofPlatform.digest])
+    expect(listed(site, sbom)).toEqual([ofSbom.digest])
   })
 
   it('is not looked for by a revalidation, which costs one request', async () => {
