@@ -6,21 +6,25 @@ export interface DockerLogin {
   readonly credentials: Credentials | undefined
   /** The program that keeps its credentials: the ending of `docker-credential-<helper>`. */
   readonly helper: string | undefined
-  /** Every registry that the file has something for, to be named where this one is missing. */
+  /** Whatever the file has something for, to be named where this registry is missing. */
   readonly known: readonly string[]
+  /** An entry for some of its images only. */
+  readonly part: string | undefined
 }
 
 /** As docker does it: a registry's own helper, then the store for all, then the file itself. */
 export function dockerLogin(config: Readonly<Record<string, unknown>>, url: URL): DockerLogin {
   const auths = fieldsOf(config['auths'])
   const helpers = fieldsOf(config['credHelpers'])
+  const names = [...new Set([...Object.keys(auths), ...Object.keys(helpers)].map(nameOf))]
   const own = entryFor(helpers, url)
   const store = config['credsStore']
   const helper = typeof own === 'string' ? own : typeof store === 'string' ? store : ''
   return {
     credentials: credentialsIn(entryFor(auths, url)),
     helper: helper === '' ? undefined : helper,
-    known: [...new Set([...Object.keys(auths), ...Object.keys(helpers)].map(hostOf))],
+    known: names,
+    part: names.find((name) => name.startsWith(`${url.host}/`)),
   }
 }
 
@@ -42,10 +46,12 @@ function isDockerHub(host: string): boolean {
   return DOCKER_HUB_HOSTS.has(host)
 }
 
+// An upstream is a whole registry. What the file has for a part of it, containers-auth.json(5), is for the images below that
+// path, and no account to ask for others with.
 function entryFor(entries: Readonly<Record<string, unknown>>, { host }: URL): unknown {
   const hosts = isDockerHub(host) ? DOCKER_HUB_HOSTS : new Set([host])
-  const names = Object.keys(entries).filter((name) => hosts.has(hostOf(name)))
-  // The shortest is the one without a path: some clients keep an account per repository, too.
+  const names = Object.keys(entries).filter((name) => hosts.has(nameOf(name)))
+  // What clients write today is the shortest.
   const [name] = names.sort((a, b) => rank(a) - rank(b))
   return name === undefined ? undefined : entries[name]
 }
@@ -54,11 +60,16 @@ function rank(name: string): number {
   return name === DOCKER_HUB ? 0 : name.length
 }
 
-// `https://host:443/v1/`, `host/v2/`, `host`: the host, and the port unless it is the usual one.
-function hostOf(name: string): string {
+// `https://host:443/v1/`, `host/v2/`, `host`: the host, and the port unless it is the usual one; with the path of a part.
+function nameOf(name: string): string {
   const address = /^https?:\/\//i.test(name) ? name : `https://${name}`
-  return URL.canParse(address) ? new URL(address).host : name
+  if (!URL.canParse(address)) return name
+  const { host, pathname } = new URL(address)
+  return OF_THE_WHOLE.test(pathname) ? host : `${host}${pathname}`
 }
+
+/** Nothing, or that of the API in the days when it was part of the name. */
+const OF_THE_WHOLE = /^\/(v[12]\/?)?$/
 
 function credentialsIn(entry: unknown): Credentials | undefined {
   if (!isObject(entry)) return undefined

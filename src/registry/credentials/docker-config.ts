@@ -42,9 +42,13 @@ async function readLogin(registry: RegistryIdentity, file: string, url: URL): Pr
 }
 
 function nothingFor(registry: RegistryIdentity, file: string, { host }: URL, login: DockerLogin) {
-  const { helper, known } = login
+  const { helper, known, part } = login
   const names = known.length === 0 ? 'nothing' : oneLine(known.join(', '))
   const asked = helper === undefined ? '' : `, nor has docker-credential-${oneLine(helper)}`
-  const what = `${registry.keys}.dockerConfig ${file} has no credentials for ${host}${asked}; it has ${names}. Run "docker login ${host}" with it, or remove the key to go without credentials.`
+  const partly =
+    part === undefined
+      ? ''
+      : `; ${oneLine(part)} is for some of its images, and is not shown for others`
+  const what = `${registry.keys}.dockerConfig ${file} has no credentials for ${host}${asked}; it has ${names}${partly}. Run "docker login ${host}" with it, or remove the key to go without credentials.`
   return credentialFailure(registry, what, 'permanent')
 }

@@ -195,4 +195,18 @@ describe('a docker config', () => {
     )
     expect(String(failure)).not.toContain('c2VjcmV0')
   })
+
+  it('with a part of this registry alone is told that it is no account for all of it', async () => {
+    const file = join(site.folder.path, 'config.json')
+    const part = `${site.registry.host}/acme`
+    await writeFile(file, JSON.stringify({ auths: { [part]: { username: 'u', password: 'p' } } }))
+
+    const failure = await failureOf(
+      site.connect({ credentials: { kind: 'docker-config', file } }).check(SIGNAL),
+    )
+
+    expect(String(failure)).toContain(
+      `it has ${part}; ${part} is for some of its images, and is not shown for others.`,
+    )
+  })
 })

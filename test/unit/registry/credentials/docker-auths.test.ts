@@ -52,7 +52,8 @@ describe('an entry of auths', () => {
     ['https://r.example:5000/v2/', 'https://r.example:5000'],
     ['http://r.example:5000', 'http://r.example:5000'],
     ['R.example:443', 'https://r.example'],
-    ['r.example/team', 'https://r.example'],
+    ['https://r.example/', 'https://r.example'],
+    ['r.example/v1', 'https://r.example'],
   ])('named %s is for %s', (name, url) => {
     const auths = { [name]: { username: 'u', password: 'p:with:colons' } }
 
@@ -65,13 +66,26 @@ describe('an entry of auths', () => {
     expect(dockerLogin({ auths }, new URL('https://r.example:5000')).credentials).toBeUndefined()
   })
 
-  it('for the whole registry goes before one for a part of it', () => {
-    const auths = {
-      'r.example/team': { username: 'other', password: 'p' },
-      'r.example': { username: 'u', password: 'p:with:colons' },
-    }
+  it.each(['r.example/team', 'https://r.example/team/app', 'r.example/v2/team'])(
+    'for a part of the registry, as %s, is not shown for the rest of it',
+    (part) => {
+      const other = { username: 'other', password: 'p' }
+      const whole = { username: 'u', password: 'p:with:colons' }
+      const url = new URL('https://r.example')
 
-    expect(dockerLogin({ auths }, new URL('https://r.example')).credentials).toEqual(LOGIN)
+      const alone = dockerLogin({ auths: { [part]: other }, credHelpers: { [part]: 'x' } }, url)
+      expect(alone).toMatchObject({ credentials: undefined, helper: undefined })
+      expect(alone.part).toBe(part.replace('https://', ''))
+      expect(dockerLogin({ auths: { [part]: other, 'r.example': whole } }, url)).toMatchObject({
+        credentials: LOGIN,
+      })
+    },
+  )
+
+  it('of Docker Hub for an organisation is not shown for others', () => {
+    const auths = { 'docker.io/acme': { username: 'u', password: 'p' } }
+
+    expect(dockerLogin({ auths }, HUB).credentials).toBeUndefined()
   })
 })
 
@@ -97,5 +111,6 @@ it('a file without any of it has nothing', () => {
     credentials: undefined,
     helper: undefined,
     known: [],
+    part: undefined,
   })
 })
