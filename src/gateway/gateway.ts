@@ -137,7 +137,6 @@ async function answer(
 ): Promise<void> {
   const { method, headers, body } = read
   const forwarded: ForwardedRequest = { method, path, headers }
-  deps.uploads.note(request)
   const exchange = { request, response, forwarded }
   if (method === 'GET' || method === 'HEAD') {
     if (await serveList({ ...exchange, method }, asked, deps)) return
@@ -146,7 +145,11 @@ async function answer(
   if (method === 'PUT' && asked.kind === 'manifest') {
     await untilAnnouncedAreHere(exchange, asked, deps, untilClosed(response))
   }
-  await passOn(request, response, { forwarded, body, stallMs: deps.stallMs }, deps.local())
+  const answered = (status: number) => {
+    deps.uploads.note(request, status)
+  }
+  const passing = { forwarded, body, stallMs: deps.stallMs, answered }
+  await passOn(request, response, passing, deps.local())
 }
 
 /** False, with nothing sent, for what is neither a manifest nor a blob. */

@@ -16,6 +16,8 @@ interface Passing {
   readonly body: Framing
   /** How long the body may make no progress. */
   readonly stallMs?: number | undefined
+  /** Told of the answer before the client is. */
+  readonly answered?: (status: number) => void
 }
 
 /** Passes a request on with its body, and the answer back. Throws when the registry cannot be reached. */
@@ -41,6 +43,7 @@ export async function passOn(
     // left of the body must not be taken for the next request.
     if (isUnread()) response.shouldKeepAlive = false
   })
+  passing.answered?.(answer.statusCode ?? 0)
   await streamAnswer(answer, response)
   if (isUnread()) request.destroy()
   await sending

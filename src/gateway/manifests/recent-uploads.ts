@@ -27,10 +27,14 @@ export class RecentUploads {
     this.#addressOf = addressOf
   }
 
-  /** Takes notice where the request begins an upload. */
-  note(request: Asked, now = performance.now()): void {
-    const path = request.method === 'POST' ? readTarget(request.url ?? '')?.path : undefined
-    const repository = UPLOADS.exec(path ?? '')?.[1]
+  /**
+   * Takes notice where the request has begun an upload.
+   *
+   * @param status the registry's: without its consent, anybody could say of those with the same address that they push
+   */
+  note(request: Asked, status: number, now = performance.now()): void {
+    const accepted = status === 201 || status === 202
+    const repository = accepted ? uploadedTo(request) : undefined
     if (repository === undefined) return
     const client = this.#clientOf(request)
     const key = keyOf(request, repository)
@@ -65,6 +69,12 @@ export class RecentUploads {
     this.#size -= 1
     if (uploads.size === 0) this.#ofClients.delete(client)
   }
+}
+
+/** The repository to which the request is to begin an upload. */
+function uploadedTo({ method, url = '' }: Asked): string | undefined {
+  const path = method === 'POST' ? readTarget(url)?.path : undefined
+  return UPLOADS.exec(path ?? '')?.[1]
 }
 
 /** Many clients can share an address; seldom do they share a program, too. */
