@@ -17,6 +17,7 @@ import { type Learned, openSession } from './session.ts'
 import type { UploadRecords } from './words/upload-records.ts'
 import { tokenAsker } from './transport/token-request.ts'
 import { tokenFetcher } from './auth/tokens.ts'
+import { ReferrersApis } from './words/referrers-apis.ts'
 import { createTransport } from './transport/transport.ts'
 
 /** One registry. Its connections and tokens are shared by all that is done there; one per process. */
@@ -124,9 +125,7 @@ function nothingLearned(): Learned {
     takesNoPartsUntil: 0,
     mountsNothingUntil: 0,
     refusesSparseIndexesUntil: 0,
-    noReferrersApiUntil: new Map(),
-    noReferrersPath: new Map(),
-    hasReferrersApi: false,
+    referrersApis: new ReferrersApis(),
     rights: new Map(),
     takesNoHeadUntil: 0,
   }

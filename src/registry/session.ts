@@ -5,6 +5,7 @@ import type { Links } from './words/links.ts'
 import type { UploadRecords } from './words/upload-records.ts'
 import type { Operation, OperationKind } from './words/operation.ts'
 import type { RangeLimits } from './content/ranged-blob.ts'
+import type { ReferrersApis } from './words/referrers-apis.ts'
 import type { Send } from './transport/request.ts'
 import { type Access, scopeOf } from './words/scopes.ts'
 
@@ -39,11 +40,7 @@ export interface Learned {
   takesNoPartsUntil: number
   /** Until when it counts as one that takes complete indexes only; milliseconds since 1970. */
   refusesSparseIndexesUntil: number
-  /** Until when it counts as one without the referrers API, by repository, or project before a slash; milliseconds since 1970. */
-  readonly noReferrersApiUntil: Map<string, number>
-  /** By project, the repositories of which it did not even know the API's path, and when that was; milliseconds since 1970. */
-  readonly noReferrersPath: Map<string, Map<Repository, number>>
-  hasReferrersApi: boolean
+  readonly referrersApis: ReferrersApis
   /** By project, what shows that it may be read; by repository, what its refusals mean. */
   readonly rights: Map<string, LearnedRight>
   /** Until when it counts as one that refuses HEAD of a manifest; milliseconds since 1970. */

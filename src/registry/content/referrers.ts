@@ -1,7 +1,6 @@
 import type { Digest } from '../../oci/digest.ts'
 import { MAX_MANIFEST_BYTES } from '../../oci/manifest.ts'
 import { isIndexType, OCI_INDEX } from '../../oci/media-types.ts'
-import { projectOf, type Repository } from '../../oci/reference.ts'
 import { parseReferrerList, type Referrer } from '../../oci/referrer-list.ts'
 import { referrerTag } from '../../oci/referrer-tag.ts'
 import { UnsupportedManifestError, wrongAnswer } from '../errors/registry-error.ts'
@@ -14,14 +13,6 @@ import { messageOf } from '../../thrown.ts'
 
 /** An image with more is not signed, it is under attack. */
 const MAX_PAGES = 20
-// A registry can be upgraded; one 404 in an hour costs nothing.
-const ASK_AGAIN_MS = 3_600_000
-
-// A project can be another registry behind the same name; its repositories are not.
-const SPEAK_FOR_ALL = 3
-// What routes requests answers so, too, while it is set up anew.
-const LATELY_MS = 600_000
-
 export interface ReferrersOf {
   readonly subject: Digest
   /** Told of what the list holds and cannot be read, and why. */
@@ -57,7 +48,7 @@ export async function hasReferrersApi(
   signal: AbortSignal,
 ): Promise<boolean> {
   return (
-    session.learned.hasReferrersApi ||
+    session.learned.referrersApis.shown ||
     (await askApi(session, askingFor(session, subject), signal)) !== undefined
   )
 }
@@ -118,25 +109,14 @@ async function askApi(
   asking: PageRequest,
   signal: AbortSignal,
 ): Promise<Page | undefined> {
-  const { learned, repository } = session
-  const { noReferrersApiUntil: until } = learned
-  const project = `${projectOf(repository)}/`
-  if (Date.now() < Math.max(until.get(repository) ?? 0, until.get(project) ?? 0)) return undefined
+  const { repository } = session
+  const { referrersApis } = session.learned
+  if (referrersApis.lacks(repository)) return undefined
   const page = await readPage(session, asking, signal)
   // A front door that answers everything with a page of its own is no API.
   const first = isListPage(page) ? page : undefined
-  if (first !== undefined) {
-    learned.hasReferrersApi = true
-    learned.noReferrersPath.clear()
-    until.clear()
-  } else if (!learned.hasReferrersApi) {
-    // One that has answered for another repository lacks this repository, not the API.
-    until.set(repository, Date.now() + ASK_AGAIN_MS)
-    if (unknownLately(learned.noReferrersPath.get(project)) >= SPEAK_FOR_ALL) {
-      learned.noReferrersPath.delete(project)
-      until.set(project, Date.now() + ASK_AGAIN_MS)
-    }
-  }
+  if (first === undefined) referrersApis.noteAbsent(repository)
+  else referrersApis.noteAnswer()
   return first
 }
 
@@ -148,20 +128,9 @@ function askingFor(session: RepositorySession, subject: Digest): PageRequest {
     // Registries without the API answer 404, some of them 405 or that they do not know the path or the type.
     ...{ none: [400, 404, 405, 406, 415, 422, 501], maxBytes: MAX_MANIFEST_BYTES },
     unknownPath: () => {
-      noteUnknownPath(session)
+      session.learned.referrersApis.noteUnknownPath(session.repository)
     },
   }
-}
-
-function noteUnknownPath({ learned, repository }: RepositorySession): void {
-  const project = `${projectOf(repository)}/`
-  const some = learned.noReferrersPath.get(project) ?? new Map<Repository, number>()
-  learned.noReferrersPath.set(project, some.set(repository, Date.now()))
-}
-
-function unknownLately(since: ReadonlyMap<Repository, number> = new Map()): number {
-  const from = Date.now() - LATELY_MS
-  return [...since.values()].filter((at) => at >= from).length
 }
 
 async function* pagesAfter(
