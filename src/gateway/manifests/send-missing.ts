@@ -5,6 +5,7 @@ import { inTime } from '../../waiting/in-time.ts'
 import { withHeader, withoutHeaders } from '../framing/forwarded-headers.ts'
 import type { ForwardedRequest } from '../local/forwarded-request.ts'
 import { type OriginalAnswer, sendAnswer } from '../local/original-answer.ts'
+import { fieldsOf, isObject, parseJson } from '../../oci/json.ts'
 import { projectOfLocal } from '../../policy/matching.ts'
 import type { RegistryPath } from '../registry-path.ts'
 import type { Rights } from '../rights/rights.ts'
@@ -105,26 +106,13 @@ function withReason({ status, rawHeaders, body }: OriginalAnswer, why: Why): Ori
 const OF_THE_BODY = ['Content-Length', 'Transfer-Encoding', 'Etag', 'Content-Md5', 'Digest']
 
 function withDetail(body: Buffer, why: Why): Buffer | undefined {
-  const parsed: unknown = jsonOf(body)
+  const parsed = parseJson(body)
   if (!isObject(parsed) || !Array.isArray(parsed['errors'])) return undefined
   const [first, ...others] = parsed['errors'] as readonly unknown[]
   if (!isObject(first)) return undefined
-  const own = isObject(first['detail']) ? first['detail'] : {}
-  const detail = { ...own, pullsync: detailOf(why) }
+  const detail = { ...fieldsOf(first['detail']), pullsync: detailOf(why) }
   // Of an error, clients print the message alone.
   const message = [first['message'], inWords(why)].filter((part) => typeof part === 'string')
   const told = { ...first, message: message.join(': '), detail }
   return Buffer.from(JSON.stringify({ ...parsed, errors: [told, ...others] }))
-}
-
-function jsonOf(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'))
-  } catch {
-    return undefined
-  }
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

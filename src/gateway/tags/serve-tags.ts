@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { ProjectConfig } from '../../config/config.ts'
 import { untilClosed } from '../../http/until-closed.ts'
+import { parseJson } from '../../oci/json.ts'
 import type { Repository, Tag } from '../../oci/reference.ts'
 import { parseTagList } from '../../oci/tag-list.ts'
 import { letsThrough } from '../../policy/replicate-decision.ts'
@@ -103,7 +104,7 @@ const WHAT = 'tags'
 /** Undefined when the registry has given no list, and has not said either that there is none. */
 function pageIn(answer: OriginalAnswer, path: string): TagPage | undefined {
   if (answer.status === 404) return { names: [], more: false }
-  const names = answer.status === 200 ? parseTagList(jsonOf(answer.body)) : undefined
+  const names = answer.status === 200 ? parseTagList(parseJson(answer.body)) : undefined
   return names && { names, more: nextOf(answer, path).kind !== 'none' }
 }
 
@@ -148,12 +149,4 @@ function sendList(response: ServerResponse, list: object, { link, complete }: Se
     ...(!complete && { Warning: warningOf(WHAT) }),
   })
   response.end(body)
-}
-
-function jsonOf(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'))
-  } catch {
-    return undefined
-  }
 }
