@@ -151,12 +151,15 @@ function framingHeaders(method: string, body: Framing): string[] {
   return WITHOUT_BODY.has(method) ? [] : ['Content-Length', '0']
 }
 
+/** Of a connection: Linux says the second where the other side had ended its half of it before. */
+const ENDED_THERE = new Set<string | undefined>(['ECONNRESET', 'EPIPE'])
+
 /** Resolves with the head of the answer. Whoever gets it has to read or destroy its body. */
 export async function answerOf(request: ClientRequest): Promise<IncomingMessage> {
   return await new Promise((resolve, reject) => {
     request.once('response', resolve)
     request.on('error', (error: NodeJS.ErrnoException) => {
-      const stale = request.reusedSocket && error.code === 'ECONNRESET'
+      const stale = request.reusedSocket && ENDED_THERE.has(error.code)
       reject(stale ? new StaleConnectionError(error.message, { cause: error }) : error)
     })
   })
