@@ -26,8 +26,18 @@ export function withClientSide(
   return [
     ...withoutHeaders(raw, ['X-Forwarded-For']),
     ...hop([...before, peer].join(', ')),
-    ...(headers['x-forwarded-proto'] === undefined ? ['X-Forwarded-Proto', 'http'] : []),
+    ...(headers['x-forwarded-proto'] === undefined
+      ? ['X-Forwarded-Proto', schemeIn(headers.forwarded)]
+      : []),
   ]
+}
+
+/** Of the first element: of the proxy that clients spoke with. Quoted text is none of it. */
+const SCHEME = /^(?:[^",]|"(?:[^"\\]|\\.)*")*?(?<![^;\s])proto="?(https?)"?\s*(?:[;,]|$)/i
+
+/** RFC 7239, section 5.4. Many registries read the older header only. */
+function schemeIn(forwarded = ''): string {
+  return SCHEME.exec(forwarded)?.[1]?.toLowerCase() ?? 'http'
 }
 
 function hop(addresses: string | undefined): string[] {
