@@ -1,5 +1,5 @@
 import type { Digest } from './digest.ts'
-import { isNonDistributable } from './media-types.ts'
+import { isManifestType, isNonDistributable } from './media-types.ts'
 
 /** OCI image-spec, descriptor.md#platform. */
 export interface Platform {
@@ -29,6 +29,11 @@ export interface Descriptor {
  */
 export function isLeftElsewhere({ mediaType, urls }: Descriptor): boolean {
   return isNonDistributable(mediaType) && urls !== undefined
+}
+
+/** An index should name nothing else; where it does not say what it names, it is tried as one. */
+export function mayBeManifest({ mediaType }: Descriptor): boolean {
+  return mediaType === '' || isManifestType(mediaType)
 }
 
 /** Some of a blob's bytes. */

@@ -1,3 +1,5 @@
+import type { Digest } from '../oci/digest.ts'
+
 /**
  * What to do about a failure, decided once, where it arises:
  * `permanent` fails the job at once; `transient` is tried again in a while; `parked` needs somebody
@@ -29,6 +31,8 @@ export interface Failure {
   readonly retryAfterMs?: number
   /** What is the matter with the content itself, where that is the cause. */
   readonly content?: ContentFault
+  /** What the local registry says that it does not know of what a manifest names; not all registries do. */
+  readonly unknown?: readonly Digest[]
   /** The upstream does not give it to this account, which it may say also of what it does not have. */
   readonly denied?: boolean
   /** The registry has the image, and a policy keeps it from everybody: it is not signed, or not scanned. */
@@ -52,6 +56,7 @@ export class ReplicationError extends Error {
   readonly disposition: Disposition
   readonly retryAfterMs: number | undefined
   readonly content: ContentFault | undefined
+  readonly unknown: readonly Digest[]
   readonly denied: boolean
   readonly withheld: boolean
 
@@ -65,6 +70,7 @@ export class ReplicationError extends Error {
     this.disposition = failure.disposition
     this.retryAfterMs = failure.retryAfterMs
     this.content = failure.content
+    this.unknown = failure.unknown ?? []
     this.denied = failure.denied ?? false
     this.withheld = failure.withheld ?? false
   }

@@ -173,6 +173,21 @@ describe('a registry that says of a blob that it has it, and has not', () => {
   })
 })
 
+describe('a registry that does not know one of the layers that an index names', () => {
+  it('gets all of them again, although it gives each', async () => {
+    const [lost, kept] = [layer('lost'), layer('kept')]
+    publish({ manifests: [lost, kept] }, { tag: 'cache', mediaType: OCI_INDEX })
+    takeUnless(() => Promise.resolve(false), 'MANIFEST_BLOB_UNKNOWN')
+    local.script({ method: 'PUT', path: MANIFESTS, times: 2 }, ({ response }) => {
+      const error = { code: 'MANIFEST_BLOB_UNKNOWN', detail: lost.digest }
+      response.writeHead(400).end(JSON.stringify({ errors: [error] }))
+    })
+
+    expect(await copyImage({ from, to }, { reference: 'cache' })).toMatchObject({ kind: 'copied' })
+    expect([fetchesOf(lost.digest), fetchesOf(kept.digest)]).toEqual([2, 2])
+  })
+})
+
 describe('a layer that is to be left elsewhere', () => {
   const urls = ['https://layers.example/base']
 

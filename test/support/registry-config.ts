@@ -35,6 +35,8 @@ export interface RegistryOptions {
   readonly logLevel?: 'error' | 'warn' | 'info' | 'debug'
   /** As it is put for garbage collection: pulls work, pushes do not. */
   readonly readOnly?: boolean
+  /** It remembers in its memory which blobs it has, as Debian's package and the container image are set up. */
+  readonly remembersBlobs?: boolean
   /** Makes it a pull-through cache of this registry. */
   readonly proxyOf?: string
   /** A PEM file: who may vouch for that registry. */
@@ -80,6 +82,7 @@ export async function registryConfig(
     storage: {
       filesystem: { rootdirectory: place.storageFolder },
       delete: { enabled: options.deleteEnabled ?? true },
+      ...(options.remembersBlobs === true && { cache: { blobdescriptor: 'inmemory' } }),
       ...(options.readOnly === true && { maintenance: { readonly: { enabled: true } } }),
     },
     http: {

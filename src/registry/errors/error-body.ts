@@ -1,3 +1,4 @@
+import { type Digest, parseDigest } from '../../oci/digest.ts'
 import { isObject, parseJson } from '../../oci/json.ts'
 
 /** What a registry's error answer says, as it may stand in a message: foreign, so cut and cleaned. */
@@ -6,6 +7,8 @@ export interface ErrorBody {
   readonly codes: readonly string[]
   /** One line, at most 300 characters; empty when nothing readable was sent. */
   readonly text: string
+  /** The blobs and manifests that it says it does not know. */
+  readonly unknown: readonly Digest[]
 }
 
 /** How much of an error's body is read: OCI errors are far smaller, login pages are not. */
@@ -17,12 +20,13 @@ const MAX_CODES = 5
 export function parseErrorBody(bytes: Buffer): ErrorBody {
   const text = bytes.toString('utf8')
   const errors = ociErrors(text)
-  if (errors === undefined) return { codes: [], text: oneLine(titleOf(text) ?? text) }
+  if (errors === undefined) return { codes: [], text: oneLine(titleOf(text) ?? text), unknown: [] }
   const codes = errors.map(({ code }) => oneLine(code)).filter((code) => code !== '')
   const messages = errors.map(({ message }) => message).filter((message) => message !== '')
   return {
     codes: [...new Set(codes)].slice(0, MAX_CODES),
     text: oneLine([...new Set(messages)].join('; ')),
+    unknown: errors.flatMap(({ unknown }) => unknown ?? []),
   }
 }
 
@@ -38,6 +42,7 @@ export function oneLine(text: string): string {
 interface OciError {
   readonly code: string
   readonly message: string
+  readonly unknown?: Digest
 }
 
 function ociErrors(text: string): readonly OciError[] | undefined {
@@ -53,7 +58,13 @@ function ociErrors(text: string): readonly OciError[] | undefined {
 function ociError(error: Record<string, unknown>): OciError {
   const { code, message, detail } = error
   const told = [message, detail].filter((value) => typeof value === 'string' && value !== '')
-  return { code: typeof code === 'string' ? code : '', message: [...new Set(told)].join(': ') }
+  const lacks = code === 'MANIFEST_BLOB_UNKNOWN' && typeof detail === 'string'
+  const unknown = lacks ? parseDigest(detail) : undefined
+  return {
+    code: typeof code === 'string' ? code : '',
+    message: [...new Set(told)].join(': '),
+    ...(unknown?.ok && { unknown: unknown.value }),
+  }
 }
 
 // Of a web page only its title says anything; proxies put the status before it, which is known.

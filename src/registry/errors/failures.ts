@@ -31,6 +31,7 @@ export function statusFailure(request: RequestIdentity, answer: Answer): Registr
     ...failure,
     status,
     codes: body.codes,
+    unknown: body.unknown,
     ...partyOf(request.operation),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   })

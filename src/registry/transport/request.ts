@@ -77,7 +77,7 @@ async function errorBodyOf({ body, header }: RegistryResponse): Promise<ErrorBod
   } catch {
     // The status is what counts; that its explanation broke off is no news.
     discard(body)
-    return { codes: [], text: '' }
+    return { codes: [], text: '', unknown: [] }
   }
 }
 

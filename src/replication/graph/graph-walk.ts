@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Descriptor, isLeftElsewhere } from '../../oci/descriptor.ts'
+import { type Descriptor, isLeftElsewhere, mayBeManifest } from '../../oci/descriptor.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { Manifest } from '../../oci/manifest.ts'
-import { isManifestType } from '../../oci/media-types.ts'
 import type { Reference } from '../../oci/reference.ts'
 import { ConcurrencyLimit } from '../../waiting/concurrency-limit.ts'
 import { isMissing, ReplicationError } from '../errors.ts'
@@ -11,6 +10,7 @@ import { copyInline } from './copy-inline.ts'
 import type { ReferrerCopies } from './referrers/copy-referrers.ts'
 import type { GraphCopy } from './graph-copy.ts'
 import { GraphLimits } from './graph-limits.ts'
+import { whyNoLayers } from './index-of-layers.ts'
 import { PlatformChoice } from './platform-choice.ts'
 
 /** Looked for or brought at once, of one copy; transfers at once are fewer, as the slots allow. */
@@ -146,6 +146,8 @@ export class GraphWalk {
         if (leftOut.length > 0) this.#choice.refused()
         return []
       }
+      const final = await whyNoLayers(refusal, { manifest, reference }, this.#copy)
+      if (final !== undefined) throw final
       if (!isMissing(refusal)) break
     }
     throw refusal
@@ -194,17 +196,19 @@ export class GraphWalk {
     const { target, flights, signal } = this.#copy
     flights.recent.clear()
     let pushed = 0
-    const kept = distinct(manifest.blobs).filter((blob) => !isLeftElsewhere(blob))
+    const children = distinct(this.#choice.of(manifest).wanted)
+    const layers = children.filter((child) => !mayBeManifest(child))
+    const kept = distinct([...manifest.blobs, ...layers]).filter((blob) => !isLeftElsewhere(blob))
+    // distribution 3 takes an index of layers where its cache remembers them, as it does once it was asked for each.
     await this.#limit.each(kept, async (blob) => {
       if (!all && (await target.givesBlob(blob, signal))) return
       pushed += 1
       await pushBlob(this.#copy, blob)
     })
-    const children = distinct(this.#choice.of(manifest).wanted)
-    await new ConcurrencyLimit(CHILDREN_AT_ONCE).each(children, (child) => {
-      if (!all) return this.#copyChild(child, depth)
-      return mayBeManifest(child) ? this.#fetchChild(child, depth) : pushBlob(this.#copy, child)
-    })
+    const manifests = children.filter(mayBeManifest)
+    await new ConcurrencyLimit(CHILDREN_AT_ONCE).each(manifests, (child) =>
+      all ? this.#fetchChild(child, depth) : this.#copyChild(child, depth),
+    )
     if (pushed === 0) await delay(BEING_LINKED_MS, undefined, { signal })
   }
 
@@ -272,11 +276,6 @@ async function refusalOf(put: Promise<unknown>): Promise<ReplicationError | unde
 
 function distinct(descriptors: readonly Descriptor[]): readonly Descriptor[] {
   return [...new Map(descriptors.map((each) => [workOf(each), each])).values()]
-}
-
-/** An index should name nothing else; where it does not say what it names, it is tried as one. */
-function mayBeManifest({ mediaType }: Descriptor): boolean {
-  return mediaType === '' || isManifestType(mediaType)
 }
 
 function isInvalid({ content }: ReplicationError): boolean {

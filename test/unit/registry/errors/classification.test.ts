@@ -18,7 +18,7 @@ interface Case {
 }
 
 function judge({ at = 'hq', kind = 'manifest', status, code, text = '' }: Case) {
-  const body = { codes: code === undefined ? [] : [code], text }
+  const body = { codes: code === undefined ? [] : [code], text, unknown: [] }
   return classify(status, body, { registry: REGISTRIES[at], kind, intent: 'test' })
 }
 

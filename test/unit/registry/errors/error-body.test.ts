@@ -35,7 +35,22 @@ describe('parseErrorBody', () => {
     ['nothing', '', [], ''],
     ['errors of the wrong kind', '{"errors":[null,1,{"code":7}]}', [], ''],
   ])('reads %s', (_, text, codes, told) => {
-    expect(parseErrorBody(Buffer.from(text))).toEqual({ codes, text: told })
+    expect(parseErrorBody(Buffer.from(text))).toEqual({ codes, text: told, unknown: [] })
+  })
+
+  it('tells what the registry says that it does not know', () => {
+    const digest = `sha256:${'a'.repeat(64)}`
+    const errors = [
+      { code: 'MANIFEST_BLOB_UNKNOWN', detail: digest },
+      { code: 'MANIFEST_BLOB_UNKNOWN', detail: { digest } },
+      { code: 'MANIFEST_BLOB_UNKNOWN', detail: 'a layer' },
+      { code: 'MANIFEST_BLOB_UNKNOWN' },
+      { code: 'DENIED', detail: digest },
+    ]
+
+    expect(parseErrorBody(Buffer.from(JSON.stringify({ errors })))).toHaveProperty('unknown', [
+      digest,
+    ])
   })
 
   it('keeps what it tells short and free of what could spoil a terminal', () => {

@@ -29,7 +29,10 @@ describe('the error of an answer', () => {
   it('says what was tried, where, what came back and what to do', () => {
     const failure = statusFailure(
       { operation: OPERATION, method: 'GET', url },
-      { status: 401, body: { codes: ['UNAUTHORIZED'], text: 'authentication required' } },
+      {
+        status: 401,
+        body: { codes: ['UNAUTHORIZED'], text: 'authentication required', unknown: [] },
+      },
     )
 
     expect(failure.message).toBe(
