@@ -11,6 +11,7 @@ import {
   type ReadFiles,
 } from './reading/file-references.ts'
 import { ruleProblems } from './rules/rules.ts'
+import { secretProblems } from './rules/secret-rules.ts'
 import { configSchema } from './schema/schema.ts'
 import { schemaProblems } from './schema/schema-problems.ts'
 
@@ -55,6 +56,7 @@ function finish(
   const found = [
     ...(checked.success ? [] : schemaProblems(document, checked.error.issues)),
     ...fileProblems(document, references, files),
+    ...secretProblems(document, references, files),
     ...(document.brokenAtLine === undefined ? ruleProblems(document) : []),
   ]
   const problems = inOrder([...document.problems, ...beforeBreak(document, found)])

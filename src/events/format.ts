@@ -22,6 +22,8 @@ export interface SecretFormat extends Spoken {
   readonly secretInPath?: true
   /** Its senders may ask by OPTIONS whether they are welcome, as CloudEvents webhooks do. */
   readonly asksFirst?: true
+  /** Its senders sign the body, or may: the secret itself need not fit into a header. */
+  readonly signs?: true
   /** Constant time in the secrets; any one of them will do. */
   prove(head: DeliveryHead, secrets: readonly string[]): Proof
 }

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { isObject, parseJson } from '../../oci/json.ts'
+import { isBlank } from './blank.ts'
 import { certificatesProblem, isStrangeKey, keyProblem } from './pem.ts'
 import type { ConfigProblem } from '../config-error.ts'
 import type { ConfigDocument } from './config-document.ts'
@@ -81,13 +82,19 @@ function fileProblem({ file, kind }: FileReference, read: ReadFile | undefined) 
 const CONTENT_PROBLEMS: Readonly<
   Record<FileReference['kind'], (text: string) => string | undefined>
 > = {
-  secret: (text) => (secretIn(text) === '' ? 'is empty' : undefined),
+  secret: secretProblem,
   certificates: certificatesProblem,
   key: keyProblem,
   'docker-config': (text) =>
     isObject(parseJson(text))
       ? undefined
       : "holds no JSON object: expected a docker client's config.json",
+}
+
+function secretProblem(text: string): string | undefined {
+  const secret = secretIn(text)
+  if (secret === '') return 'is empty'
+  return isBlank(secret) ? 'holds nothing but blanks' : undefined
 }
 
 interface NamedText {

@@ -1,3 +1,4 @@
+import { isBlank } from '../reading/blank.ts'
 import type { ConfigPath } from '../reading/config-path.ts'
 import { type Mapping, mappingOf, textAt } from './outline.ts'
 import type { Finding } from './finding.ts'
@@ -15,6 +16,7 @@ export function registryRules(value: unknown, path: ConfigPath): readonly Findin
     ...loginRules(registry, path),
     ...sourceOfCredentialsRules(registry, path),
     ...pairRules(registry, path),
+    ...userNameRules(registry, path),
   ]
 }
 
@@ -27,14 +29,25 @@ export function adminRules(value: unknown): readonly Finding[] {
     'an admin listener on other than loopback needs a password: set admin.passwordFile, or listen on 127.0.0.1'
   return [
     ...loginRules(admin, ['admin']),
+    ...userNameRules(admin, ['admin']),
     ...(open ? [{ path: ['admin', 'listen'], message }] : []),
   ]
 }
 
 export function loginRules(value: unknown, path: ConfigPath): readonly Finding[] {
   const { password, passwordFile } = mappingOf(value)
+  if (typeof password === 'string' && isBlank(password)) {
+    return [{ path: [...path, 'password'], message: 'the password is nothing but blanks' }]
+  }
   if (password === undefined || passwordFile === undefined) return []
   return [{ path: [...path, 'passwordFile'], message: 'use password or passwordFile, not both' }]
+}
+
+/** RFC 7617, section 2: all behind the first colon is the password. */
+function userNameRules(section: Mapping, path: ConfigPath): readonly Finding[] {
+  if (textAt(section, 'username')?.includes(':') !== true) return []
+  const message = 'a user name with a colon cannot log in: in HTTP the password begins behind it'
+  return [{ path: [...path, 'username'], message }]
 }
 
 function transportRules(registry: Mapping, path: ConfigPath): readonly Finding[] {

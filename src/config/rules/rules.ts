@@ -2,6 +2,8 @@ import type { ConfigDocument } from '../reading/config-document.ts'
 import type { ConfigProblem } from '../config-error.ts'
 import type { Finding } from './finding.ts'
 import { type Mapping, mappingAt, mappingOf } from './outline.ts'
+import { listenRules } from './listen-rules.ts'
+import { pauseRules } from './pause-rules.ts'
 import { problemWithValue } from '../reading/problem-with-value.ts'
 import { projectRules } from './project-rules.ts'
 import { redisRules } from './redis-rules.ts'
@@ -24,6 +26,8 @@ function findings(root: Mapping): readonly Finding[] {
   return [
     ...redisRules(root['redis']),
     ...adminRules(root['admin']),
+    ...listenRules(root),
+    ...pauseRules(root),
     ...registryRules(root['local'], ['local']),
     ...Object.entries(upstreams).flatMap(([id, each]) => registryRules(each, ['upstreams', id])),
     ...ids(upstreams, 'upstreams'),

@@ -13,7 +13,7 @@ import { idOfBody } from '../sender-text.ts'
  * JFrog Artifactory's webhooks of the domain `docker`. The names are those of the repository path
  * method: `<repository key>/<image>`, under the host of the platform itself.
  */
-export const artifactory: SecretFormat = { onMalformed: 'refuse', prove, parse }
+export const artifactory: SecretFormat = { onMalformed: 'refuse', signs: true, prove, parse }
 
 const ACTIONS: ReadonlyMap<string, ImageAction> = new Map([
   ['pushed', 'push'],

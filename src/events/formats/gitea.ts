@@ -10,7 +10,7 @@ import { afterPrefix, signatureProof } from '../proof/signature.ts'
 import { saneId } from '../sender-text.ts'
 
 /** Gitea's and Forgejo's webhooks about packages, signed with HMAC-SHA256. */
-export const gitea: SecretFormat = { onMalformed: 'refuse', prove, parse }
+export const gitea: SecretFormat = { onMalformed: 'refuse', signs: true, prove, parse }
 
 const ACTIONS: ReadonlyMap<string, ImageAction> = new Map([
   ['created', 'push'],

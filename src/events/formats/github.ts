@@ -13,7 +13,7 @@ import { saneId } from '../sender-text.ts'
  * GitHub's webhooks about packages: `package` of repositories and organizations, `registry_package` of
  * GitHub Apps. Signed with HMAC-SHA256 of the raw body; the older SHA-1 signature is not looked at.
  */
-export const github: SecretFormat = { onMalformed: 'refuse', prove, parse }
+export const github: SecretFormat = { onMalformed: 'refuse', signs: true, prove, parse }
 
 // `create` is what `published` was called before the container registry left its beta.
 const PUSHES: readonly string[] = ['published', 'updated', 'create']

@@ -13,7 +13,7 @@ import { saneId } from '../sender-text.ts'
  * no digest. The component's name is the image's; which Nexus repository it is in shows in the port
  * or host that clients use, not in the name.
  */
-export const nexus: SecretFormat = { onMalformed: 'refuse', prove, parse }
+export const nexus: SecretFormat = { onMalformed: 'refuse', signs: true, prove, parse }
 
 const ACTIONS: ReadonlyMap<string, ImageAction> = new Map([
   ['CREATED', 'push'],

@@ -191,7 +191,7 @@ misses: { perSource: { burst: 5000 }, perRepository: { burst: 20, perSecond: 2 }
         listen: 'listen: ${HOST:-127.0.0.1}:${PORT}',
         upstreams:
           'upstreams: {hq: {url: "https://hq.example", username: "robot$m", password: "$${X}$$", concurrency: "${N}", insecure: "${OFF}"}}',
-        sources: 'sources: {edge: {format: distribution, registry: local, secret: "${SECRET}"}}',
+        sources: 'sources: {edge: {format: github, registry: local, secret: "${SECRET}"}}',
       }),
       { env: { PORT: '81', SECRET: 'x: [1]\ny: "z', N: '3', OFF: 'false', HOST: '' } },
     )

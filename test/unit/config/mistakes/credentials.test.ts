@@ -104,6 +104,26 @@ const MISTAKES: readonly Mistake[] = [
     },
     '2:62  local.clientKeyFile: the file /run/locked holds a private key that is encrypted: there is nobody to ask for its passphrase',
   ],
+  [
+    'a user name with a colon',
+    { local: 'local: {url: "https://r.example", username: "a:b", password: p}' },
+    '2:35  local.username: a user name with a colon cannot log in: in HTTP the password begins behind it',
+  ],
+  [
+    "an administrator's name with a colon",
+    { more: 'admin: {username: "a:b", password: p}' },
+    '15:9  admin.username: a user name with a colon cannot log in: in HTTP the password begins behind it',
+  ],
+  [
+    'a password of blanks',
+    { local: 'local: {url: "https://r.example", username: u, password: "  "}' },
+    '2:48  local.password: the password is nothing but blanks',
+  ],
+  [
+    'a password file of blanks',
+    { local: 'local: {url: "https://r.example", username: u, passwordFile: /run/blank}' },
+    '2:48  local.passwordFile: the file /run/blank holds nothing but blanks',
+  ],
 ]
 
 describe('a configuration with a mistake', () => {

@@ -11,6 +11,9 @@ export function saidOf(parts: Mistake[1]): string {
     files: {
       '/run/full': 'hunter2\n',
       '/run/empty': '\n',
+      '/run/blank': ' \t\n',
+      '/run/blank-end': 'hunter2 \n',
+      '/run/umlaut': 'hünter2\n',
       '/run/docker': '{}',
       '/run/cert': CERTIFICATE,
       '/run/half-cert': CERTIFICATE.slice(0, 200),

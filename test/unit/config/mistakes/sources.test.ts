@@ -3,6 +3,23 @@ import { type Mistake, saidOf } from './mistake.ts'
 
 const MISTAKES: readonly Mistake[] = [
   [
+    'a secret of blanks',
+    { sources: 'sources:\n  edge: {format: github, registry: local, secret: [a, "  "]}' },
+    '11:55  sources.edge.secret[1]: the secret is nothing but blanks',
+  ],
+  [
+    'a blank at the end of a secret that comes in a header',
+    { sources: 'sources:\n  edge: {format: harbor, registry: local, secretFile: /run/blank-end}' },
+    '11:43  sources.edge.secretFile: the secret begins or ends with a blank: it comes in an HTTP header, which loses that on the way',
+  ],
+  [
+    'a secret that no header can hold',
+    {
+      sources: 'sources:\n  edge: {format: distribution, registry: local, secretFile: /run/umlaut}',
+    },
+    '11:49  sources.edge.secretFile: the secret has other characters than printable ASCII: it comes in an HTTP header, where each sender writes them in another way',
+  ],
+  [
     'a source without secret',
     { sources: 'sources:\n  edge: {format: distribution, registry: local}' },
     '11:3  sources.edge: needs a secret or secretFile: without one anybody could post events',

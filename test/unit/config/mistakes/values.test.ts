@@ -3,6 +3,31 @@ import { type Mistake, saidOf } from './mistake.ts'
 
 const MISTAKES: readonly Mistake[] = [
   [
+    'two listeners at one address',
+    { listen: 'listen: 127.0.0.1:8080', more: 'admin: {listen: "127.0.0.1:8080"}' },
+    '15:9  admin.listen: listen and admin.listen (127.0.0.1:9090 unless told) cannot be the same address: give them different ports',
+  ],
+  [
+    'a listener at every address, the other one among them',
+    { listen: 'listen: :9090' },
+    '1:1  listen: listen and admin.listen (127.0.0.1:9090 unless told) cannot be the same address: give them different ports',
+  ],
+  [
+    'itself as the local registry',
+    { listen: 'listen: 0.0.0.0:5000' },
+    '3:3  local.url: this is where pullsync itself listens: name the registry, which needs an address of its own',
+  ],
+  [
+    'a first pause of jobs that is longer than the longest',
+    { more: 'jobs: {backoff: 10m}' },
+    '15:8  jobs.backoff: backoff is longer than maxBackoff, which is 300s unless told: raise maxBackoff, or shorten backoff',
+  ],
+  [
+    'a first pause of outages that is longer than the longest',
+    { more: 'outages: {pause: 1m, maxPause: 30s}' },
+    '15:11  outages.pause: pause is longer than maxPause: raise maxPause, or shorten pause',
+  ],
+  [
     'a scheme that is none',
     { upstreams: 'upstreams:\n  hq:\n    url: htps://hq.example' },
     '6:5  upstreams.hq.url: expected an http(s) URL, got "htps://hq.example"',

@@ -1,0 +1,36 @@
+import { parseDuration } from '../schema/scalars.ts'
+import type { Finding } from './finding.ts'
+import { type Mapping, mappingAt, textAt } from './outline.ts'
+
+/** A first pause that is longer than the longest would be cut to that without a word. */
+export function pauseRules(root: Mapping): readonly Finding[] {
+  return [
+    ...firstAndMost(root, {
+      section: 'jobs',
+      first: 'backoff',
+      most: 'maxBackoff',
+      unless: '300s',
+    }),
+    ...firstAndMost(root, { section: 'outages', first: 'pause', most: 'maxPause', unless: '120s' }),
+  ]
+}
+
+interface Pair {
+  readonly section: string
+  readonly first: string
+  readonly most: string
+  /** What the longest is unless the file tells. */
+  readonly unless: string
+}
+
+const ANY = { min: 0, max: Infinity }
+
+function firstAndMost(root: Mapping, { section, first, most, unless }: Pair): readonly Finding[] {
+  const own = mappingAt(root, section)
+  const [from, to] = [textAt(own, first), textAt(own, most)]
+  if (from === undefined) return []
+  const [least, greatest] = [parseDuration(from, ANY), parseDuration(to ?? unless, ANY)]
+  if (!least.ok || !greatest.ok || least.value <= greatest.value) return []
+  const message = `${first} is longer than ${most}${to === undefined ? `, which is ${unless} unless told` : ''}: raise ${most}, or shorten ${first}`
+  return [{ path: [section, first], message }]
+}
