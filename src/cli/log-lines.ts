@@ -1,9 +1,11 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
+import type { Stats } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Address } from '../config/config.ts'
+import { CommandError } from './command-error.ts'
 
 const LOOK_EVERY_MS = 250
 /** A line of a log that is longer tells of no miss. */
@@ -23,13 +25,22 @@ export async function* linesOfInput(
 /**
  * What is written to a file from now on, also after it was renamed and begun anew, or cut. A file
  * that is not there yet is waited for. Resolves when "now" is.
+ *
+ * @throws CommandError of a folder
  */
 export async function linesOfFile(
   file: string,
   signal: AbortSignal,
 ): Promise<AsyncIterable<string>> {
-  const at = (await stat(file).catch(() => undefined))?.size ?? 0
+  const found = await stat(file).catch(() => undefined)
+  if (found !== undefined) requireNoFolder(file, found)
+  const at = found?.size ?? 0
   return linesFrom(file, { at, signal })
+}
+
+function requireNoFolder(file: string, found: Stats): void {
+  if (!found.isDirectory()) return
+  throw new CommandError(`cannot follow ${file}: it is a folder. Name the log file in it.`)
 }
 
 async function* linesFrom(file: string, { at: begin, signal }: From): AsyncIterable<string> {
@@ -58,7 +69,9 @@ async function* linesUntilRotated(
   handle: FileHandle,
   { at: begin, signal }: From,
 ): AsyncIterable<string> {
-  const { ino } = await handle.stat()
+  const begun = await handle.stat()
+  requireNoFolder(file, begun)
+  const { ino } = begun
   const buffer = Buffer.alloc(MAX_LINE_BYTES)
   let at = begin
   let rest = ''

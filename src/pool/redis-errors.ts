@@ -35,12 +35,34 @@ const ADVICE: Readonly<Record<string, string>> = {
 /** What does not go away by waiting: the account, its rights, or a Redis of the wrong kind. */
 const FOR_GOOD = ['READONLY', 'NOAUTH', 'WRONGPASS', 'NOPERM']
 
+/** What ioredis, or TLS, says where what answers cannot be spoken with in that way; 72 is the H of HTTP/1.1. */
+const WRONG_SERVER: readonly (readonly [said: RegExp, words: string])[] = [
+  [
+    /Unknown RESP type 72\b/,
+    'what answers there is an HTTP server, and no Redis: correct host and port in redis.url',
+  ],
+  [
+    /Unknown RESP type/,
+    'what answers there does not speak as Redis does: correct host and port in redis.url, and write rediss:// where it speaks TLS',
+  ],
+  [
+    /wrong version number|packet length too long/,
+    'what answers there does not speak TLS: write redis:// in redis.url, or take redis.tls out',
+  ],
+]
+
+function wrongServer(why: string): string | undefined {
+  return WRONG_SERVER.find(([said]) => said.test(why))?.[1]
+}
+
 /** Redis's refusal with what to do about it; undefined for what may have passed in a moment. */
 export function lastingRefusal(cause: unknown): string | undefined {
   const why = cause instanceof Error ? cause.message.replace(/\.$/, '') : ''
   if (why.includes('cluster support disabled')) {
     return 'it is no node of a Redis Cluster: name it in redis.url, in place of redis.cluster'
   }
+  const other = wrongServer(why)
+  if (other !== undefined) return other
   const code = why.split(' ', 1)[0] ?? ''
   return FOR_GOOD.includes(code)
     ? `it refuses what pullsync needs (${why}). ${ADVICE[code] ?? ''}`
@@ -51,6 +73,8 @@ export function lastingRefusal(cause: unknown): string | undefined {
 export function redisTrouble(cause: unknown): RedisTrouble {
   if (cause instanceof NotOnDiskError) return { isAway: false, reason: cause.message }
   const why = cause instanceof Error ? cause.message.replace(/\.$/, '') : String(cause)
+  const other = wrongServer(why)
+  if (other !== undefined) return { isAway: true, reason: `Redis is not answering: ${other}.` }
   const code = why.split(' ', 1)[0] ?? ''
   const advice = ADVICE[code]
   // What Redis itself answers begins with a word in capitals; what node and ioredis say does not.
@@ -65,7 +89,9 @@ export function redisTrouble(cause: unknown): RedisTrouble {
 export function redisFailure(error: unknown): string | undefined {
   if (error instanceof QueueUnavailableError) return error.message
   if (!(error instanceof Error)) return undefined
-  const isClient = IN_WORDS.some(([said]) => error.message.includes(said))
+  const { message } = error
+  const isClient =
+    IN_WORDS.some(([said]) => message.includes(said)) || wrongServer(message) !== undefined
   return isClient || error.name === REPLY ? redisTrouble(error).reason : undefined
 }
 

@@ -151,6 +151,23 @@ describe.each(['serve', 'worker'])('pullsync %s, started', (command) => {
   }
 })
 
+describe('a command that asks the queues', () => {
+  it('says of a password that is wrong which one, and not that Redis is to be started', async () => {
+    const stderr = await statusWith(await redisServer(['--requirepass', 'moonlight']))
+
+    expect(stderr).toMatch(/refuses what pullsync needs \(NOAUTH.*Set redis\.passwordFile\.\n$/)
+    expect(stderr).not.toContain('Start it')
+  })
+
+  async function statusWith(port: number): Promise<string> {
+    const file = join(folder.path, 'pullsync.yaml')
+    await writeFile(file, await configuration(port))
+    const { code, stderr } = await runPullsync(['status', '--config', file])
+    expect(code).toBe(1)
+    return stderr
+  }
+})
+
 async function redisServer(args: readonly string[]): Promise<number> {
   const port = await freePort()
   const child = await startChild({

@@ -1,6 +1,8 @@
 import type { Config } from '../../config/config.ts'
 import { waitUntilReady } from '../../pool/ready.ts'
+import { lastingRefusal, redisTrouble } from '../../pool/redis-errors.ts'
 import { ReplicationQueues } from '../../queue/queues.ts'
+import { messageOf } from '../../thrown.ts'
 import { CommandError } from '../command-error.ts'
 import { socketPathOf, socketUrl, withoutPassword } from './redis-location.ts'
 
@@ -26,22 +28,28 @@ export async function openQueues(config: Config, dataDir: string): Promise<Repli
     return queues
   } catch (cause) {
     await queues[Symbol.asyncDispose]()
-    throw new CommandError(redisAway(config, dataDir, whyOf(cause)), { cause })
+    throw new CommandError(redisAway(config, dataDir, whyOf(cause, config)), { cause })
   }
 }
 
 function redisAway({ redis, file }: Config, dataDir: string, why: string): string {
   if (redis !== undefined) {
-    return `cannot use Redis at ${withoutPassword(redis.url)}: ${why}. Start it, or correct redis in ${file}.`
+    return `cannot use Redis at ${withoutPassword(redis.url)}: ${why}`
   }
   return `${file} names no Redis, and none of "pullsync up" answers at ${socketPathOf(dataDir)}. Start "pullsync up" with --data-dir ${dataDir}, or set redis.url.`
 }
 
-function whyOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  if (error.cause !== undefined) return whyOf(error.cause)
+/** With what to do: start it, only where nobody answers. */
+function whyOf(error: unknown, config: Config): string {
+  if (error instanceof Error && error.cause !== undefined) return whyOf(error.cause, config)
+  const lasting = lastingRefusal(error)
+  if (lasting !== undefined) return lasting
+  const { isAway, reason } = redisTrouble(error)
+  if (!isAway) return reason
   // Either the wait for the connection ended, or the first command on it did.
-  return error.name === 'TimeoutError' || error.message === 'Command timed out'
-    ? 'it does not answer in time'
-    : error.message.replace(/\.$/, '')
+  const isLate =
+    error instanceof Error &&
+    (error.name === 'TimeoutError' || error.message === 'Command timed out')
+  const why = isLate ? 'it does not answer in time' : messageOf(error).replace(/\.$/, '')
+  return `${why}. Start it, or correct redis in ${config.file}.`
 }

@@ -33,6 +33,15 @@ describe('the command line', () => {
       expect(code === 0 ? result.stderr : result.stdout).toBe('')
     })
 
+    it('says that a folder is no log', async () => {
+      const { path } = site.folder
+
+      expect(await site.cli(['tail-log', path])).toMatchObject({
+        code: 1,
+        stderr: `error: cannot follow ${path}: it is a folder. Name the log file in it.\n`,
+      })
+    })
+
     it('takes the global options before and after the command', async () => {
       const elsewhere = join(site.folder.path, 'elsewhere.yaml')
 

@@ -52,6 +52,17 @@ describe('what failed', () => {
     expect(redisFailure(new Error(message))).toContain(`Redis is not answering (${words}).`)
   })
 
+  it.each([
+    ['Unknown RESP type 72 "H". Please report this', 'an HTTP server, and no Redis'],
+    ['Unknown RESP type 21 "\x15"', 'rediss:// where it speaks TLS'],
+    ['C0:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:', 'write redis://'],
+  ])('is what answers in its place, with what to do: %s', (message, words) => {
+    const said = redisFailure(new Error(message))
+
+    expect(said).toContain(words)
+    expect(said).not.toMatch(/RESP|SSL routines/)
+  })
+
   it('is Redis where that refuses, or what was tried with it says so', () => {
     const reply = Object.assign(new Error('OOM command not allowed.'), { name: 'ReplyError' })
 
