@@ -13,7 +13,9 @@ import { inLanes } from '../support/lanes.ts'
 import { readRequest } from '../support/strict-http.ts'
 import { USER_AGENT } from '../../src/version.ts'
 
+/** On a machine that has the time; on a busy one, as many as it gets through in a minute, each time others. */
 const HEADS = 20_000
+const WITHIN_MS = 60_000
 const AT_ONCE = 24
 /** A client that has sent everything, and to which nothing comes any more, leaves. */
 const QUIET_MS = 150
@@ -51,12 +53,17 @@ describe('what a client sends', () => {
 
   it('reaches a strict registry as the same requests with the same bodies, whatever its head', async () => {
     const seed = randomInt(2 ** 31)
-    process.stdout.write(`${HEADS} requests of seed ${seed}\n`)
+    process.stdout.write(`requests of seed ${seed}, the last of ${HEADS} first\n`)
     const messages = fc.sample(clientMessage, { seed, numRuns: HEADS })
+    const end = performance.now() + WITHIN_MS
+    let sent = 0
 
     await inLanes(messages, AT_ONCE, async (message, at) => {
+      if (performance.now() > end) return
+      sent += 1
       await send(front.address.port, message, at)
     })
+    process.stdout.write(`${sent} of them were sent\n`)
 
     expect(wrong).toEqual([])
     const passedOn = parsed.filter(({ status }) => status === PASSED_ON).map(described)
@@ -65,7 +72,7 @@ describe('what a client sends', () => {
     expect(shown(beyond(reached, parsed.map(described)))).toEqual([])
     expect(shown(beyond(passedOn, reached))).toEqual([])
     // Or the heads would be of a kind that is only ever refused.
-    expect(passedOn.length).toBeGreaterThan(HEADS / 50)
+    expect(passedOn.length).toBeGreaterThan(sent / 50)
   })
 
   function follow(request: IncomingMessage, response: ServerResponse): void {
