@@ -34,3 +34,18 @@ describe('a client that asks for a tag by HEAD, in one form', () => {
     expect(asked).toEqual(['POST', ...expected])
   })
 })
+
+it('a push of a manifest listens to its answer so often only that Node sees no leak in it', async () => {
+  await using site = await proxySite()
+  const warnings: string[] = []
+  const warned = ({ message }: Error) => warnings.push(message)
+  process.on('warning', warned)
+
+  const { status } = await fetch(`${site.front.url}/v2/team/app/manifests/1.0`, {
+    ...{ method: 'PUT', body: '{}' },
+  })
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off('warning', warned)
+
+  expect([status, warnings]).toEqual([200, []])
+})
