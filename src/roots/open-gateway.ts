@@ -14,6 +14,7 @@ import { lookLimits, only, openHeldBack } from './gateway-limits.ts'
 import type { OpenRegistries } from './open-registries.ts'
 import { openLists } from './open-lists.ts'
 import { watchedHeads, watchUpstreams } from './watch-upstreams.ts'
+import { unreachable } from '../registry/errors/unreachable.ts'
 import type { ReplicationQueues } from '../queue/queues.ts'
 import { InFlight } from '../pool/in-flight.ts'
 import { LocalPolicies } from '../pool/gateways/local-policies.ts'
@@ -69,6 +70,7 @@ export function openGateway(parts: GatewayParts) {
     local,
     policies: new LocalPolicies(queues.redis, onError),
   })
+  const report = withReasons(reporter, live)
   const registryApi = gateway({
     ...openLists({ registries, reporter, watch }),
     trustedProxies: () => trusted,
@@ -87,10 +89,10 @@ export function openGateway(parts: GatewayParts) {
     enqueue: async (request) => only(await queues.enqueue([request])),
     offer: async (request) => only(await queues.offer([request])),
     ended: (jobId, signal) => endings.ended(jobId, signal),
-    report: reporter,
+    report,
   })
   const trustedProxies = () => trusted
-  return { registryApi, tokenService: tokenService({ local, trustedProxies, report: reporter }) }
+  return { registryApi, tokenService: tokenService({ local, trustedProxies, report }) }
 }
 
 function namesOf(told: AnnouncedManifests): TagNames {
@@ -105,6 +107,16 @@ function namesOf(told: AnnouncedManifests): TagNames {
       return tag === undefined
         ? request
         : { ...request, reference: tag, announcedDigest: reference }
+    },
+  }
+}
+
+function withReasons(reporter: Reporter, live: LiveConfig): Reporter {
+  return {
+    ...reporter,
+    localUnreachable({ method, error }) {
+      const { local } = live.current()
+      reporter.localUnreachable({ method, error: unreachable(local, method, error) })
     },
   }
 }

@@ -72,7 +72,8 @@ export function reportGateway(report: Report): Pick<GatewayReporter, Own> {
         },
       })
     },
-    localUnreachable(facts) {
+    localUnreachable({ method, error }) {
+      const facts = { method, ...errorFacts(error) }
       report({ level: 'error', message: 'local registry unreachable', facts, count: uncounted })
     },
     lookFailed({ upstream, error }) {

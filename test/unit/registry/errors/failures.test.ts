@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { networkFailure, statusFailure } from '../../../../src/registry/errors/failures.ts'
+import { unreachable } from '../../../../src/registry/errors/unreachable.ts'
 import { identityOf } from '../../../../src/registry/words/identity.ts'
 import type { Operation } from '../../../../src/registry/words/operation.ts'
 import {
@@ -91,5 +92,28 @@ describe('the error of the network', () => {
     const everything = inspect(failure, { depth: 20, showHidden: true })
     expect(everything).toContain('ECONNREFUSED')
     expect(everything).not.toMatch(/very-secret|authorization|cm9ib3Q6/i)
+  })
+})
+
+describe('a registry that a gateway cannot reach', () => {
+  const local = { id: 'local', url: new URL('https://registry.corp:5000'), trustedHosts: [] }
+
+  it('is told of as everywhere, with what to do', () => {
+    const cause = Object.assign(new Error('self-signed certificate'), {
+      code: 'DEPTH_ZERO_SELF_SIGNED_CERT',
+    })
+
+    expect(unreachable(local, 'GET', cause)).toMatchObject({
+      message: expect.stringMatching(
+        /^pass a request on to the local registry failed: GET https:\/\/registry\.corp:5000\/ got no answer from registry\.corp:5000: .*local\.caFile/,
+      ) as string,
+      cause,
+    })
+  })
+
+  it('is not blamed for what is no fault of the network', () => {
+    const mistake = new TypeError('undefined is no function')
+
+    expect(unreachable(local, 'GET', mistake)).toBe(mistake)
   })
 })
