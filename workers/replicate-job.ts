@@ -48,7 +48,6 @@ export function replicateJob(surroundings: JobSurroundings): Replicate {
     const retried = attempt > 1
     const order = { urgency: TRIGGERS.indexOf(request.trigger), queuedAt, retried }
     const { repository } = request
-    const followed = request.followed === true
     const audience = newAudience(request, inFlight)
     const local = registries.local.repository(repository)
     const repositories = { target: local, confirmRight, withRightTo, signal }
@@ -74,7 +73,7 @@ export function replicateJob(surroundings: JobSurroundings): Replicate {
       slots: (upstream) => schedule.slots(upstream, order, asked),
       flights,
       ledger,
-      ...(followed && { demand: new PlatformDemand(repository, inFlight) }),
+      ...(request.followed === true && { demand: new PlatformDemand(repository, inFlight) }),
       onProgress: progress,
       log,
     })
@@ -82,12 +81,14 @@ export function replicateJob(surroundings: JobSurroundings): Replicate {
         await news.failed(request, error, id)
         throw error
       })
-      .finally(() => inFlight.ended(audience.job, audience.keys))
-    const { target } = repositories
+      .finally(() => {
+        localTags.forget(request)
+        return inFlight.ended(audience.job, audience.keys)
+      })
     await news.ended(
       request,
       outcome,
-      async (digest) => (await target.heldAt(digest, signal)) !== undefined,
+      async (digest) => (await local.heldAt(digest, signal)) !== undefined,
     )
     log(`ended: ${inWords(outcome)}`)
     return outcome

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis'
+import { type Digest, isDigest } from '../oci/digest.ts'
 import { formatImageName, isTag } from '../oci/reference.ts'
 import type { ReplicationRequest } from '../replication/request.ts'
 import { QueueUnavailableError } from './redis-errors.ts'
@@ -75,13 +76,16 @@ export class TagChecks {
   }
 
   /** The tags of what was deleted by its digest are told of, too, because of the same. */
-  async noteDeletion(cause: string): Promise<void> {
-    await attempt('noting a deletion', () => this.#redis.set(deletionKey(cause), '', 'PX', TOLD_MS))
+  async noteDeletion(cause: string, digest: Digest): Promise<void> {
+    const note = () => this.#redis.set(deletionKey(cause), digest, 'PX', TOLD_MS)
+    await attempt('noting a deletion', note)
   }
 
-  async isPartOfDeletion(cause: string): Promise<boolean> {
-    const ask = () => this.#redis.exists(deletionKey(cause))
-    return (await attempt('asking for a deletion', ask)) === 1
+  /** Which digest was deleted because of it, if one was. */
+  async digestDeleted(cause: string): Promise<Digest | undefined> {
+    const ask = () => this.#redis.get(deletionKey(cause))
+    const digest = await attempt('asking for a deletion', ask)
+    return digest !== null && isDigest(digest) ? digest : undefined
   }
 
   async #ask(named: Named, withinMs: number): Promise<number> {

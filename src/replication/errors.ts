@@ -76,6 +76,15 @@ export class ReplicationError extends Error {
   }
 }
 
+/** Another job writes a tag that this one needs: it comes back to it, which costs it no attempt. */
+export class TagBusyError extends ReplicationError {
+  override readonly name = 'TagBusyError'
+
+  constructor(message: string) {
+    super(message, { disposition: 'transient' })
+  }
+}
+
 export function isMissing(error: unknown): error is ReplicationError {
   return error instanceof ReplicationError && error.content === 'missing'
 }

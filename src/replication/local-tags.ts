@@ -1,7 +1,8 @@
 import type { Digest } from '../oci/digest.ts'
-import type { Tag } from '../oci/reference.ts'
+import { formatImageName, type Tag } from '../oci/reference.ts'
 import { ConcurrencyLimit } from '../waiting/concurrency-limit.ts'
 import type { RemovalTarget } from './ports.ts'
+import type { ReplicationRequest } from './request.ts'
 
 /** Of one repository; a digest may go with tags beyond that, which stay. */
 const MAX_TAGS = 2_000
@@ -16,6 +17,8 @@ export class LocalTags {
     string,
     { readonly digest: Digest | undefined; readonly until: number }
   >()
+  /** How often something was. */
+  #forgotten = 0
 
   /** The tags that had this digest a moment ago: whoever changes one looks once more. */
   async of(digest: Digest, target: RemovalTarget, signal: AbortSignal): Promise<readonly Tag[]> {
@@ -31,11 +34,20 @@ export class LocalTags {
     return found
   }
 
+  /** It may have been written. */
+  forget({ repository, reference }: Pick<ReplicationRequest, 'repository' | 'reference'>): void {
+    this.#known.delete(formatImageName(repository, reference))
+    this.#forgotten += 1
+  }
+
   async #digestOf(tag: Tag, target: RemovalTarget, signal: AbortSignal) {
-    const key = `${target.repository}:${tag}`
+    const key = formatImageName(target.repository, tag)
     const known = this.#known.get(key)
     if (known !== undefined && known.until > performance.now()) return known.digest
+    const forgotten = this.#forgotten
     const digest = (await target.heldAt(tag, signal))?.digest
+    // It may be one that was written since it was asked for.
+    if (forgotten !== this.#forgotten) return digest
     this.#known.delete(key)
     this.#known.set(key, { digest, until: performance.now() + KNOWN_MS })
     const [oldest] = this.#known.keys()

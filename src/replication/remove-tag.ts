@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Digest } from '../oci/digest.ts'
 import { isTag, type Tag } from '../oci/reference.ts'
 import { parseReferrerTag } from '../oci/referrer-tag.ts'
-import { ReplicationError } from './errors.ts'
+import { TagBusyError } from './errors.ts'
 import type { LocalTags } from './local-tags.ts'
 import type { Outcome } from './outcome.ts'
 import type { ContentSource, Held, RemovalTarget } from './ports.ts'
@@ -33,11 +33,13 @@ const LOOKS = 20
  */
 export async function removeTag(request: ReplicationRequest, removal: Removal): Promise<Outcome> {
   const { reference } = request
-  const ends: End[] = []
-  if (isTag(reference)) ends.push(await removeOne(reference, request, removal))
+  const own = isTag(reference) ? await removeOne(reference, request, removal) : undefined
+  const ends: End[] = own === undefined ? [] : [own]
+  // Who keeps the right to a tag that has to go with others does not wait for theirs: they may wait for this one.
+  const looks = own?.kind === 'by-digest' ? 1 : LOOKS
   for (const tag of await othersOf(request, removal))
-    ends.push(await removeOther(tag, request, removal))
-  ends.push(...(await removeDigests(ends, removal)))
+    ends.push(await removeOther(tag, looks, request, removal))
+  ends.push(...(await removeDigests(ends, request, removal)))
   const outcomes = ends.filter((end) => end.kind !== 'by-digest')
   return (
     outcomes.find(({ kind }) => kind === 'deleted') ??
@@ -65,40 +67,56 @@ async function othersOf(
   return (await localTags.of(digest, target, signal)).filter((tag) => tag !== reference)
 }
 
-async function removeOther(tag: Tag, request: ReplicationRequest, removal: Removal): Promise<End> {
-  for (let look = 0; look < LOOKS; look += 1) {
+async function removeOther(
+  tag: Tag,
+  looks: number,
+  request: ReplicationRequest,
+  removal: Removal,
+): Promise<End> {
+  const { target, signal } = removal
+  for (let look = 1; ; look += 1) {
     const ended = await removal.withRightTo(tag, (confirmRight) =>
       removeOne(tag, request, { ...removal, confirmRight }),
     )
     if (ended !== undefined) return ended
-    await delay(LOOK_EVERY_MS, undefined, { signal: removal.signal })
+    // By its own job, which may wait for this one's.
+    if ((await target.heldAt(tag, signal)) === undefined) return refused(`tag ${tag} is gone`)
+    // Whoever writes it may have looked at upstream before it was deleted there.
+    if (look >= looks) {
+      throw new TagBusyError(
+        `another job is writing tag ${tag} of ${target.repository}, which may have been deleted upstream; it is looked at again`,
+      )
+    }
+    await delay(LOOK_EVERY_MS, undefined, { signal })
   }
-  // Whoever writes it may have looked at upstream before it was deleted there.
-  throw new ReplicationError(
-    `another job is writing tag ${tag} of ${removal.target.repository}, which may have been deleted upstream; it is looked at again`,
-    { disposition: 'transient' },
-  )
 }
 
-async function removeOne(
-  tag: Tag,
-  request: ReplicationRequest,
-  { source, target, signal, confirmRight }: Removal,
-): Promise<End> {
+async function removeOne(tag: Tag, request: ReplicationRequest, removal: Removal): Promise<End> {
+  const { target, signal, confirmRight } = removal
   const local = await target.heldAt(tag, signal)
   if (local === undefined) return refused('not held locally')
   if (hasMoved(tag, local, request)) return refused(`tag ${tag} has moved`)
   if (await listsForHeld(tag, request, { target, signal }))
     return refused('it lists what refers to an image that is here, also what only is here')
-  for (const upstream of request.upstreams) {
-    const there = await source(upstream).headManifest(tag, signal, { certain: true })
-    if (there !== undefined) return refused(`upstream "${upstream}" has it still, or again`)
-  }
+  const there = await whoHas(tag, request, removal)
+  if (there !== undefined) return refused(there)
   await confirmRight?.()
   if (await target.deleteManifest(tag, signal)) return removed(local.digest)
   return local.digest === undefined
     ? refused('the local registry withholds what it is')
     : { kind: 'by-digest', tag, digest: local.digest }
+}
+
+async function whoHas(
+  tag: Tag,
+  { upstreams }: ReplicationRequest,
+  { source, signal }: Removal,
+): Promise<string | undefined> {
+  for (const upstream of upstreams) {
+    const there = await source(upstream).headManifest(tag, signal, { certain: true })
+    if (there !== undefined) return `upstream "${upstream}" has it still, or again`
+  }
+  return undefined
 }
 
 /** A tag that is looked at for its digest alone. */
@@ -121,13 +139,17 @@ async function listsForHeld(
   return (await target.heldAt(list.subject, signal)) !== undefined
 }
 
-async function removeDigests(ends: readonly End[], removal: Removal): Promise<readonly Outcome[]> {
+async function removeDigests(
+  ends: readonly End[],
+  request: ReplicationRequest,
+  removal: Removal,
+): Promise<readonly Outcome[]> {
   const left = ends.filter((end) => end.kind === 'by-digest')
   const digests = [...new Set(left.map(({ digest }) => digest))]
   const outcomes: Outcome[] = []
   for (const digest of digests) {
     const gone = new Set(left.filter((each) => each.digest === digest).map(({ tag }) => tag))
-    outcomes.push(await removeDigest(digest, gone, removal))
+    outcomes.push(await removeDigest(digest, gone, request, removal))
   }
   return outcomes
 }
@@ -135,13 +157,23 @@ async function removeDigests(ends: readonly End[], removal: Removal): Promise<re
 async function removeDigest(
   digest: Digest,
   gone: ReadonlySet<Tag>,
-  { target, signal, confirmRight }: Removal,
+  request: ReplicationRequest,
+  removal: Removal,
 ): Promise<Outcome> {
+  const { target, signal, confirmRight } = removal
   const needs = await whoNeeds(digest, gone, { target, signal })
   if (needs !== undefined) {
+    // By the job of the digest, or of another of its tags.
+    if ((await target.heldAt(digest, signal)) === undefined) return refused('it is gone already')
     return remains(
       `the local registry deletes by digest only, and ${needs}; delete the tag by hand, or use a registry that deletes tags, as CNCF distribution 3`,
     )
+  }
+  // Reading what every tag is takes its time, and others may have written these meanwhile.
+  for (const tag of gone) {
+    const local = await target.heldAt(tag, signal)
+    const kept = local?.digest === digest ? await whoHas(tag, request, removal) : undefined
+    if (kept !== undefined) return refused(kept)
   }
   await confirmRight?.()
   if (await target.deleteManifest(digest, signal)) return removed(digest)

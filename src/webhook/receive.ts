@@ -3,6 +3,7 @@ import type { Delivery } from '../events/delivery.ts'
 import type { Format, ParsedDelivery } from '../events/format.ts'
 import { FORMATS } from '../events/formats.ts'
 import type { RegistryEvent } from '../events/registry-event.ts'
+import type { Digest } from '../oci/digest.ts'
 import { isTag } from '../oci/reference.ts'
 import { decide } from '../policy/decide.ts'
 import type { Decision } from '../policy/decision.ts'
@@ -31,9 +32,9 @@ export interface Checks {
   /** @throws QueueUnavailableError when that cannot be said now */
   due(request: ReplicationRequest, withinMs: number): Promise<boolean>
   /** @throws QueueUnavailableError */
-  noteDeletion(cause: string): Promise<void>
+  noteDeletion(cause: string, digest: Digest): Promise<void>
   /** @throws QueueUnavailableError */
-  isPartOfDeletion(cause: string): Promise<boolean>
+  digestDeleted(cause: string): Promise<Digest | undefined>
   /** Never rejects. */
   forget(request: ReplicationRequest): Promise<void>
 }
@@ -107,7 +108,7 @@ function replicationFor(event: RegistryEvent, context: Context): Replicate | und
 async function enqueueAll({ replications, ignored }: Wanted, context: Context): Promise<Reply> {
   const { deps } = context
   try {
-    const requests = await dueOf(await withoutParts(replications, context), context)
+    const requests = await dueOf(await withDigests(replications, context), context)
     const offered = requests.length === 0 ? [] : await offerDue(requests, context)
     const fresh = replications.length - requests.length
     return { status: 202, body: counts(offered, ignored + fresh) }
@@ -118,25 +119,30 @@ async function enqueueAll({ replications, ignored }: Wanted, context: Context): 
   }
 }
 
-/** Without the tags of what was deleted by its digest: whoever removes that looks at its tags. */
-async function withoutParts(
+/**
+ * Tags that upstream deleted with their digest, and told of one by one: whoever removes one looks at all that are of
+ * the digest here. The tag may be of another here, and is looked at by its name, too.
+ */
+async function withDigests(
   replications: readonly Replicate[],
-  { said, deps: { checks, report } }: Context,
+  { said, deps: { checks } }: Context,
 ): Promise<readonly Replicate[]> {
   const causeOf = ({ cause }: Replicate) => cause && `${said.source} ${cause}`
   for (const each of replications) {
     const cause = causeOf(each)
-    if (cause !== undefined && !isTag(each.request.reference)) await checks.noteDeletion(cause)
+    const { reference } = each.request
+    if (cause !== undefined && !isTag(reference)) await checks.noteDeletion(cause, reference)
   }
-  const kept: Replicate[] = []
-  for (const each of replications) {
-    const cause = causeOf(each)
-    const { eventId, repository, reference } = each.request
-    if (cause !== undefined && isTag(reference) && (await checks.isPartOfDeletion(cause))) {
-      report.eventIgnored(said, { reason: 'delete', eventId, repository })
-    } else kept.push(each)
-  }
-  return kept
+  return await Promise.all(
+    replications.map(async (each) => {
+      const cause = causeOf(each)
+      if (cause === undefined || !isTag(each.request.reference)) return each
+      const announcedDigest = await checks.digestDeleted(cause)
+      return announcedDigest === undefined
+        ? each
+        : { ...each, request: { ...each.request, announcedDigest } }
+    }),
+  )
 }
 
 /** Those that are to be done whatever the tag's age, and those whose tag has not been looked up lately. */

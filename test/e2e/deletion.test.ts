@@ -41,7 +41,10 @@ describe('a tag that upstream deletes', () => {
     await deleteUpstream('team/gone', image.top)
 
     await eventually(async () => (await digestAt(site.local, 'team/gone:1.0')) === undefined)
-    expect(await endings('team/gone')).toEqual([{ kind: 'deleted', digest: image.top.digest }])
+    // The registry tells of the digest and of its tag: either job may be the first.
+    const ended = await endings('team/gone')
+    expect(ended).toContainEqual({ kind: 'deleted', digest: image.top.digest })
+    for (const outcome of ended) expect(outcome).not.toHaveProperty('failure')
     expect(await digestAt(site.local, 'team/gone:2.0')).toBe(kept.top.digest)
   })
 
@@ -102,6 +105,27 @@ describe('a tag that upstream deletes', () => {
       { kind: 'refused', reason: 'upstream "hq" has it still, or again' },
     ])
     expect(await digestAt(site.local, 'team/again:1.0')).toBe(image.top.digest)
+  })
+
+  it('goes with all tags of its digest, whether they are told of one by one or not', async () => {
+    await using image = await buildImage({ index: false })
+    const repository = 'team/many'
+    const tags = ['1.0', '1.1', '1.2', 'latest']
+    for (const tag of tags) await pushOverHttp(image, { url: site.local.url, repository, tag })
+    const targets = [{ digest: image.top.digest }, ...tags.map((tag) => ({ tag }))]
+
+    for (const [id, target] of targets.entries()) {
+      const event = { id: `many-${id}`, action: 'delete', request: { id: 'many' } }
+      await site.post('hq-push', { events: [{ ...event, target: { repository, ...target } }] })
+    }
+
+    const ended = await eventually(async () => {
+      const jobs = await site.jobs('--match', `${repository}*`)
+      return jobs.length === targets.length && jobs.every(({ outcome }) => outcome) && jobs
+    })
+    expect(await digestAt(site.local, `${repository}@${image.top.digest}`)).toBeUndefined()
+    for (const { outcome } of ended) expect(outcome).not.toHaveProperty('failure')
+    expect(ended.map(({ attemptsMade }) => attemptsMade)).toEqual(targets.map(() => 1))
   })
 
   it('deleted here is not fetched back', async () => {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts'
 import { eventually } from '../support/eventually.ts'
 import { goProgram, missingProgram } from '../support/go-program.ts'
+import { buildImage } from '../support/image.ts'
 import { pushOverHttp } from '../support/push-over-http.ts'
 import { arrives, digestAt, type Site, startSite } from './site.ts'
 
@@ -56,7 +57,7 @@ describe.skipIf(program === undefined)(
       expect(await here('team/tag:1.1')).toBe(image.top.digest)
     })
 
-    it('a digest that is deleted, and each of its tags once more, is one decision', async () => {
+    it('a digest that is deleted, and each of its tags once more, goes with all of them', async () => {
       const tags = ['1.0', '1.1', 'latest']
       const image = await copied('team/digest', ...tags)
       const kept = await copied('team/digest', '2.0')
@@ -67,11 +68,31 @@ describe.skipIf(program === undefined)(
         await eventually(async () => (await here(`team/digest:${tag}`)) === undefined)
       }
       expect(await here('team/digest:2.0')).toBe(kept.top.digest)
-      // What is told of afterwards has been decided on when this is here.
-      await copied('team/digest', '3.0')
-      expect(await jobs('team/digest', 'delete')).toMatchObject([
-        { image: `team/digest@${image.top.digest}`, outcome: { kind: 'deleted' } },
-      ])
+      const ended = await eventually(async () => {
+        const all = await jobs('team/digest', 'delete')
+        return all.length === 1 + tags.length && all.every(({ outcome }) => outcome) && all
+      })
+      expect(ended.map(({ attemptsMade }) => attemptsMade)).toEqual([1, 1, 1, 1])
+      for (const { outcome } of ended) expect(outcome).not.toHaveProperty('failure')
+    })
+
+    it('a tag goes that was of an older image here when its digest was deleted upstream', async () => {
+      await using image = await buildImage({ index: false })
+      await pushOverHttp(image, { url: site.local.url, repository: 'team/behind', tag: '1.0' })
+      const tell = (id: string, target: object) =>
+        site.post('hq-push', {
+          events: [
+            {
+              ...{ id, action: 'delete', request: { id: 'behind' } },
+              target: { repository: 'team/behind', ...target },
+            },
+          ],
+        })
+
+      await tell('digest', { digest: `sha256:${'b1'.repeat(32)}` })
+      await tell('tag', { tag: '1.0' })
+
+      await eventually(async () => (await here('team/behind:1.0')) === undefined)
     })
 
     it('a HEAD here is a pull, and has the tag looked up; a 304 is none', async () => {

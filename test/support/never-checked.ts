@@ -4,6 +4,6 @@ import type { Checks } from '../../src/webhook/receive.ts'
 export const NEVER_CHECKED: Checks = {
   due: () => Promise.resolve(true),
   noteDeletion: () => Promise.resolve(),
-  isPartOfDeletion: () => Promise.resolve(false),
+  digestDeleted: () => Promise.resolve(undefined),
   forget: () => Promise.resolve(),
 }

@@ -5,7 +5,7 @@ import { type Breakers, LOCAL, MAX_RETRY_AFTER_MS, parkedName } from '../../pool
 import { MissLimits } from '../../pool/miss-limits.ts'
 import { forgetCheck, noteChecked } from '../../pool/tag-checks.ts'
 import { recordFailure, recordRefusal, recordSuccess } from '../../pool/upstream-health.ts'
-import { ReplicationError } from '../../replication/errors.ts'
+import { ReplicationError, TagBusyError } from '../../replication/errors.ts'
 import type { Outcome } from '../../replication/outcome.ts'
 import type { ReplicationRequest } from '../../replication/request.ts'
 import { announceHeld, noteReason, rememberEnding } from '../endings.ts'
@@ -20,6 +20,8 @@ import { messageOf } from '../../thrown.ts'
 
 /** A job that waits for the local registry looks no sooner again. */
 const LOCAL_LOOK_MS = 1_000
+/** A job whose tag another one writes looks again after so long whether that has ended; so does one that has not ended here. */
+export const TAG_BUSY_MS = 500
 
 export interface JobEndingsOptions {
   readonly upstream: string
@@ -89,8 +91,8 @@ export class JobEndings {
   }
 
   /**
-   * For how many milliseconds the job is put off because a registry is not asked by anybody now: that
-   * costs it no attempt. 0: it has failed.
+   * For how many milliseconds the job is put off because a registry is not asked by anybody now, or
+   * another job writes a tag that it needs: that costs it no attempt. 0: it has failed.
    */
   async heldFor(
     job: ReplicationJob,
@@ -98,6 +100,11 @@ export class JobEndings {
     error: unknown,
     guard: RegistryGuard,
   ): Promise<number> {
+    if (error instanceof TagBusyError) {
+      await guard.left()
+      // Those that met each other are not to meet again.
+      return Math.round(TAG_BUSY_MS * (0.5 + Math.random()))
+    }
     const held = error instanceof HeldError ? error : await this.#noted(request, error, guard)
     const { forMs, registry } = held
     const { connection, queue } = this.#options

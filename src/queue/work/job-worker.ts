@@ -18,7 +18,7 @@ import { BackgroundGate } from './background-gate.ts'
 import { giveBack, leave, postpone, putOff } from './give-back.ts'
 import { priorityOfNext } from './head-of-queue.ts'
 import type { JobFacts, JobListener, Replicate } from './job.ts'
-import { JobEndings } from './job-endings.ts'
+import { JobEndings, TAG_BUSY_MS } from './job-endings.ts'
 import { forgetIfPassing, giveOptions, kept } from './job-options.ts'
 import { LockWatch, LostRightError } from './lock-watch.ts'
 import { ProgressRecorder } from './progress-recorder.ts'
@@ -33,8 +33,6 @@ const PLACES_FOR_URGENT = 8
 
 /** A worker gives a job up before Redis gives it to another. */
 const LOCK_MARGIN_MS = 1_000
-/** A job whose tag another one writes looks again after so long whether that has ended; so does one that has not ended here. */
-const TAG_BUSY_MS = 500
 /** So does one that may kill its worker, and must not run beside another such. */
 const SUSPECT_BUSY_MS = 2_000
 

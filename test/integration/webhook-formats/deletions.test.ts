@@ -75,7 +75,7 @@ describe('the events of every format, through the webhook into the queue', () =>
     },
   )
 
-  it('distribution: a deletion by digest is one job, with the tags that went with it', async () => {
+  it('distribution: the tags that went with a digest are looked at, too, and with all of that digest', async () => {
     site.onUpstreamDelete = 'delete'
     const event = (id: string, target: object) => ({
       ...{ id, action: 'delete', request: { id: 'request-7', method: 'DELETE' } },
@@ -89,13 +89,20 @@ describe('the events of every format, through the webhook into the queue', () =>
 
     const atOnce = await send(digest, first ?? {})
     const afterwards = [await send(...later.slice(0, 1)), await send(...later.slice(1))]
-    const another = await send({ ...first, id: 'e9', request: { id: 'request-8' } })
+    const another = await send({
+      ...event('alone', { tag: 'alone' }),
+      request: { id: 'request-8' },
+    })
 
-    expect(atOnce.body).toEqual({ accepted: 1, ignored: 1, duplicates: 0 })
+    expect(atOnce.body).toEqual({ accepted: 2, ignored: 0, duplicates: 0 })
     expect(afterwards.map(({ body }) => body)).toEqual(
-      Array(2).fill({ accepted: 0, ignored: 1, duplicates: 0 }),
+      Array(2).fill({ accepted: 1, ignored: 0, duplicates: 0 }),
     )
     expect(another.body).toEqual({ accepted: 1, ignored: 0, duplicates: 0 })
-    expect(await site.jobs()).toHaveLength(2)
+    const found = (await site.jobs()).map(({ data }) => [data.reference, data.announcedDigest])
+    expect(Object.fromEntries(found)).toEqual({
+      ...{ [A]: undefined, alone: undefined },
+      ...{ '2.4': A, latest: A, edge: A },
+    })
   })
 })

@@ -92,8 +92,8 @@ export class FormatsSite implements AsyncDisposable {
     const ofThisTest: Checks = {
       due: (request, withinMs) => this.#checks.due(request, withinMs),
       forget: (request) => this.#checks.forget(request),
-      noteDeletion: (cause) => this.#checks.noteDeletion(cause),
-      isPartOfDeletion: (cause) => this.#checks.isPartOfDeletion(cause),
+      noteDeletion: (cause, digest) => this.#checks.noteDeletion(cause, digest),
+      digestDeleted: (cause) => this.#checks.digestDeleted(cause),
     }
     const webhook = openWebhook({ config, enqueuer: this.#queues, checks: ofThisTest, report })
     app.use(webhook.router)

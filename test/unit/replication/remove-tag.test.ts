@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import type { Digest } from '../../../src/oci/digest.ts'
 import { isTag, type Reference, type Repository, type Tag } from '../../../src/oci/reference.ts'
-import { ReplicationError } from '../../../src/replication/errors.ts'
+import { ReplicationError, TagBusyError } from '../../../src/replication/errors.ts'
 import type { RemovalTarget } from '../../../src/replication/ports.ts'
 import { LocalTags } from '../../../src/replication/local-tags.ts'
 import { removeTag } from '../../../src/replication/remove-tag.ts'
@@ -138,6 +138,73 @@ it('a tag that somebody writes is waited for, and tried again later when that ta
   expect(deleted).toEqual([])
   expect(await remove(target, byDigest, undefined, freeAtTheThird)).toMatchObject({
     kind: 'deleted',
+  })
+})
+
+it('whoever keeps the right to a tag of the digest does not wait for the others', async () => {
+  const { held, image, deleted, target } = localThatLists(['1.0', '1.1'])
+  held.tags.set('1.1', image.digest)
+  let looks = 0
+  const busy: WithRightTo = () => {
+    looks += 1
+    return Promise.resolve(undefined)
+  }
+
+  await expect(
+    remove(target, { announcedDigest: image.digest }, undefined, busy),
+  ).rejects.toBeInstanceOf(TagBusyError)
+  expect({ looks, deleted }).toEqual({ looks: 1, deleted: [] })
+})
+
+it('a tag whose own job has removed it is not waited for', async () => {
+  const { held, image, target } = localThatLists(['1.0'])
+  const goesMeanwhile: WithRightTo = () => {
+    held.tags.delete('1.0')
+    return Promise.resolve(undefined)
+  }
+
+  expect(await remove(target, { reference: image.digest }, undefined, goesMeanwhile)).toMatchObject(
+    { kind: 'refused' },
+  )
+})
+
+it('a digest stays when upstream has one of its tags again by the time that all others are read', async () => {
+  const { held, image, deleted, target } = localThatLists(['1.0', 'other'])
+  held.addImage('other', 'another layer')
+  const upstream = new MemoryRegistry('hq', 'team/app')
+  const getManifest = (reference: Reference) => {
+    upstream.addImage('1.0', 'newer')
+    return held.getManifest(reference)
+  }
+
+  const outcome = await remove({ ...target, getManifest }, { reference: image.digest }, upstream)
+
+  expect(outcome).toEqual({ kind: 'refused', reason: 'upstream "hq" has it still, or again' })
+  expect(deleted).toEqual([])
+})
+
+it('which digest a tag has is asked anew once it may have been written', async () => {
+  const { held, image, target } = localThatLists(['1.0'])
+  const { signal } = new AbortController()
+  const localTags = new LocalTags()
+  expect(await localTags.of(image.digest, target, signal)).toEqual(['1.0'])
+  const newer = held.addImage('1.0', 'newer')
+
+  localTags.forget({ repository: target.repository, reference: '1.0' as Tag })
+
+  expect(await localTags.of(newer.digest, target, signal)).toEqual(['1.0'])
+})
+
+it('a digest that another job removes while its tags are read has not failed', async () => {
+  const { held, image, target } = localThatLists([])
+  async function* tags() {
+    held.manifests.delete(image.digest)
+    yield await Promise.resolve([])
+  }
+
+  expect(await remove({ ...target, tags })).toEqual({
+    kind: 'refused',
+    reason: 'it is gone already',
   })
 })
 
