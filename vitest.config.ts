@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config'
-import { LongestFirst } from './test/support/longest-first.ts'
+import { LongestFirst } from './test/support/vitest/longest-first.ts'
 
 export default defineConfig({
   test: {
@@ -11,6 +11,6 @@ export default defineConfig({
     // What never ends is a failure; what takes long on a busy machine is none.
     testTimeout: 180_000,
     hookTimeout: 180_000,
-    reporters: ['default', './test/support/tally-reporter.ts'],
+    reporters: ['default', './test/support/vitest/tally-reporter.ts'],
   },
 })

@@ -8,7 +8,7 @@ import {
   type ImportRules,
   partOf,
   violations,
-} from './support/import-rules.ts'
+} from './support/vitest/import-rules.ts'
 
 /** A hall under src: what it may import, and its wings, each with the wings beside it that it may import. */
 interface Hall {
@@ -193,7 +193,7 @@ describe('the sources', () => {
 describe('the folders', () => {
   it('hold fourteen files at most, so that one look takes them in', async () => {
     const perFolder = new Map<string, number>()
-    for (const file of await sourceFiles()) {
+    for (const file of [...(await sourceFiles()), ...(await typescriptIn('test', 'bench'))]) {
       perFolder.set(dirname(file), (perFolder.get(dirname(file)) ?? 0) + 1)
     }
     // One file for each product that sends events, all alike.
@@ -245,7 +245,7 @@ describe('the rules', () => {
     ['a folder that imports a root', 'src/queue/queues.ts', '../roots/serve.ts'],
     ['src importing workers', 'src/roots/serve.ts', '../../workers/worker.ts'],
     ['a wing that imports one above it', 'src/registry/words/links.ts', '../auth/tokens.ts'],
-    ['sources importing tests', 'src/oci/digest.ts', '../../test/support/image.ts'],
+    ['sources importing tests', 'src/oci/digest.ts', '../../test/support/images/image.ts'],
     ['workers importing the command line', 'workers/worker.ts', '../pullsync.ts'],
     ['a library outside its owner', 'src/queue/queues.ts', 'axios'],
     ["a library's subpath outside its owner", 'src/cli/cli.ts', '@bull-board/api/bullMQAdapter'],
@@ -284,9 +284,13 @@ async function readImports(): Promise<readonly Import[]> {
 }
 
 async function sourceFiles(): Promise<readonly string[]> {
-  const folders = ['src', 'workers'].map(async (folder) => {
+  return [...(await typescriptIn('src', 'workers')), 'pullsync.ts']
+}
+
+async function typescriptIn(...folders: readonly string[]): Promise<readonly string[]> {
+  const found = folders.map(async (folder) => {
     const entries = await readdir(folder, { recursive: true })
     return entries.filter((entry) => entry.endsWith('.ts')).map((entry) => join(folder, entry))
   })
-  return [...(await Promise.all(folders)).flat(), 'pullsync.ts']
+  return (await Promise.all(found)).flat()
 }

@@ -4,7 +4,7 @@ import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { constants, createGzip } from 'node:zlib'
 import { type Digest, finishDigest } from '../../src/oci/digest.ts'
-import { tarOf } from '../../test/support/image-layer.ts'
+import { tarOf } from '../../test/support/images/image-layer.ts'
 
 export interface NoiseLayer {
   readonly digest: Digest

@@ -1,4 +1,4 @@
-import type { TestRegistry } from '../../test/support/docker-registry.ts'
+import type { TestRegistry } from '../../test/support/registry/docker-registry.ts'
 import type { Usage } from '../figures/usage.ts'
 
 /** Two registries on this machine: what everybody copies from, and an empty one. */

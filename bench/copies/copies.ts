@@ -1,4 +1,4 @@
-import type { TestRegistry } from '../../test/support/docker-registry.ts'
+import type { TestRegistry } from '../../test/support/registry/docker-registry.ts'
 import type { Entry } from './contestant.ts'
 import type { PublishedImage } from '../content/publish.ts'
 import type { BenchRegistry, RegistryMaker } from './pair.ts'

@@ -1,4 +1,4 @@
-import { startRegistry } from '../../test/support/docker-registry.ts'
+import { startRegistry } from '../../test/support/registry/docker-registry.ts'
 import { ENGINE } from './engine.ts'
 import { layersOf, Publisher } from '../content/publish.ts'
 import { pullImage } from '../pulls/pull.ts'

@@ -1,4 +1,4 @@
-import { lastLines, startChild } from '../../test/support/child.ts'
+import { lastLines, startChild } from '../../test/support/process/child.ts'
 import { cpuMsOf, peakMibOf, type Usage } from '../figures/usage.ts'
 
 /** Often enough that what the last look missed is lost in the noise. */

@@ -1,7 +1,7 @@
-import { type CertificateFiles, makeCertificate } from '../../test/support/certificate.ts'
-import { startRegistry, type TestRegistry } from '../../test/support/docker-registry.ts'
-import { Started } from '../../test/support/started.ts'
-import { tempFolder } from '../../test/support/temp-folder.ts'
+import { type CertificateFiles, makeCertificate } from '../../test/support/network/certificate.ts'
+import { startRegistry, type TestRegistry } from '../../test/support/registry/docker-registry.ts'
+import { Started } from '../../test/support/process/started.ts'
+import { tempFolder } from '../../test/support/process/temp-folder.ts'
 
 /** A registry, and a second door to the same content over plain http, for what is not measured. */
 export interface BenchRegistry extends AsyncDisposable {

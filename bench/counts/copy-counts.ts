@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { AccessLogLine } from '../../test/support/access-log.ts'
-import { startRegistry, type TestRegistry } from '../../test/support/docker-registry.ts'
+import type { AccessLogLine } from '../../test/support/registry/access-log.ts'
+import { startRegistry, type TestRegistry } from '../../test/support/registry/docker-registry.ts'
 import { eventually } from '../../test/support/eventually.ts'
 import { startProduct } from '../pool/product.ts'
 import type { PublishedImage } from '../content/publish.ts'

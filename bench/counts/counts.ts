@@ -1,4 +1,4 @@
-import { startRegistry } from '../../test/support/docker-registry.ts'
+import { startRegistry } from '../../test/support/registry/docker-registry.ts'
 import { layersOf, type PublishedImage, Publisher } from '../content/publish.ts'
 import type { Scale } from '../scale.ts'
 import { markdownTable } from '../figures/table.ts'

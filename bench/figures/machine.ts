@@ -1,6 +1,6 @@
 import { cpus, totalmem } from 'node:os'
-import { registryCommand } from '../../test/support/registry-command.ts'
-import { run } from '../../test/support/run.ts'
+import { registryCommand } from '../../test/support/registry/registry-command.ts'
+import { run } from '../../test/support/process/run.ts'
 
 /** When and on what was measured, in one line. */
 export async function machineLine(): Promise<string> {

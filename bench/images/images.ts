@@ -1,4 +1,4 @@
-import { type TestRegistry, startRegistry } from '../../test/support/docker-registry.ts'
+import { type TestRegistry, startRegistry } from '../../test/support/registry/docker-registry.ts'
 import { wholeLog } from '../counts/copy-counts.ts'
 import { layersOf, type PublishedImage, Publisher } from '../content/publish.ts'
 import type { Rivals } from '../rivals/rivals.ts'

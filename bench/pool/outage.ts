@@ -1,6 +1,6 @@
 import { createServer, request, type Server } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
-import { startRegistry } from '../../test/support/docker-registry.ts'
+import { startRegistry } from '../../test/support/registry/docker-registry.ts'
 import { type Product, startProduct } from './product.ts'
 import { Publisher } from '../content/publish.ts'
 import type { Scale } from '../scale.ts'

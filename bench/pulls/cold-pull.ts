@@ -1,4 +1,4 @@
-import { startRegistry } from '../../test/support/docker-registry.ts'
+import { startRegistry } from '../../test/support/registry/docker-registry.ts'
 import { publishWarmUp, pullWarmUp, type SiteShape, startGatewaySite } from './gateway-site.ts'
 import type { OnMiss } from '../pool/product-config.ts'
 import { layersOf, type PublishedImage, Publisher } from '../content/publish.ts'

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { startNginx, type TestNginx } from '../../test/support/nginx.ts'
+import { startNginx, type TestNginx } from '../../test/support/network/nginx.ts'
 import type { GatewaySite } from './gateway-site.ts'
 
 const EXAMPLE = new URL('../../../deploy/nginx/hand-over-miss.conf', import.meta.url)

@@ -1,4 +1,4 @@
-import { startRegistry, type TestRegistry } from '../../test/support/docker-registry.ts'
+import { startRegistry, type TestRegistry } from '../../test/support/registry/docker-registry.ts'
 import { layersOf, type PublishedImage, Publisher } from '../content/publish.ts'
 import { median } from '../figures/statistics.ts'
 import { markdownTable } from '../figures/table.ts'

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { startChild } from '../../test/support/child.ts'
+import { startChild } from '../../test/support/process/child.ts'
 import type { Slowness, SlowWay } from './slow-way.ts'
 
 const SCRIPT = fileURLToPath(new URL('./slow-way-process.js', import.meta.url))

@@ -1,8 +1,8 @@
 import { symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { run } from '../../test/support/run.ts'
-import { tempFolder } from '../../test/support/temp-folder.ts'
+import { run } from '../../test/support/process/run.ts'
+import { tempFolder } from '../../test/support/process/temp-folder.ts'
 import { startProduct } from '../pool/product.ts'
 import type { EarlierEntry } from './rivals.ts'
 

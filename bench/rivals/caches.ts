@@ -1,6 +1,6 @@
-import { startRegistry, type TestRegistry } from '../../test/support/docker-registry.ts'
-import { goProgram, missingProgram } from '../../test/support/go-program.ts'
-import { run } from '../../test/support/run.ts'
+import { startRegistry, type TestRegistry } from '../../test/support/registry/docker-registry.ts'
+import { goProgram, missingProgram } from '../../test/support/process/go-program.ts'
+import { run } from '../../test/support/process/run.ts'
 
 /** Another way to have what upstream has at the first pull. */
 export interface Cache {

@@ -1,5 +1,5 @@
-import { type GoProgram, goProgram, missingProgram } from '../../test/support/go-program.ts'
-import { run } from '../../test/support/run.ts'
+import { type GoProgram, goProgram, missingProgram } from '../../test/support/process/go-program.ts'
+import { run } from '../../test/support/process/run.ts'
 import type { Entry, Pair, Wanted } from '../copies/contestant.ts'
 import { measuredCommand } from '../copies/measured-command.ts'
 

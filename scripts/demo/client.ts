@@ -1,6 +1,6 @@
-import type { BuiltImage } from '../../test/support/image.ts'
-import { pushImage } from '../../test/support/push-image.ts'
-import { inspectRaw, skopeo } from '../../test/support/skopeo.ts'
+import type { BuiltImage } from '../../test/support/images/image.ts'
+import { pushImage } from '../../test/support/images/push-image.ts'
+import { inspectRaw, skopeo } from '../../test/support/images/skopeo.ts'
 import type { Narrator } from './narrator.ts'
 import type { Stage } from './stage.ts'
 

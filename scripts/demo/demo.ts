@@ -1,4 +1,4 @@
-import { Started } from '../../test/support/started.ts'
+import { Started } from '../../test/support/process/started.ts'
 import { movedTagStory } from './moved-tag-story.ts'
 import { missStory } from './miss-story.ts'
 import { type Narrator, narratorOn } from './narrator.ts'

@@ -1,6 +1,6 @@
 import { eventually } from '../../test/support/eventually.ts'
-import { buildImage } from '../../test/support/image.ts'
-import type { Started } from '../../test/support/started.ts'
+import { buildImage } from '../../test/support/images/image.ts'
+import type { Started } from '../../test/support/process/started.ts'
 import { expectSameBytes, inspect, publish } from './client.ts'
 import { jobLike, pullsync } from './jobs.ts'
 import type { Narrator } from './narrator.ts'

@@ -1,17 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { startRegistry, type TestRegistry } from '../../test/support/docker-registry.ts'
-import { freePort } from '../../test/support/free-port.ts'
-import { type BuiltImage, buildImage } from '../../test/support/image.ts'
-import { startNginx, type TestNginx } from '../../test/support/nginx.ts'
+import { startRegistry, type TestRegistry } from '../../test/support/registry/docker-registry.ts'
+import { freePort } from '../../test/support/network/free-port.ts'
+import { type BuiltImage, buildImage } from '../../test/support/images/image.ts'
+import { startNginx, type TestNginx } from '../../test/support/network/nginx.ts'
 import {
   type PullsyncProcess,
   runPullsync,
   startPullsync,
-} from '../../test/support/pullsync-process.ts'
-import type { Started } from '../../test/support/started.ts'
-import { tempFolder } from '../../test/support/temp-folder.ts'
+} from '../../test/support/process/pullsync-process.ts'
+import type { Started } from '../../test/support/process/started.ts'
+import { tempFolder } from '../../test/support/process/temp-folder.ts'
 import { indented, type Narrator } from './narrator.ts'
 
 /** Everything that the demo plays on, all of it on this machine. */

@@ -1,4 +1,4 @@
-import type { Line } from '../../test/support/line.ts'
+import type { Line } from '../../test/support/network/line.ts'
 import type { Random } from './random.ts'
 import type { Role, Site } from './site.ts'
 import { fillDisk } from './small-disk.ts'

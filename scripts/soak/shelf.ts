@@ -1,7 +1,11 @@
 import { digestOf } from '../../src/oci/digest.ts'
-import { type BuiltImage, type BuiltManifest, buildImage } from '../../test/support/image.ts'
-import { pushOverHttp, putManifest, type PushTarget } from '../../test/support/push-over-http.ts'
-import type { Started } from '../../test/support/started.ts'
+import { type BuiltImage, type BuiltManifest, buildImage } from '../../test/support/images/image.ts'
+import {
+  pushOverHttp,
+  putManifest,
+  type PushTarget,
+} from '../../test/support/images/push-over-http.ts'
+import type { Started } from '../../test/support/process/started.ts'
 
 const MIB = 1024 * 1024
 

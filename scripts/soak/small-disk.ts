@@ -1,6 +1,6 @@
 import { open, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
-import { run } from '../../test/support/run.ts'
+import { run } from '../../test/support/process/run.ts'
 
 const SIZE = '96m'
 const FILLER = 'filler'

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type BuildKit, startBuildKit } from '../support/clients/buildkit.ts'
 import { type RunnableImage, runnableImage } from '../support/clients/runnable-image.ts'
-import { goProgram, missingProgram } from '../support/go-program.ts'
-import { lacking } from '../support/held-whole.ts'
+import { goProgram, missingProgram } from '../support/process/go-program.ts'
+import { lacking } from '../support/images/held-whole.ts'
 import { arrives, digestAt, type Site, startSite } from '../e2e/site.ts'
 
 const DAEMON = goProgram('buildkitd')

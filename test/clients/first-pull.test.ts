@@ -5,8 +5,8 @@ import { DOCKER_ENGINE } from '../support/clients/docker-engine.ts'
 import { PODMAN, SKOPEO } from '../support/clients/podman.ts'
 import { LIST_FILES, type RunnableImage, runnableImage } from '../support/clients/runnable-image.ts'
 import { eventually } from '../support/eventually.ts'
-import type { BuiltImage } from '../support/image.ts'
-import { startTokenService, type TokenService } from '../support/token-service.ts'
+import type { BuiltImage } from '../support/images/image.ts'
+import { startTokenService, type TokenService } from '../support/registry/token-service.ts'
 import { type Site, startSite } from '../e2e/site.ts'
 
 const LOGIN = { username: 'pullsync', password: 'correct-horse' }

@@ -4,13 +4,13 @@ import { pulled, startedOr, whyNoContainers } from '../support/clients/client.ts
 import { DOCKER_ENGINE } from '../support/clients/docker-engine.ts'
 import { PODMAN, SKOPEO } from '../support/clients/podman.ts'
 import { LIST_FILES, type RunnableImage, runnableImage } from '../support/clients/runnable-image.ts'
-import { freePort } from '../support/free-port.ts'
+import { freePort } from '../support/network/free-port.ts'
 import { startHarbor, type TestHarbor } from '../support/harbor/harbor.ts'
 import type { Account } from '../support/harbor/state.ts'
-import { buildImage, type BuiltImage } from '../support/image.ts'
-import { type PullsyncProcess, startPullsync } from '../support/pullsync-process.ts'
-import { pushOverHttp } from '../support/push-over-http.ts'
-import { tempFolder } from '../support/temp-folder.ts'
+import { buildImage, type BuiltImage } from '../support/images/image.ts'
+import { type PullsyncProcess, startPullsync } from '../support/process/pullsync-process.ts'
+import { pushOverHttp } from '../support/images/push-over-http.ts'
+import { tempFolder } from '../support/process/temp-folder.ts'
 
 const kinds = await Promise.all(
   [SKOPEO, PODMAN, DOCKER_ENGINE].map(async (kind) => ({

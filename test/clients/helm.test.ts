@@ -1,9 +1,9 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { goProgram, missingProgram } from '../support/go-program.ts'
-import { run } from '../support/run.ts'
-import { type TempFolder, tempFolder } from '../support/temp-folder.ts'
+import { goProgram, missingProgram } from '../support/process/go-program.ts'
+import { run } from '../support/process/run.ts'
+import { type TempFolder, tempFolder } from '../support/process/temp-folder.ts'
 import { type Site, startSite } from '../e2e/site.ts'
 
 const HELM = goProgram('helm') ?? ''

@@ -5,9 +5,9 @@ import { DOCKER_ENGINE } from '../support/clients/docker-engine.ts'
 import { PODMAN } from '../support/clients/podman.ts'
 import { LIST_FILES, type RunnableImage, runnableImage } from '../support/clients/runnable-image.ts'
 import { eventually } from '../support/eventually.ts'
-import { loggedRequests } from '../support/logged-requests.ts'
-import { goProgram, missingProgram } from '../support/go-program.ts'
-import type { BuiltImage } from '../support/image.ts'
+import { loggedRequests } from '../support/registry/logged-requests.ts'
+import { goProgram, missingProgram } from '../support/process/go-program.ts'
+import type { BuiltImage } from '../support/images/image.ts'
 import { arrives, digestAt, type Site, startSite } from '../e2e/site.ts'
 
 const ENGINES = await Promise.all(

@@ -6,10 +6,10 @@ import { pulled, startedOr, whyNoContainers } from '../support/clients/client.ts
 import { CONTAINERD, startContainerd } from '../support/clients/containerd.ts'
 import { DOCKER_ENGINE, startDockerEngine } from '../support/clients/docker-engine.ts'
 import { PODMAN } from '../support/clients/podman.ts'
-import { buildImage } from '../support/image.ts'
-import { pushOverHttp } from '../support/push-over-http.ts'
-import { run } from '../support/run.ts'
-import { tempFolder, type TempFolder } from '../support/temp-folder.ts'
+import { buildImage } from '../support/images/image.ts'
+import { pushOverHttp } from '../support/images/push-over-http.ts'
+import { run } from '../support/process/run.ts'
+import { tempFolder, type TempFolder } from '../support/process/temp-folder.ts'
 import { arrives, type Site, startSite } from '../e2e/site.ts'
 
 const noContainerd = await whyNoContainers(CONTAINERD)

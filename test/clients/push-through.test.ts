@@ -6,9 +6,9 @@ import { DOCKER_ENGINE } from '../support/clients/docker-engine.ts'
 import { PODMAN, SKOPEO } from '../support/clients/podman.ts'
 import { COPIERS } from '../support/clients/copiers.ts'
 import { type RunnableImage, runnableImage } from '../support/clients/runnable-image.ts'
-import { lacking } from '../support/held-whole.ts'
-import { buildImage } from '../support/image.ts'
-import { tempFolder } from '../support/temp-folder.ts'
+import { lacking } from '../support/images/held-whole.ts'
+import { buildImage } from '../support/images/image.ts'
+import { tempFolder } from '../support/process/temp-folder.ts'
 import { arrives, digestAt, type Site, startSite } from '../e2e/site.ts'
 
 const MODES = ['stream', 'hold'] as const

@@ -3,7 +3,7 @@ import { startedOr, whyNoContainers } from '../support/clients/client.ts'
 import { CONTAINERD } from '../support/clients/containerd.ts'
 import { DOCKER_ENGINE } from '../support/clients/docker-engine.ts'
 import { PODMAN, SKOPEO } from '../support/clients/podman.ts'
-import { startScriptedRegistry } from '../support/scripted-registry.ts'
+import { startScriptedRegistry } from '../support/registry/scripted-registry.ts'
 
 const ANSWERS = {
   404: 'MANIFEST_UNKNOWN',

@@ -2,16 +2,16 @@ import { deflateSync, gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Registry } from '../../src/registry/registry.ts'
 import { nextPage } from '../../src/registry/words/next-page.ts'
-import { startRegistry } from '../support/docker-registry.ts'
-import { goProgram, missingProgram } from '../support/go-program.ts'
-import { buildImage } from '../support/image.ts'
-import { pushOverHttp } from '../support/push-over-http.ts'
+import { startRegistry } from '../support/registry/docker-registry.ts'
+import { goProgram, missingProgram } from '../support/process/go-program.ts'
+import { buildImage } from '../support/images/image.ts'
+import { pushOverHttp } from '../support/images/push-over-http.ts'
 import {
   refuse,
   type ScriptedRegistry,
   startScriptedRegistry,
   type Turn,
-} from '../support/scripted-registry.ts'
+} from '../support/registry/scripted-registry.ts'
 import { configFor, open, repository, SIGNAL } from './contract-content.ts'
 
 const DISTRIBUTION_3 = goProgram('distribution3')

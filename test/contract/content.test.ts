@@ -10,10 +10,13 @@ import {
 } from '../../src/oci/media-types.ts'
 import type { Registry } from '../../src/registry/registry.ts'
 import type { RegistryRepository } from '../../src/registry/repository.ts'
-import { startRegistry } from '../support/docker-registry.ts'
-import { type ScriptedRegistry, startScriptedRegistry } from '../support/scripted-registry.ts'
+import { startRegistry } from '../support/registry/docker-registry.ts'
+import {
+  type ScriptedRegistry,
+  startScriptedRegistry,
+} from '../support/registry/scripted-registry.ts'
 import { bytesOf, configFor, open, reference, repository, SIGNAL } from './contract-content.ts'
-import { copyImage } from '../support/copy-image.ts'
+import { copyImage } from '../support/images/copy-image.ts'
 
 const IMAGE_CONFIG = 'application/vnd.oci.image.config.v1+json'
 const LAYER = 'application/vnd.oci.image.layer.v1.tar'

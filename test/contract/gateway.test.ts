@@ -1,5 +1,5 @@
-import type { RegistryOptions } from '../support/registry-config.ts'
-import { startTokenService } from '../support/token-service.ts'
+import type { RegistryOptions } from '../support/registry/registry-config.ts'
+import { startTokenService } from '../support/registry/token-service.ts'
 import { startSite } from '../e2e/site.ts'
 import { configFor } from './contract-content.ts'
 import { registryContract, type Subject } from './registry.contract.ts'

@@ -2,9 +2,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { OCI_INDEX } from '../../src/oci/media-types.ts'
 import type { Registry } from '../../src/registry/registry.ts'
 import { BlobFlights } from '../../src/replication/graph/blob-flights.ts'
-import { copyImage } from '../support/copy-image.ts'
-import { startRegistry, type TestRegistry } from '../support/docker-registry.ts'
-import { goProgram, missingProgram } from '../support/go-program.ts'
+import { copyImage } from '../support/images/copy-image.ts'
+import { startRegistry, type TestRegistry } from '../support/registry/docker-registry.ts'
+import { goProgram, missingProgram } from '../support/process/go-program.ts'
 import {
   configFor,
   manifestOf,

@@ -4,10 +4,10 @@ import { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Registry } from '../../src/registry/registry.ts'
 import type { UploadRecords } from '../../src/registry/words/upload-records.ts'
-import { startRegistry, type TestRegistry } from '../support/docker-registry.ts'
+import { startRegistry, type TestRegistry } from '../support/registry/docker-registry.ts'
 import { eventually } from '../support/eventually.ts'
-import { goProgram, missingProgram } from '../support/go-program.ts'
-import { refuse, startScriptedRegistry } from '../support/scripted-registry.ts'
+import { goProgram, missingProgram } from '../support/process/go-program.ts'
+import { refuse, startScriptedRegistry } from '../support/registry/scripted-registry.ts'
 import {
   type Blob,
   configFor,

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { makeCertificate } from '../support/certificate.ts'
-import { startRegistry, type TestRegistry } from '../support/docker-registry.ts'
-import { startScriptedRegistry } from '../support/scripted-registry.ts'
-import { tempFolder } from '../support/temp-folder.ts'
-import { startTokenService, type TokenService } from '../support/token-service.ts'
+import { makeCertificate } from '../support/network/certificate.ts'
+import { startRegistry, type TestRegistry } from '../support/registry/docker-registry.ts'
+import { startScriptedRegistry } from '../support/registry/scripted-registry.ts'
+import { tempFolder } from '../support/process/temp-folder.ts'
+import { startTokenService, type TokenService } from '../support/registry/token-service.ts'
 import {
   configFor,
   failureOf,

@@ -1,8 +1,8 @@
 import { access, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { run } from '../support/run.ts'
-import { tempFolder } from '../support/temp-folder.ts'
+import { run } from '../support/process/run.ts'
+import { tempFolder } from '../support/process/temp-folder.ts'
 
 /** What of `npm pack --json` the tests look at. */
 interface Packed {

@@ -4,11 +4,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { type Site, startSite } from '../e2e/site.ts'
-import { type Child, startChild } from '../support/child.ts'
+import { type Child, startChild } from '../support/process/child.ts'
 import { eventually } from '../support/eventually.ts'
-import { freePort } from '../support/free-port.ts'
-import { run } from '../support/run.ts'
-import { tempFolder } from '../support/temp-folder.ts'
+import { freePort } from '../support/network/free-port.ts'
+import { run } from '../support/process/run.ts'
+import { tempFolder } from '../support/process/temp-folder.ts'
 
 const there = await run('prometheus', ['--version']).then(
   () => true,

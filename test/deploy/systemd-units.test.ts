@@ -1,8 +1,8 @@
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { run } from '../support/run.ts'
-import { tempFolder } from '../support/temp-folder.ts'
+import { run } from '../support/process/run.ts'
+import { tempFolder } from '../support/process/temp-folder.ts'
 
 const there = await run('systemd-analyze', ['--version']).then(
   () => true,

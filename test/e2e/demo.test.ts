@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
-import { startChild } from '../support/child.ts'
-import { run } from '../support/run.ts'
+import { startChild } from '../support/process/child.ts'
+import { run } from '../support/process/run.ts'
 
 const DEMO = 'dist/scripts/demo/demo.js'
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { loggedRequests } from '../support/logged-requests.ts'
-import { inspectRaw, skopeo } from '../support/skopeo.ts'
-import { pushImage } from '../support/push-image.ts'
-import { buildImage, type BuiltImage } from '../support/image.ts'
+import { loggedRequests } from '../support/registry/logged-requests.ts'
+import { inspectRaw, skopeo } from '../support/images/skopeo.ts'
+import { pushImage } from '../support/images/push-image.ts'
+import { buildImage, type BuiltImage } from '../support/images/image.ts'
 import { arrives, digestAt, type Site, startSite } from './site.ts'
 
 const BASE = { seed: 'many', layers: 2 }

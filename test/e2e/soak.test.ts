@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { startChild } from '../support/child.ts'
+import { startChild } from '../support/process/child.ts'
 
 const SCRIPT = join(import.meta.dirname, '../../dist/scripts/soak/soak.js')
 /** Of which the faults take five; what was promised and what was left have three each on a machine that is busy. */

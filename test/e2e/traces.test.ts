@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import type { SpanLine } from '../support/span-file.ts'
-import { tempFolder } from '../support/temp-folder.ts'
+import { tempFolder } from '../support/process/temp-folder.ts'
 import { arrives, postTo, SECRET, type Site, startSite } from './site.ts'
 
 const SDK = pathToFileURL(join(import.meta.dirname, '../../dist/test/support/span-file.js')).href

@@ -1,10 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { startChild } from '../support/child.ts'
-import { freePort } from '../support/free-port.ts'
-import { registryCommand } from '../support/registry-command.ts'
-import { tempFolder } from '../support/temp-folder.ts'
+import { startChild } from '../support/process/child.ts'
+import { freePort } from '../support/network/free-port.ts'
+import { registryCommand } from '../support/registry/registry-command.ts'
+import { tempFolder } from '../support/process/temp-folder.ts'
 
 const WITHIN_MS = 120_000
 

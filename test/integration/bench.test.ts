@@ -8,9 +8,9 @@ import { pullImage } from '../../bench/pulls/pull.ts'
 import { startSlowWay } from '../../bench/pulls/slow-way.ts'
 import { quantile } from '../../bench/figures/statistics.ts'
 import { verifyCopies } from '../../bench/copies/verify.ts'
-import { startRegistry } from '../support/docker-registry.ts'
-import { goProgram } from '../support/go-program.ts'
-import { run } from '../support/run.ts'
+import { startRegistry } from '../support/registry/docker-registry.ts'
+import { goProgram } from '../support/process/go-program.ts'
+import { run } from '../support/process/run.ts'
 
 const CLONE = fileURLToPath(new URL('../..', import.meta.url))
 const BENCH = join(CLONE, 'dist/bench/bench.js')

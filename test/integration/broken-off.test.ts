@@ -1,11 +1,11 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { closed } from '../support/closed.ts'
-import { freePort } from '../support/free-port.ts'
-import { inLanes } from '../support/lanes.ts'
-import { type PullsyncProcess, startPullsync } from '../support/pullsync-process.ts'
-import { startRedis, type TestRedis } from '../support/redis.ts'
+import { closed } from '../support/network/closed.ts'
+import { freePort } from '../support/network/free-port.ts'
+import { inLanes } from '../support/process/lanes.ts'
+import { type PullsyncProcess, startPullsync } from '../support/process/pullsync-process.ts'
+import { startRedis, type TestRedis } from '../support/redis/redis.ts'
 
 const TIMES = 5
 const AT_ONCE = 16

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { countCopies, totalOf } from '../../bench/counts/copy-counts.ts'
 import { layersOf, type PublishedImage, Publisher } from '../../bench/content/publish.ts'
-import { startRegistry, type TestRegistry } from '../support/docker-registry.ts'
+import { startRegistry, type TestRegistry } from '../support/registry/docker-registry.ts'
 
 const MIB = 1024 * 1024
 /** The manifest, and what may refer to it: the API, the tag in its place, and three of cosign's. */

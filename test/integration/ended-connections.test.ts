@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { openProducerConnection } from '../../src/pool/connection.ts'
 import { eventually } from '../support/eventually.ts'
-import { startRedis } from '../support/redis.ts'
+import { startRedis } from '../support/redis/redis.ts'
 
 it('says nothing of a connection to Redis that is told to end while it is being made', async () => {
   await using redis = await startRedis({ appendOnly: false })

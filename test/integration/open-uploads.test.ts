@@ -5,7 +5,7 @@ import type { Repository } from '../../src/oci/reference.ts'
 import { openProducerConnection } from '../../src/pool/connection.ts'
 import { OpenUploads } from '../../src/pool/open-uploads.ts'
 import { eventually } from '../support/eventually.ts'
-import { startRedis, type TestRedis } from '../support/redis.ts'
+import { startRedis, type TestRedis } from '../support/redis/redis.ts'
 
 const REPOSITORY = 'team/app' as Repository
 const DIGEST = digestOf(Buffer.from('layer'))

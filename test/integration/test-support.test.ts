@@ -1,13 +1,13 @@
 import { createServer } from 'node:http'
 import { describe, expect, it } from 'vitest'
-import { startRegistry } from '../support/docker-registry.ts'
+import { startRegistry } from '../support/registry/docker-registry.ts'
 import { eventually } from '../support/eventually.ts'
-import { buildImage } from '../support/image.ts'
-import { startNginx } from '../support/nginx.ts'
-import { pushImage } from '../support/push-image.ts'
-import { pushOverHttp } from '../support/push-over-http.ts'
-import { startRedis } from '../support/redis.ts'
-import { inspectRaw, skopeo } from '../support/skopeo.ts'
+import { buildImage } from '../support/images/image.ts'
+import { startNginx } from '../support/network/nginx.ts'
+import { pushImage } from '../support/images/push-image.ts'
+import { pushOverHttp } from '../support/images/push-over-http.ts'
+import { startRedis } from '../support/redis/redis.ts'
+import { inspectRaw, skopeo } from '../support/images/skopeo.ts'
 
 describe('eventually', () => {
   it('gives the first truthy answer', async () => {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { openWorkerConnection } from '../../src/pool/connection.ts'
 import { eventually } from '../support/eventually.ts'
-import { startRedis } from '../support/redis.ts'
+import { startRedis } from '../support/redis/redis.ts'
 
 it('a connection that waits for Redis to come back ends when told, and what it was asked with it', async () => {
   await using redis = await startRedis()

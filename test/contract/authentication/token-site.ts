@@ -8,8 +8,8 @@ import {
   type ScriptedRegistry,
   startScriptedRegistry,
   type Turn,
-} from '../../support/scripted-registry.ts'
-import { tempFolder, type TempFolder } from '../../support/temp-folder.ts'
+} from '../../support/registry/scripted-registry.ts'
+import { tempFolder, type TempFolder } from '../../support/process/temp-folder.ts'
 import { configFor, manifestOf, open, reference, repository, SIGNAL } from '../contract-content.ts'
 
 export const ACCOUNT = { username: 'robot', password: 'very-secret' }

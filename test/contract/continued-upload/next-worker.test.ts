@@ -4,8 +4,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Registry } from '../../../src/registry/registry.ts'
 import { CorruptBlobError } from '../../../src/registry/upload/verified-body.ts'
 import { eventually } from '../../support/eventually.ts'
-import { startRegistry, type TestRegistry } from '../../support/docker-registry.ts'
-import { goProgram, missingProgram } from '../../support/go-program.ts'
+import { startRegistry, type TestRegistry } from '../../support/registry/docker-registry.ts'
+import { goProgram, missingProgram } from '../../support/process/go-program.ts'
 import {
   type Blob,
   bytesOf,

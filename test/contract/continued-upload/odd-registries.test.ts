@@ -2,7 +2,10 @@ import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Registry } from '../../../src/registry/registry.ts'
 import { eventually } from '../../support/eventually.ts'
-import { type ScriptedRegistry, startScriptedRegistry } from '../../support/scripted-registry.ts'
+import {
+  type ScriptedRegistry,
+  startScriptedRegistry,
+} from '../../support/registry/scripted-registry.ts'
 import {
   type Blob,
   bytesOf,

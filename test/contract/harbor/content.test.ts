@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { buildImage } from '../../support/image.ts'
-import { putManifest } from '../../support/push-over-http.ts'
-import { pushReferrer } from '../../support/referrer.ts'
+import { buildImage } from '../../support/images/image.ts'
+import { putManifest } from '../../support/images/push-over-http.ts'
+import { pushReferrer } from '../../support/images/referrer.ts'
 import { basic, harborSite, type HarborSite } from './harbor-site.ts'
 
 /** What Harbor v2.15.2 answered when it was asked; the stand-in must answer the same. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { refuse, startScriptedRegistry } from '../../support/scripted-registry.ts'
+import { refuse, startScriptedRegistry } from '../../support/registry/scripted-registry.ts'
 import { configFor, open, reference, repository, SIGNAL } from '../contract-content.ts'
 import { harborSite, type HarborSite } from './harbor-site.ts'
 

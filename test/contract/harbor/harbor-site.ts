@@ -1,7 +1,7 @@
 import { startHarbor, type TestHarbor } from '../../support/harbor/harbor.ts'
 import type { Account } from '../../support/harbor/state.ts'
-import { buildImage, type BuiltImage } from '../../support/image.ts'
-import { pushOverHttp } from '../../support/push-over-http.ts'
+import { buildImage, type BuiltImage } from '../../support/images/image.ts'
+import { pushOverHttp } from '../../support/images/push-over-http.ts'
 
 interface Sent {
   readonly body?: Buffer

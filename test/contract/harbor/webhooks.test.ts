@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { eventually } from '../../support/eventually.ts'
 import { startHarbor } from '../../support/harbor/harbor.ts'
 import type { Policy } from '../../support/harbor/state.ts'
-import { putManifest } from '../../support/push-over-http.ts'
+import { putManifest } from '../../support/images/push-over-http.ts'
 import { basic, harborSite, type HarborSite } from './harbor-site.ts'
 
 /** What Harbor v2.15.2 answered when it was asked; the stand-in must answer the same. */

@@ -1,7 +1,10 @@
 import { expect } from 'vitest'
 import type { Registry } from '../../../src/registry/registry.ts'
 import type { RegistryRepository } from '../../../src/registry/repository.ts'
-import { type ScriptedRegistry, startScriptedRegistry } from '../../support/scripted-registry.ts'
+import {
+  type ScriptedRegistry,
+  startScriptedRegistry,
+} from '../../support/registry/scripted-registry.ts'
 import { type Blob, configFor, open, repository, SIGNAL } from '../contract-content.ts'
 
 export const STALL_MS = 300

@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { DOCKER_SCHEMA1_SIGNED, OCI_MANIFEST } from '../../../src/oci/media-types.ts'
 import { UnsupportedManifestError } from '../../../src/registry/errors/registry-error.ts'
-import type { Turn } from '../../support/scripted-registry.ts'
+import type { Turn } from '../../support/registry/scripted-registry.ts'
 import { failureOf, manifestOf, randomBlob, reference, SIGNAL } from '../contract-content.ts'
 import { bothSides, type BothSides, MANIFESTS } from './both-sides.ts'
 

@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { refuse } from '../../support/scripted-registry.ts'
+import { refuse } from '../../support/registry/scripted-registry.ts'
 import {
   blobOf,
   bytesOf,

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { refuse } from '../../support/scripted-registry.ts'
+import { refuse } from '../../support/registry/scripted-registry.ts'
 import { bytesOf, configFor, failureOf, open, randomBlob, SIGNAL } from '../contract-content.ts'
 import { ACCOUNT, MANIFEST, TAG, twoOrigins, type TwoOrigins } from './two-origins.ts'
 

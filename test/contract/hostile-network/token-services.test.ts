@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { eventually } from '../../support/eventually.ts'
-import { refuse } from '../../support/scripted-registry.ts'
+import { refuse } from '../../support/registry/scripted-registry.ts'
 import { failureOf, SIGNAL } from '../contract-content.ts'
 import { ACCOUNT, MANIFEST, TAG, twoOrigins, type TwoOrigins, wantToken } from './two-origins.ts'
 

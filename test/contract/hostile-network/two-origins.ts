@@ -6,7 +6,7 @@ import {
   type ScriptedRegistryOptions,
   startScriptedRegistry,
   type Turn,
-} from '../../support/scripted-registry.ts'
+} from '../../support/registry/scripted-registry.ts'
 import { configFor, manifestOf, open, reference, repository } from '../contract-content.ts'
 
 export const ACCOUNT = { username: 'robot', password: 'very-secret' }

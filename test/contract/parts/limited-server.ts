@@ -6,7 +6,7 @@ import {
   type ScriptedRegistry,
   startScriptedRegistry,
   type Turn,
-} from '../../support/scripted-registry.ts'
+} from '../../support/registry/scripted-registry.ts'
 import { bytesOf, configFor, open, randomBlob, repository, SIGNAL } from '../contract-content.ts'
 
 export const KIB = 1024

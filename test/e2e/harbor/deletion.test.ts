@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { digestOf } from '../../../src/oci/digest.ts'
 import { eventually } from '../../support/eventually.ts'
 import { OCI_MANIFEST } from '../../../src/oci/media-types.ts'
-import { pushOverHttp } from '../../support/push-over-http.ts'
+import { pushOverHttp } from '../../support/images/push-over-http.ts'
 import { postTo } from '../site.ts'
 import { type HarborSite, startHarborSite } from './harbor-site.ts'
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { OCI_MANIFEST } from '../../../src/oci/media-types.ts'
 import { eventually } from '../../support/eventually.ts'
-import type { BuiltManifest } from '../../support/image.ts'
-import { fallbackTag, pushReferrer } from '../../support/referrer.ts'
+import type { BuiltManifest } from '../../support/images/image.ts'
+import { fallbackTag, pushReferrer } from '../../support/images/referrer.ts'
 import { type HarborSite, type Side, startHarborSite } from './harbor-site.ts'
 
 const SIGNATURE = 'application/vnd.dev.sigstore.bundle.v0.3+json'

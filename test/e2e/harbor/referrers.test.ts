@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually } from '../../support/eventually.ts'
-import type { BuiltManifest } from '../../support/image.ts'
-import { fallbackTag, pushReferrer } from '../../support/referrer.ts'
-import { pushOverHttp } from '../../support/push-over-http.ts'
+import type { BuiltManifest } from '../../support/images/image.ts'
+import { fallbackTag, pushReferrer } from '../../support/images/referrer.ts'
+import { pushOverHttp } from '../../support/images/push-over-http.ts'
 import { postTo, SECRET } from '../site.ts'
 import { type HarborSite, startHarborSite } from './harbor-site.ts'
 

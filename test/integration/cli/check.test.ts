@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { startRegistry } from '../../support/docker-registry.ts'
-import { freePort } from '../../support/free-port.ts'
+import { startRegistry } from '../../support/registry/docker-registry.ts'
+import { freePort } from '../../support/network/free-port.ts'
 import { cliSite, type CliSite, rowOf } from './cli-site.ts'
 
 describe('the command line', () => {

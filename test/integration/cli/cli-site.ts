@@ -15,12 +15,12 @@ import { ReplicationError } from '../../../src/replication/errors.ts'
 import type { Outcome } from '../../../src/replication/outcome.ts'
 import type { Progress } from '../../../src/replication/progress.ts'
 import { ENOUGH_MS, eventually } from '../../support/eventually.ts'
-import { MISS_LIMITS } from '../../support/miss-limits.ts'
-import { OUTAGES } from '../../support/outages.ts'
-import { startRedis, type TestRedis } from '../../support/redis.ts'
-import { type CliOptions, type CliResult, runCli } from '../../support/run-cli.ts'
-import { SILENT } from '../../support/silent-listener.ts'
-import { tempFolder, type TempFolder } from '../../support/temp-folder.ts'
+import { MISS_LIMITS } from '../../support/given/miss-limits.ts'
+import { OUTAGES } from '../../support/given/outages.ts'
+import { startRedis, type TestRedis } from '../../support/redis/redis.ts'
+import { type CliOptions, type CliResult, runCli } from '../../support/process/run-cli.ts'
+import { SILENT } from '../../support/given/silent-listener.ts'
+import { tempFolder, type TempFolder } from '../../support/process/temp-folder.ts'
 
 const JOBS: JobsConfig = {
   attempts: 3,

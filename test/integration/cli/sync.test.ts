@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { findJob } from '../../../src/queue/records/job-records.ts'
 import { eventually } from '../../support/eventually.ts'
-import { Screen } from '../../support/screen.ts'
+import { Screen } from '../../support/process/screen.ts'
 import { cliSite, type CliSite, REASON } from './cli-site.ts'
 
 describe('the command line', () => {

@@ -5,8 +5,11 @@ import { buffer } from 'node:stream/consumers'
 import { LocalRegistry } from '../../../src/gateway/local/local-registry.ts'
 import type { HttpServer } from '../../../src/http/server.ts'
 import { digestOf } from '../../../src/oci/digest.ts'
-import { startFront } from '../../support/gateway-front.ts'
-import { type RegistryInBytes, startRegistryInBytes } from '../../support/registry-in-bytes.ts'
+import { startFront } from '../../support/network/gateway-front.ts'
+import {
+  type RegistryInBytes,
+  startRegistryInBytes,
+} from '../../support/registry/registry-in-bytes.ts'
 
 export const BLOB = randomBytes(3_000_000)
 export const PATH = `/v2/team/app/blobs/${digestOf(BLOB)}`

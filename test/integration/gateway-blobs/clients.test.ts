@@ -5,7 +5,7 @@ import { connect } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { eventually } from '../../support/eventually.ts'
-import { sendBlob } from '../../support/registry-in-bytes.ts'
+import { sendBlob } from '../../support/registry/registry-in-bytes.ts'
 import { BLOB, blobSite, type BlobSite, PATH } from './blob-site.ts'
 
 describe('a blob that passes through the gateway', () => {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { LocalRegistry } from '../../../src/gateway/local/local-registry.ts'
-import { startFront } from '../../support/gateway-front.ts'
-import { startNetwork, whyNoNetwork } from '../../support/network.ts'
+import { startFront } from '../../support/network/gateway-front.ts'
+import { startNetwork, whyNoNetwork } from '../../support/network/network.ts'
 
 const noNetwork = await whyNoNetwork()
 

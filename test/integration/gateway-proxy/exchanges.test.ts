@@ -4,10 +4,10 @@ import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { LocalRegistry } from '../../../src/gateway/local/local-registry.ts'
-import { closed } from '../../support/closed.ts'
+import { closed } from '../../support/network/closed.ts'
 import { eventually } from '../../support/eventually.ts'
-import { freePort } from '../../support/free-port.ts'
-import { startFront } from '../../support/gateway-front.ts'
+import { freePort } from '../../support/network/free-port.ts'
+import { startFront } from '../../support/network/gateway-front.ts'
 import { proxySite, type ProxySite } from './proxy-site.ts'
 
 /** What a registry may do that docker-registry cannot be made to do on command. */

@@ -4,7 +4,7 @@ import { type AddressInfo, connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { LocalRegistry } from '../../../src/gateway/local/local-registry.ts'
 import type { HttpServer } from '../../../src/http/server.ts'
-import { startFront } from '../../support/gateway-front.ts'
+import { startFront } from '../../support/network/gateway-front.ts'
 
 export interface ProxySite extends AsyncDisposable {
   answer: (request: IncomingMessage, response: ServerResponse) => void

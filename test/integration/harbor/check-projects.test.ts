@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startHarbor, type TestHarbor } from '../../support/harbor/harbor.ts'
 import type { Account, Right } from '../../support/harbor/state.ts'
-import { startRedis, type TestRedis } from '../../support/redis.ts'
-import { runCli } from '../../support/run-cli.ts'
-import { tempFolder, type TempFolder } from '../../support/temp-folder.ts'
+import { startRedis, type TestRedis } from '../../support/redis/redis.ts'
+import { runCli } from '../../support/process/run-cli.ts'
+import { tempFolder, type TempFolder } from '../../support/process/temp-folder.ts'
 
 interface Row {
   readonly name: string

@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { LocalRegistry } from '../../../src/gateway/local/local-registry.ts'
 import type { HttpServer } from '../../../src/http/server.ts'
-import { startFront } from '../../support/gateway-front.ts'
+import { startFront } from '../../support/network/gateway-front.ts'
 
 /** A registry that has its own token service, as Harbor has: beside an API that is nobody's business here. */
 describe('the token service of the registry behind the gateway', () => {

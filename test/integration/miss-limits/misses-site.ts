@@ -21,9 +21,9 @@ import type { Outcome } from '../../../src/replication/outcome.ts'
 import type { ReplicationRequest } from '../../../src/replication/request.ts'
 import { lookLimits, unlimitedBy } from '../../../src/roots/gateway-limits.ts'
 import { eventually } from '../../support/eventually.ts'
-import { OUTAGES } from '../../support/outages.ts'
-import { startRedis, type TestRedis } from '../../support/redis.ts'
-import { SILENT } from '../../support/silent-listener.ts'
+import { OUTAGES } from '../../support/given/outages.ts'
+import { startRedis, type TestRedis } from '../../support/redis/redis.ts'
+import { SILENT } from '../../support/given/silent-listener.ts'
 import { MemoryRegistry } from '../../unit/replication/memory-registry.ts'
 
 export const JOBS = {

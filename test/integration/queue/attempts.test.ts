@@ -7,8 +7,8 @@ import { RegistryError } from '../../../src/registry/errors/registry-error.ts'
 import { ReplicationError } from '../../../src/replication/errors.ts'
 import type { Outcome } from '../../../src/replication/outcome.ts'
 import { eventually } from '../../support/eventually.ts'
-import { OUTAGES } from '../../support/outages.ts'
-import { replicationRequest as request } from '../../support/replication-request.ts'
+import { OUTAGES } from '../../support/given/outages.ts'
+import { replicationRequest as request } from '../../support/given/replication-request.ts'
 import { COPIED, queueSite, type QueueSite } from './queue-site.ts'
 
 describe('the queue', () => {

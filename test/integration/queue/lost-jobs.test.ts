@@ -4,7 +4,7 @@ import { retryJob } from '../../../src/queue/records/job-actions.ts'
 import { findJob } from '../../../src/queue/records/job-records.ts'
 import { unlessAborted } from '../../../src/waiting/aborting.ts'
 import { eventually } from '../../support/eventually.ts'
-import { replicationRequest as request } from '../../support/replication-request.ts'
+import { replicationRequest as request } from '../../support/given/replication-request.ts'
 import { COPIED, queueSite, type QueueSite } from './queue-site.ts'
 
 let site: QueueSite

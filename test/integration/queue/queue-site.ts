@@ -9,10 +9,10 @@ import { Suspects } from '../../../src/queue/lost-workers/suspects.ts'
 import { JobWorker } from '../../../src/queue/work/job-worker.ts'
 import type { Outcome } from '../../../src/replication/outcome.ts'
 import { eventually } from '../../support/eventually.ts'
-import { MISS_LIMITS } from '../../support/miss-limits.ts'
-import { OUTAGES } from '../../support/outages.ts'
-import { startRedis, type TestRedis } from '../../support/redis.ts'
-import { SILENT } from '../../support/silent-listener.ts'
+import { MISS_LIMITS } from '../../support/given/miss-limits.ts'
+import { OUTAGES } from '../../support/given/outages.ts'
+import { startRedis, type TestRedis } from '../../support/redis/redis.ts'
+import { SILENT } from '../../support/given/silent-listener.ts'
 
 export const JOBS: JobsConfig = {
   attempts: 3,

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { findJob } from '../../../src/queue/records/job-records.ts'
 import type { Outcome } from '../../../src/replication/outcome.ts'
 import { eventually } from '../../support/eventually.ts'
-import { replicationRequest as request } from '../../support/replication-request.ts'
+import { replicationRequest as request } from '../../support/given/replication-request.ts'
 import { COPIED, queueSite, type QueueSite } from './queue-site.ts'
 
 describe('the queue', () => {

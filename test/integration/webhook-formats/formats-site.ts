@@ -16,9 +16,9 @@ import type { Checks } from '../../../src/webhook/receive.ts'
 import { openWebhook } from '../../../src/webhook/route.ts'
 import { deliveryOf, readFixture } from '../../fixtures/read-fixtures.ts'
 import { PROOFS, proven } from '../../fixtures/senders.ts'
-import { type KeyService, startKeyService } from '../../support/key-service.ts'
-import { MISS_LIMITS } from '../../support/miss-limits.ts'
-import { startRedis, type TestRedis } from '../../support/redis.ts'
+import { type KeyService, startKeyService } from '../../support/registry/key-service.ts'
+import { MISS_LIMITS } from '../../support/given/miss-limits.ts'
+import { startRedis, type TestRedis } from '../../support/redis/redis.ts'
 
 export const SECRET = 'orbit/secret %41'
 export const A = `sha256:${'a1'.repeat(32)}`

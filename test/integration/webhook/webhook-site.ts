@@ -15,7 +15,7 @@ import { createReporter } from '../../../src/telemetry/reports/report.ts'
 import { deliveriesFirst } from '../../../src/webhook/deliveries-first.ts'
 import type { Enqueuer } from '../../../src/webhook/enqueuer.ts'
 import { openWebhook } from '../../../src/webhook/route.ts'
-import { NEVER_CHECKED } from '../../support/never-checked.ts'
+import { NEVER_CHECKED } from '../../support/given/never-checked.ts'
 
 export const SECRET = 'orbit-secret'
 const DIGEST = `sha256:${'ab'.repeat(32)}`

@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { startChild } from '../child.ts'
-import { goProgram } from '../go-program.ts'
-import { tempFolder } from '../temp-folder.ts'
+import { startChild } from '../process/child.ts'
+import { goProgram } from '../process/go-program.ts'
+import { tempFolder } from '../process/temp-folder.ts'
 import { type Pulled, pulled } from './client.ts'
 import { unmountBelow } from './docker-engine.ts'
 

@@ -1,7 +1,7 @@
 import { access, constants } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
-import { childEnvironment } from '../child.ts'
-import { run, type RunOptions } from '../run.ts'
+import { childEnvironment } from '../process/child.ts'
+import { run, type RunOptions } from '../process/run.ts'
 
 export interface Login {
   readonly username: string

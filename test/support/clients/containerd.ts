@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { randomUUID } from 'node:crypto'
-import { startChild } from '../child.ts'
-import { tempFolder } from '../temp-folder.ts'
+import { startChild } from '../process/child.ts'
+import { tempFolder } from '../process/temp-folder.ts'
 import { type ClientKind, type ContainerClient, printed, pulled } from './client.ts'
 import { unmountBelow } from './docker-engine.ts'
 

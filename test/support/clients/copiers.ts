@@ -1,5 +1,5 @@
-import { goProgram } from '../go-program.ts'
-import { skopeo } from '../skopeo.ts'
+import { goProgram } from '../process/go-program.ts'
+import { skopeo } from '../images/skopeo.ts'
 import { type Pulled, pulled } from './client.ts'
 
 /** A program that copies between an OCI layout and a registry, an index with all its children. */

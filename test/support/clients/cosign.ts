@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import { goProgram } from '../go-program.ts'
-import { type Ran, run } from '../run.ts'
-import { tempFolder } from '../temp-folder.ts'
+import { goProgram } from '../process/go-program.ts'
+import { type Ran, run } from '../process/run.ts'
+import { tempFolder } from '../process/temp-folder.ts'
 
 /** cosign with a key pair of its own, and no transparency log: nothing but the registry is asked. */
 export interface Cosign extends AsyncDisposable {

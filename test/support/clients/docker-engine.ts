@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { startChild } from '../child.ts'
+import { startChild } from '../process/child.ts'
 import { eventually } from '../eventually.ts'
-import { run } from '../run.ts'
-import { tempFolder } from '../temp-folder.ts'
+import { run } from '../process/run.ts'
+import { tempFolder } from '../process/temp-folder.ts'
 import { type ClientKind, type ContainerClient, printed, pulled } from './client.ts'
 
 export interface DockerEngineOptions {

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { tempFolder } from '../temp-folder.ts'
+import { tempFolder } from '../process/temp-folder.ts'
 import { printed, type Pulled, pulled } from './client.ts'
 import { podmanRunner, storageIn } from './podman.ts'
 

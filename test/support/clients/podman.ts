@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { skopeo } from '../skopeo.ts'
-import { tempFolder, type TempFolder } from '../temp-folder.ts'
+import { skopeo } from '../images/skopeo.ts'
+import { tempFolder, type TempFolder } from '../process/temp-folder.ts'
 import { type ClientKind, type ContainerClient, printed, pulled } from './client.ts'
 import { unmountBelow } from './docker-engine.ts'
 

@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { copyFile, link, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ImageOptions } from '../image.ts'
-import { tempFolder } from '../temp-folder.ts'
+import type { ImageOptions } from '../images/image.ts'
+import { tempFolder } from '../process/temp-folder.ts'
 
 /** A program that needs no libraries, from Debian's package busybox-static. */
 export const BUSYBOX = '/bin/busybox'

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { startRegistry } from '../docker-registry.ts'
+import { startRegistry } from '../registry/docker-registry.ts'
 import type { Turn } from './answers.ts'
 import { Behind } from './behind.ts'
 import { type ManifestTurn, removeArtifact } from './manifests.ts'

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ConfigError } from '../../../src/config/config-error.ts'
 import { type ConfigChange, type LiveConfig, watchConfig } from '../../../src/config/live-config.ts'
 import { eventually } from '../../support/eventually.ts'
-import { tempFolder, type TempFolder } from '../../support/temp-folder.ts'
+import { tempFolder, type TempFolder } from '../../support/process/temp-folder.ts'
 import { yamlWith } from './parsed-yaml.ts'
 
 const BEFORE = yamlWith({})

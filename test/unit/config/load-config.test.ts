@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ConfigError } from '../../../src/config/config-error.ts'
 import { loadConfig } from '../../../src/config/load-config.ts'
-import { tempFolder, type TempFolder } from '../../support/temp-folder.ts'
+import { tempFolder, type TempFolder } from '../../support/process/temp-folder.ts'
 import { yamlWith } from './parsed-yaml.ts'
 import { CERTIFICATE, KEY } from './pem-files.ts'
 

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { configSchema } from '../../../src/config/schema/schema.ts'
-import { blocksOf, pages } from '../../support/pages.ts'
-import { run } from '../../support/run.ts'
+import { blocksOf, pages } from '../../support/process/pages.ts'
+import { run } from '../../support/process/run.ts'
 import { configOf } from '../config/parsed-yaml.ts'
 import { CERTIFICATE, KEY } from '../config/pem-files.ts'
 
@@ -39,7 +39,10 @@ describe('what is to be pasted', () => {
 })
 
 /** What passes for each kind of file. */
-const secretIn = (file: string) => (file.endsWith('json') ? '{ "auths": {} }' : CERTIFICATE + KEY)
+const secretIn = (file: string) => {
+  if (file.endsWith('json')) return '{ "auths": {} }'
+  return /\.(?:pem|crt|key)$/.test(file) ? CERTIFICATE + KEY : 'secret-of-the-pages'
+}
 const ENV = { PASSWORD: 'hunter2' }
 
 /** What configuration.md shows has a test of its own. */

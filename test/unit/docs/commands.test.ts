@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { expect, it } from 'vitest'
 import { COMMANDS } from '../../../src/cli/command-list.ts'
 import { addGlobalOptions } from '../../../src/cli/global-options.ts'
-import { blocksOf, pages } from '../../support/pages.ts'
+import { blocksOf, pages } from '../../support/process/pages.ts'
 
 const neverRun = () => Promise.reject(new Error('no command is run here'))
 const ROOTS = {

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { pages, proseOf } from '../../support/pages.ts'
+import { pages, proseOf } from '../../support/process/pages.ts'
 
 const ALL = pages()
 

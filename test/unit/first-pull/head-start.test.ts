@@ -5,8 +5,8 @@ import { SpoolFile } from '../../../src/spool/spool-file.ts'
 import { SpooledBlob } from '../../../src/spool/spooled-blob.ts'
 import { type Coming, HeadStart } from '../../../src/first-pull/head-start.ts'
 import { eventually } from '../../support/eventually.ts'
-import { ManualClock } from '../../support/manual-clock.ts'
-import { type TempFolder, tempFolder } from '../../support/temp-folder.ts'
+import { ManualClock } from '../../support/given/manual-clock.ts'
+import { type TempFolder, tempFolder } from '../../support/process/temp-folder.ts'
 
 const MIB = 1024 * 1024
 const SIGNAL = new AbortController().signal

@@ -9,8 +9,8 @@ import type { ContentSource, HowToFetch } from '../../../src/replication/ports.t
 import { SpoolFile } from '../../../src/spool/spool-file.ts'
 import { SpooledBlob } from '../../../src/spool/spooled-blob.ts'
 import { spooledSource } from '../../../src/first-pull/spooled-source.ts'
-import { inPieces } from '../../support/in-pieces.ts'
-import { type TempFolder, tempFolder } from '../../support/temp-folder.ts'
+import { inPieces } from '../../support/network/in-pieces.ts'
+import { type TempFolder, tempFolder } from '../../support/process/temp-folder.ts'
 
 const BYTES = randomBytes(32 * 1024 * 1024)
 const BLOB: Descriptor = {

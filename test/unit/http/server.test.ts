@@ -13,7 +13,7 @@ import { buffer } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ListenError } from '../../../src/http/listen-error.ts'
 import { type HttpServer, startHttpServer } from '../../../src/http/server.ts'
-import { closed } from '../../support/closed.ts'
+import { closed } from '../../support/network/closed.ts'
 import { eventually } from '../../support/eventually.ts'
 
 describe('startHttpServer', () => {

@@ -6,7 +6,7 @@ import {
   startChild,
 } from '../../../src/lifecycle/child-process.ts'
 import { eventually } from '../../support/eventually.ts'
-import { tempFolder } from '../../support/temp-folder.ts'
+import { tempFolder } from '../../support/process/temp-folder.ts'
 import { startScript } from './lifecycle-process.ts'
 
 describe('startChild', () => {

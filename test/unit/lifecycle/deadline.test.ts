@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { tempFolder, type TempFolder } from '../../support/temp-folder.ts'
+import { tempFolder, type TempFolder } from '../../support/process/temp-folder.ts'
 import { startScript } from './lifecycle-process.ts'
 
 let folder: TempFolder

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import ts from 'typescript'
-import { type Child, startChild } from '../../support/child.ts'
+import { type Child, startChild } from '../../support/process/child.ts'
 
 /**
  * Runs `script` as a process of its own, in a folder that holds `src/lifecycle` as JavaScript:

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { StopRequested, stopSignal } from '../../../src/lifecycle/stop-signal.ts'
-import { tempFolder, type TempFolder } from '../../support/temp-folder.ts'
+import { tempFolder, type TempFolder } from '../../support/process/temp-folder.ts'
 import { startScript } from './lifecycle-process.ts'
 
 let folder: TempFolder

@@ -12,7 +12,7 @@ import {
 import type { TransferState } from '../../../src/replication/pace/patience.ts'
 import { replicate } from '../../../src/replication/replicate.ts'
 import { TransferSchedule } from '../../../src/replication/pace/transfer-schedule.ts'
-import { replicationRequest } from '../../support/replication-request.ts'
+import { replicationRequest } from '../../support/given/replication-request.ts'
 import { MemoryRegistry } from './memory-registry.ts'
 
 /** What several workers know together, as Redis has it. */

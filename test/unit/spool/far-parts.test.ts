@@ -3,7 +3,7 @@ import { digestOf } from '../../../src/oci/digest.ts'
 import { FarParts, type GetBlobPart } from '../../../src/spool/far-parts.ts'
 import { follow } from '../../../src/spool/follow.ts'
 import { Spool, type Spooled } from '../../../src/spool/spool.ts'
-import { type TempFolder, tempFolder } from '../../support/temp-folder.ts'
+import { type TempFolder, tempFolder } from '../../support/process/temp-folder.ts'
 
 const MIB = 1024 * 1024
 const BLOB = Buffer.alloc(12 * MIB, 'blob')

@@ -5,7 +5,7 @@ import { OverflowFile } from '../../../src/spool/overflow-file.ts'
 import type { BlobFile } from '../../../src/spool/spool-file.ts'
 import { SpooledBlob } from '../../../src/spool/spooled-blob.ts'
 import { throughSpool } from '../../../src/spool/through-spool.ts'
-import { inPieces } from '../../support/in-pieces.ts'
+import { inPieces } from '../../support/network/in-pieces.ts'
 
 const MIB = 1024 * 1024
 const BYTES = randomBytes(20 * MIB)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Descriptor } from '../../../src/oci/descriptor.ts'
 import { digestOf } from '../../../src/oci/digest.ts'
 import { Spool, type Spooled, type SpoolWish } from '../../../src/spool/spool.ts'
-import { type TempFolder, tempFolder } from '../../support/temp-folder.ts'
+import { type TempFolder, tempFolder } from '../../support/process/temp-folder.ts'
 
 export const BYTES = randomBytes(3_000_000)
 export const HALF = 1_500_000

@@ -8,9 +8,9 @@ import { throughSpool } from '../../../src/spool/through-spool.ts'
 import { SpoolFile } from '../../../src/spool/spool-file.ts'
 import { SpooledBlob } from '../../../src/spool/spooled-blob.ts'
 import { eventually } from '../../support/eventually.ts'
-import { inPieces } from '../../support/in-pieces.ts'
-import { run } from '../../support/run.ts'
-import { type TempFolder, tempFolder } from '../../support/temp-folder.ts'
+import { inPieces } from '../../support/network/in-pieces.ts'
+import { run } from '../../support/process/run.ts'
+import { type TempFolder, tempFolder } from '../../support/process/temp-folder.ts'
 
 const MIB = 1024 * 1024
 

@@ -7,7 +7,7 @@ import { follow } from '../../../src/spool/follow.ts'
 import { Spool, type Spooled } from '../../../src/spool/spool.ts'
 import { throughSpool } from '../../../src/spool/through-spool.ts'
 import { eventually } from '../../support/eventually.ts'
-import { type TempFolder, tempFolder } from '../../support/temp-folder.ts'
+import { type TempFolder, tempFolder } from '../../support/process/temp-folder.ts'
 
 const MIB = 1024 * 1024
 const ROOM = 16 * MIB

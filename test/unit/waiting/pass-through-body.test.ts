@@ -4,7 +4,7 @@ import { buffer } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
 import { PassThroughBody } from '../../../src/waiting/pass-through-body.ts'
 import { eventually } from '../../support/eventually.ts'
-import { inPieces } from '../../support/in-pieces.ts'
+import { inPieces } from '../../support/network/in-pieces.ts'
 
 const PIECE = 64 * 1024
 const BYTES = randomBytes(40 * PIECE)

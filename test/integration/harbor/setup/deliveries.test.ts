@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { freePort } from '../../../support/free-port.ts'
-import { type PullsyncProcess, startPullsync } from '../../../support/pullsync-process.ts'
+import { freePort } from '../../../support/network/free-port.ts'
+import { type PullsyncProcess, startPullsync } from '../../../support/process/pullsync-process.ts'
 import { containing, present, setupSite, type SetupSite } from './setup-site.ts'
 
 describe('setup harbor', () => {

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { runCli } from '../../../support/run-cli.ts'
+import { runCli } from '../../../support/process/run-cli.ts'
 import { containing, policiesOf, present, ROBOT, setupSite, type SetupSite } from './setup-site.ts'
 
 describe('setup harbor', () => {

@@ -1,10 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'vitest'
-import { freePort } from '../../../support/free-port.ts'
+import { freePort } from '../../../support/network/free-port.ts'
 import { startHarbor, type TestHarbor } from '../../../support/harbor/harbor.ts'
-import { runCli } from '../../../support/run-cli.ts'
-import { tempFolder, type TempFolder } from '../../../support/temp-folder.ts'
+import { runCli } from '../../../support/process/run-cli.ts'
+import { tempFolder, type TempFolder } from '../../../support/process/temp-folder.ts'
 
 export const ROBOT = 'robot$pullsync'
 

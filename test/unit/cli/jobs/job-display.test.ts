@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { jobDisplay } from '../../../../src/cli/jobs/job-display.ts'
 import { digestOf } from '../../../../src/oci/digest.ts'
 import type { JobRecord } from '../../../../src/queue/records/job-records.ts'
-import { Screen } from '../../../support/screen.ts'
+import { Screen } from '../../../support/process/screen.ts'
 
 const ACTIVE: JobRecord = {
   ...{ id: 'hq-1', upstream: 'hq', state: 'active', attemptsMade: 0, attempts: 3, addedAt: 0 },

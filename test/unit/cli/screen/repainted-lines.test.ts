@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { RepaintedLines } from '../../../../src/cli/screen/repainted-lines.ts'
-import { Screen } from '../../../support/screen.ts'
+import { Screen } from '../../../support/process/screen.ts'
 
 function painted(columns = 40, rows = 24) {
   const screen = new Screen({ columns, rows })

@@ -7,8 +7,8 @@ import { expect, it } from 'vitest'
 import { LocalRegistry } from '../../../../src/gateway/local/local-registry.ts'
 import { type BlobDeps, serveBlob } from '../../../../src/gateway/blobs/serve-blob.ts'
 import { digestOf } from '../../../../src/oci/digest.ts'
-import { NOTHING_ANNOUNCED } from '../../../support/nothing-announced.ts'
-import { openRights } from '../../../support/open-rights.ts'
+import { NOTHING_ANNOUNCED } from '../../../support/given/nothing-announced.ts'
+import { openRights } from '../../../support/given/open-rights.ts'
 import { parseRepository } from '../../../../src/oci/reference.ts'
 
 const BLOB = Buffer.from('bytes that are on their way')

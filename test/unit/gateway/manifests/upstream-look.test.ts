@@ -6,7 +6,7 @@ import type { Repository, Tag } from '../../../../src/oci/reference.ts'
 import type { LimitReason } from '../../../../src/pool/miss-limits.ts'
 import type { ContentSource, ManifestHead } from '../../../../src/replication/ports.ts'
 import type { ReplicationRequest } from '../../../../src/replication/request.ts'
-import { UNLIMITED } from '../../../support/unlimited.ts'
+import { UNLIMITED } from '../../../support/given/unlimited.ts'
 
 const HEAD: ManifestHead = { digest: digestOf(Buffer.from('x')), mediaType: OCI_INDEX }
 const REQUEST: ReplicationRequest = {

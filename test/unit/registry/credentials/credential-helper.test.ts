@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { askHelper } from '../../../../src/registry/credentials/credential-helper.ts'
 import { identityOf } from '../../../../src/registry/words/identity.ts'
 import { eventually } from '../../../support/eventually.ts'
-import { tempFolder, type TempFolder } from '../../../support/temp-folder.ts'
+import { tempFolder, type TempFolder } from '../../../support/process/temp-folder.ts'
 
 const registry = identityOf({ id: 'hq', url: new URL('https://r.example'), trustedHosts: [] })
 const SIGNAL = new AbortController().signal

@@ -12,7 +12,7 @@ import {
   repository,
   SIGNAL,
 } from '../../../contract/contract-content.ts'
-import { freePort } from '../../../support/free-port.ts'
+import { freePort } from '../../../support/network/free-port.ts'
 
 const OPERATION: Operation = {
   registry: identityOf({

@@ -7,7 +7,7 @@ import { NO_LEDGER } from '../../../../src/replication/graph/blob-ledger.ts'
 import { replicate } from '../../../../src/replication/replicate.ts'
 import type { ReplicationRequest } from '../../../../src/replication/request.ts'
 import { TransferSchedule } from '../../../../src/replication/pace/transfer-schedule.ts'
-import { replicationRequest } from '../../../support/replication-request.ts'
+import { replicationRequest } from '../../../support/given/replication-request.ts'
 import { MemoryRegistry } from '../memory-registry.ts'
 
 function world() {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { Patience } from '../../../../src/replication/pace/patience.ts'
-import { ManualClock } from '../../../support/manual-clock.ts'
+import { ManualClock } from '../../../support/given/manual-clock.ts'
 
 const KIB = 1024
 

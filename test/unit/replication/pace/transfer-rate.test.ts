@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { TransferRate } from '../../../../src/replication/pace/transfer-rate.ts'
-import { ManualClock } from '../../../support/manual-clock.ts'
+import { ManualClock } from '../../../support/given/manual-clock.ts'
 
 describe('the rate of transfers', () => {
   let clock: ManualClock

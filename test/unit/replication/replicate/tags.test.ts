@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { NO_LEDGER } from '../../../../src/replication/graph/blob-ledger.ts'
 import { replicate } from '../../../../src/replication/replicate.ts'
-import { replicationRequest } from '../../../support/replication-request.ts'
+import { replicationRequest } from '../../../support/given/replication-request.ts'
 import { MemoryRegistry } from '../memory-registry.ts'
 import { flights, run, slotsOf, upstreamAndLocal } from './world.ts'
 

@@ -5,7 +5,7 @@ import { replicate } from '../../../../src/replication/replicate.ts'
 import type { ReplicationRequest } from '../../../../src/replication/request.ts'
 import { TransferSchedule } from '../../../../src/replication/pace/transfer-schedule.ts'
 import type { TransferSlots } from '../../../../src/replication/pace/transfer-slots.ts'
-import { replicationRequest } from '../../../support/replication-request.ts'
+import { replicationRequest } from '../../../support/given/replication-request.ts'
 import { MemoryRegistry } from '../memory-registry.ts'
 
 export const flights = new BlobFlights()
