@@ -53,13 +53,13 @@ export class SetupSite implements AsyncDisposable {
     return join(this.folder.path, name)
   }
 
-  async configure(project = '', admin = this.listen): Promise<void> {
+  async configure(project = '', admin?: number): Promise<void> {
     const { hq, local, listen } = this
     await writeFile(
       this.at('pullsync.yaml'),
       `
 listen: 127.0.0.1:${listen}
-admin: { listen: 127.0.0.1:${admin} }
+admin: { listen: 127.0.0.1:${admin ?? (await freePort())} }
 local: { url: ${local.url}, username: ${ROBOT}, passwordFile: secrets/local }
 upstreams:
   hq: { url: ${hq.url}, username: ${ROBOT}, passwordFile: secrets/hq }
