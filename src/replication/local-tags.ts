@@ -17,8 +17,8 @@ export class LocalTags {
     string,
     { readonly digest: Digest | undefined; readonly until: number }
   >()
-  /** How often something was. */
-  #forgotten = 0
+  /** Of tags that are being asked for now, the latest time that they were. */
+  readonly #asked = new Map<string, symbol>()
 
   /** The tags that had this digest a moment ago: whoever changes one looks once more. */
   async of(digest: Digest, target: RemovalTarget, signal: AbortSignal): Promise<readonly Tag[]> {
@@ -36,22 +36,35 @@ export class LocalTags {
 
   /** It may have been written. */
   forget({ repository, reference }: Pick<ReplicationRequest, 'repository' | 'reference'>): void {
-    this.#known.delete(formatImageName(repository, reference))
-    this.#forgotten += 1
+    const key = formatImageName(repository, reference)
+    this.#known.delete(key)
+    this.#asked.delete(key)
   }
 
   async #digestOf(tag: Tag, target: RemovalTarget, signal: AbortSignal) {
     const key = formatImageName(target.repository, tag)
     const known = this.#known.get(key)
     if (known !== undefined && known.until > performance.now()) return known.digest
-    const forgotten = this.#forgotten
-    const digest = (await target.heldAt(tag, signal))?.digest
-    // It may be one that was written since it was asked for.
-    if (forgotten !== this.#forgotten) return digest
+    return await this.#ask(key, async () => (await target.heldAt(tag, signal))?.digest)
+  }
+
+  async #ask(key: string, ask: () => Promise<Digest | undefined>): Promise<Digest | undefined> {
+    const asked = Symbol(key)
+    this.#asked.set(key, asked)
+    try {
+      const digest = await ask()
+      // It may be one that was written since it was asked for.
+      if (this.#asked.get(key) === asked) this.#remember(key, digest)
+      return digest
+    } finally {
+      if (this.#asked.get(key) === asked) this.#asked.delete(key)
+    }
+  }
+
+  #remember(key: string, digest: Digest | undefined): void {
     this.#known.delete(key)
     this.#known.set(key, { digest, until: performance.now() + KNOWN_MS })
     const [oldest] = this.#known.keys()
     if (this.#known.size > MAX_KNOWN && oldest !== undefined) this.#known.delete(oldest)
-    return digest
   }
 }

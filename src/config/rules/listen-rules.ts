@@ -1,28 +1,34 @@
 import { isIP } from 'node:net'
 import type { Address } from '../config.ts'
+import { ADMIN_LISTEN, LISTEN } from '../schema/defaults.ts'
 import { isLoopback, parseAddress } from '../schema/scalars.ts'
 import { parseRegistryUrl } from '../schema/urls.ts'
 import type { Finding } from './finding.ts'
 import { type Mapping, mappingAt, textAt } from './outline.ts'
 
-const LISTEN = '0.0.0.0:8080'
-const ADMIN_LISTEN = '127.0.0.1:9090'
-
 /** Addresses that cannot be listened on together, and a local registry that is pullsync itself. */
 export function listenRules(root: Mapping): readonly Finding[] {
   const admin = mappingAt(root, 'admin')
-  const listen = parseAddress(textAt(root, 'listen') ?? LISTEN)
-  const adminListen = parseAddress(textAt(admin, 'listen') ?? ADMIN_LISTEN)
-  if (!listen.ok) return []
-  const clash = adminListen.ok && overlap(listen.value, adminListen.value)
+  const listen = addressAt(root, LISTEN)
+  const adminListen = addressAt(admin, ADMIN_LISTEN)
+  if (listen === undefined) return []
+  const clash = adminListen !== undefined && overlap(listen, adminListen)
   const path = admin['listen'] === undefined ? ['listen'] : ['admin', 'listen']
   return [
     ...(clash ? [{ path, message: CLASH }] : []),
-    ...(root['listen'] === undefined ? [] : ownAddress(mappingAt(root, 'local'), listen.value)),
+    ...(root['listen'] === undefined ? [] : ownAddress(mappingAt(root, 'local'), listen)),
   ]
 }
 
-const CLASH = `listen and admin.listen (${ADMIN_LISTEN} unless told) cannot be the same address: give them different ports`
+/** Undefined where it is none, of which others tell. */
+function addressAt(from: Mapping, unless: Address): Address | undefined {
+  const text = textAt(from, 'listen')
+  if (text === undefined) return unless
+  const address = parseAddress(text)
+  return address.ok ? address.value : undefined
+}
+
+const CLASH = `listen and admin.listen (${ADMIN_LISTEN.host}:${ADMIN_LISTEN.port} unless told) cannot be the same address: give them different ports`
 
 function overlap(one: Address, other: Address): boolean {
   if (one.port !== other.port || one.port === 0) return false

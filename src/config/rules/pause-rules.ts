@@ -1,4 +1,6 @@
-import { parseDuration } from '../schema/scalars.ts'
+import { parsed } from '../../oci/parsed.ts'
+import { MAX_BACKOFF_MS, MAX_PAUSE_MS } from '../schema/defaults.ts'
+import { formatDuration, parseDuration } from '../schema/scalars.ts'
 import type { Finding } from './finding.ts'
 import { type Mapping, mappingAt, textAt } from './outline.ts'
 
@@ -9,9 +11,14 @@ export function pauseRules(root: Mapping): readonly Finding[] {
       section: 'jobs',
       first: 'backoff',
       most: 'maxBackoff',
-      unless: '300s',
+      unless: MAX_BACKOFF_MS,
     }),
-    ...firstAndMost(root, { section: 'outages', first: 'pause', most: 'maxPause', unless: '120s' }),
+    ...firstAndMost(root, {
+      section: 'outages',
+      first: 'pause',
+      most: 'maxPause',
+      unless: MAX_PAUSE_MS,
+    }),
   ]
 }
 
@@ -19,8 +26,8 @@ interface Pair {
   readonly section: string
   readonly first: string
   readonly most: string
-  /** What the longest is unless the file tells. */
-  readonly unless: string
+  /** What the longest is unless the file tells, in milliseconds. */
+  readonly unless: number
 }
 
 const ANY = { min: 0, max: Infinity }
@@ -29,8 +36,9 @@ function firstAndMost(root: Mapping, { section, first, most, unless }: Pair): re
   const own = mappingAt(root, section)
   const [from, to] = [textAt(own, first), textAt(own, most)]
   if (from === undefined) return []
-  const [least, greatest] = [parseDuration(from, ANY), parseDuration(to ?? unless, ANY)]
+  const least = parseDuration(from, ANY)
+  const greatest = to === undefined ? parsed(unless) : parseDuration(to, ANY)
   if (!least.ok || !greatest.ok || least.value <= greatest.value) return []
-  const message = `${first} is longer than ${most}${to === undefined ? `, which is ${unless} unless told` : ''}: raise ${most}, or shorten ${first}`
+  const message = `${first} is longer than ${most}${to === undefined ? `, which is ${formatDuration(unless)} unless told` : ''}: raise ${most}, or shorten ${first}`
   return [{ path: [section, first], message }]
 }

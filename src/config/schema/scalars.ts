@@ -143,7 +143,7 @@ function withUnit(text: string, units: Readonly<Record<string, number>>): number
   return Math.round(Number(number) * factor)
 }
 
-function formatDuration(ms: number): string {
+export function formatDuration(ms: number): string {
   const units = Object.entries(MS).reverse()
   const [unit, factor] = units.find(([, each]) => ms >= each && ms % each === 0) ?? ['s', 1_000]
   return `${ms / factor}${unit}`

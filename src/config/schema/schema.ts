@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ADMIN_LISTEN, LISTEN, MAX_BACKOFF_MS, MAX_PAUSE_MS } from './defaults.ts'
 import { FORMATS, type FormatName } from '../../events/formats.ts'
 import { parsed, type Parsed, unparsable } from '../../oci/parsed.ts'
 import { parseRepository } from '../../oci/reference.ts'
@@ -82,7 +83,7 @@ const source = section({
 })
 
 const admin = section({
-  listen: text(parseAddress).default({ host: '127.0.0.1', port: 9090 }),
+  listen: text(parseAddress).default(ADMIN_LISTEN),
   username: anyText().default('admin'),
   password: anyText().optional(),
   passwordFile: anyText().optional(),
@@ -111,7 +112,7 @@ const redis = section({
 const jobs = section({
   attempts: whole({ min: 1, max: 50 }).default(5),
   backoff: duration({ min: 1, max: DAY }).default(5 * SECOND),
-  maxBackoff: duration({ min: 1, max: DAY }).default(300 * SECOND),
+  maxBackoff: duration({ min: 1, max: DAY }).default(MAX_BACKOFF_MS),
   keepCompleted: kept({ age: DAY, count: 1_000 }),
   keepFailed: kept({ age: 7 * DAY, count: 5_000 }),
 })
@@ -119,7 +120,7 @@ const jobs = section({
 const outages = section({
   failures: whole({ min: 1, max: 1_000 }).default(3),
   pause: duration({ min: 10, max: DAY }).default(5 * SECOND),
-  maxPause: duration({ min: 10, max: DAY }).default(120 * SECOND),
+  maxPause: duration({ min: 10, max: DAY }).default(MAX_PAUSE_MS),
 })
 
 const spool = section({
@@ -135,7 +136,7 @@ const misses = section({
 /** The file's shape: keys, types and defaults. What depends on two keys is in `rules.ts`. */
 export const configSchema = section({
   redis: redis.optional(),
-  listen: text(parseAddress).default({ host: '0.0.0.0', port: 8080 }),
+  listen: text(parseAddress).default(LISTEN),
   trustedProxies: z.array(text(parseNetwork)).default([]),
   admin: admin.prefault({}),
   local: section({ ...registry, redirectBlobsTo: text(parseRegistryUrl).optional() }),

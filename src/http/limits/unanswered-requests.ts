@@ -11,7 +11,7 @@ export function boundUnanswered(listener: RequestListener): RequestListener {
     const { socket } = request
     const before = unanswered.get(socket) ?? 0
     if (before >= MAX_UNANSWERED) socket.destroy()
-    // What had come with it is still told.
+    // Node goes on to tell of requests that had come by then.
     if (socket.destroyed) return
     unanswered.set(socket, before + 1)
     response.once('close', () => {

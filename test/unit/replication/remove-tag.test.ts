@@ -195,6 +195,25 @@ it('which digest a tag has is asked anew once it may have been written', async (
   expect(await localTags.of(newer.digest, target, signal)).toEqual(['1.0'])
 })
 
+it('which digest a tag has is remembered also while others are written, and not of one that is', async () => {
+  const { held, image, target } = localThatLists(['1.0', '2.0'])
+  const { signal } = new AbortController()
+  const localTags = new LocalTags()
+  held.addImage('2.0', 'other')
+  const asked: Reference[] = []
+  const heldAt = (reference: Reference) => {
+    asked.push(reference)
+    const { repository } = target
+    if (reference === '2.0') localTags.forget({ repository, reference })
+    return held.heldAt(reference)
+  }
+
+  await localTags.of(image.digest, { ...target, heldAt }, signal)
+  await localTags.of(image.digest, { ...target, heldAt }, signal)
+
+  expect(asked).toEqual(['1.0', '2.0', '2.0'])
+})
+
 it('a digest that another job removes while its tags are read has not failed', async () => {
   const { held, image, target } = localThatLists([])
   async function* tags() {

@@ -20,7 +20,7 @@ const MISTAKES: readonly Mistake[] = [
   [
     'a first pause of jobs that is longer than the longest',
     { more: 'jobs: {backoff: 10m}' },
-    '15:8  jobs.backoff: backoff is longer than maxBackoff, which is 300s unless told: raise maxBackoff, or shorten backoff',
+    '15:8  jobs.backoff: backoff is longer than maxBackoff, which is 5m unless told: raise maxBackoff, or shorten backoff',
   ],
   [
     'a first pause of outages that is longer than the longest',
