@@ -3,7 +3,7 @@ import type { JobRecord } from '../../queue/records/job-records.ts'
 import { formatDuration } from '../../text/duration.ts'
 import { formatBytes } from '../../text/format-bytes.ts'
 import { plainText } from '../../text/plain-text.ts'
-import { failureGroups } from './failure-groups.ts'
+import { type FailureGroup, failureGroups } from './failure-groups.ts'
 import { type Html, html } from './html.ts'
 import type { Snapshot, UpstreamNow } from './snapshot.ts'
 import { upstreamWords } from '../../explain/upstream-words.ts'
@@ -67,9 +67,24 @@ export function comingSection({ coming, at }: Snapshot): Html {
 }
 
 /** Failed jobs by their cause, with a way to run each group again. */
-export function failuresSection({ failed }: Snapshot): Html {
+export function failuresSection({ failed, upstreams }: Snapshot): Html {
   if (failed.length === 0) return EMPTY('No job has failed for good.')
-  const groups = failureGroups(failed).slice(0, 20)
+  const groups = failureGroups(failed).slice(0, GROUPS)
+  const shown = groups.reduce((sum, { jobs }) => sum + jobs.length, 0)
+  const all = upstreams.reduce((sum, { counts }) => sum + counts.failed, 0)
+  const rest =
+    all > shown
+      ? EMPTY(
+          `These are ${shown} of ${all} failed jobs. To run all of them again: pullsync jobs retry --all`,
+        )
+      : ''
+  return html`${failuresTable(groups)}${rest}`
+}
+
+/** So many causes at most. */
+const GROUPS = 20
+
+function failuresTable(groups: readonly FailureGroup[]): Html {
   return table(
     'Failed jobs by cause',
     ['Jobs', 'Upstream', 'Cause', 'Again'],
